@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+PREFIX = /usr
+DESTDIR =
+PYTHON = /usr/bin/python3
+
+version = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' toy/__init__.py)
+build = .build
+
+.PHONY: all install rpm setup demo test clean
+
+all:
+	@echo 'make demo, make test, make rpm, or make install DESTDIR= PREFIX='
+
+install:
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/toy/toy
+	install -m 644 toy/*.py $(DESTDIR)$(PREFIX)/lib/toy/toy
+	chmod 755 $(DESTDIR)$(PREFIX)/lib/toy/toy/__main__.py
+# Compiled once, here: toy runs with -B and leaves nothing behind that no package owns.
+	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(PREFIX)/lib/toy/toy
+	ln -sf ../lib/toy/toy/__main__.py $(DESTDIR)$(PREFIX)/bin/toy
+	install -D -m 755 zypp-plugin/toy $(DESTDIR)$(PREFIX)/lib/zypp/plugins/commit/toy
+	install -D -m 644 rpm-macros/macros.toy $(DESTDIR)$(PREFIX)/lib/rpm/macros.d/macros.toy
+
+rpm:
+	rm -rf $(build)/rpm
+	mkdir -p $(build)/rpm
+	cp rpm-macros/macros.toy $(build)/rpm
+	tar -czf $(build)/rpm/toy-$(version).tar.gz --transform 's,^,toy-$(version)/,' --exclude __pycache__ \
+	    Makefile LICENSE README.md toy zypp-plugin rpm-macros
+	rpmbuild -bb --quiet --nodeps --define '_topdir $(CURDIR)/$(build)/rpm' --define '_sourcedir %{_topdir}' \
+	    --define '_rpmdir %{_topdir}' --define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
+	    rpm-macros/toy.spec
+	@ls $(build)/rpm/*.rpm
+
+# What demo and test need beyond a base system.
+setup:
+	tests/setup
+
+demo: setup
+	$(PYTHON) tests/demo.py
+
+test: setup
+	.build/venv/bin/python -m pytest tests
+
+clean:
+	rm -rf $(build)

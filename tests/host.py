@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A throwaway host: an overlay over this machine's own root, entered by chroot, gone with the process that made it.
+
+Nothing is written to the machine itself but below the directory that is given.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+_MOUNT = """
+set -e
+root=$1 lower=$2 upper=$3 work=$4 toy=$5
+mount -t overlay -o "lowerdir=$lower,upperdir=$upper,workdir=$work,index=off,metacopy=off,redirect_dir=off,xino=off" host "$root"
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount --rbind /sys "$root/sys"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+# An upper cannot lie on overlayfs.
+mkdir -p "$root/var/lib/toy"
+mount --bind "$toy" "$root/var/lib/toy"
+shift 5
+while [ $# -gt 0 ]; do
+    mkdir -p "$root$2"
+    mount --bind "$1" "$root$2"
+    shift 2
+done
+echo mounted
+exec cat
+"""
+
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+}
+
+
+class Host:
+    """One host, up while it is entered as a context. `layers` are the uppers of others, uppermost first, below it."""
+
+    def __init__(self, directory: Path, *, layers: Sequence[Path] = (), binds: Mapping[Path, str] | None = None) -> None:
+        self.upper = directory / "upper"
+        """What differs from the machine: a later host's layer."""
+        self.root = directory / "root"
+        """The mounted tree; only in the host's own mount namespace."""
+        self.toy = directory / "toy"
+        """What is /var/lib/toy in the host."""
+        self._work = directory / "work"
+        self._layers = layers
+        self._binds = binds or {}
+
+    def __enter__(self) -> "Host":
+        for path in (self.upper, self.root, self.toy, self._work):
+            path.mkdir(parents=True, exist_ok=True)
+        lower = ":".join(map(os.fspath, (*self._layers, "/")))
+        binds = [os.fspath(part) for pair in self._binds.items() for part in pair]
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "--fork", "--kill-child", "sh", "-c", _MOUNT, "host",
+             self.root, lower, self.upper, self._work, self.toy, *binds],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._holder.stdout is not None
+        if self._holder.stdout.readline() != "mounted\n":
+            raise RuntimeError(f"cannot mount a host in {self.root}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._holder.communicate()
+
+    def command(self, *command: str | Path) -> list[str]:
+        """Return the command line that runs `command` in the host."""
+        (pid,) = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
+        return ["nsenter", f"--mount=/proc/{pid}/ns/mnt", "chroot", os.fspath(self.root), *map(os.fspath, command)]
+
+    def run(
+        self, *command: str | Path, check: bool = True, env: Mapping[str, str] | None = None, **options: Any
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the host, to its end, with its output captured."""
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True} | options
+        if "input" in options:
+            del options["stdin"]
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            self.command(*command), env=_ENVIRONMENT | (env or {}), **options
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def sh(self, script: str, **options: Any) -> str:
+        """Run a shell script in the host and return what it printed."""
+        return self.run("sh", "-ec", script, **options).stdout
+
+    def write(self, path: str, content: str) -> None:
+        """Write a file in the host."""
+        self.run("sh", "-c", 'mkdir -p "${1%/*}"; cat > "$1"', "sh", path, input=content)

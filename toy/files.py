@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files as root must handle them in a tree that somebody else may have arranged: no symbolic link is
+followed on the way, nothing half-written gets a final name, and a lock goes with its process."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from .errors import ToyError
+
+class NotADirectory(ToyError):
+    """A component of a path is something else than a directory, perhaps a symbolic link."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is not a directory", "move it away and try again")
+
+
+TEMPORARY = ".new"
+"""Name of the file being written in a directory; its one writer holds the directory's lock."""
+
+
+@contextlib.contextmanager
+def directory(root: Path, below: PurePath = PurePath(), *, create: bool = False) -> Iterator[int]:
+    """Yield a descriptor of the directory `below` in the tree `root`.
+
+    `root` is trusted; below it every component must be a real directory. With `create`, missing ones are
+    made, mode 0755. Raises FileNotFoundError if one is missing, and NotADirectory if one is something else.
+    """
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    path = root
+    try:
+        for name in PurePath(below).parts:
+            path /= name
+            if create:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o755, dir_fd=fd)
+            try:
+                child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            except OSError as error:
+                if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                    raise
+                raise NotADirectory(path) from None
+            os.close(fd)
+            fd = child
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read(dir_fd: int, name: str) -> bytes:
+    """Return the content of a regular file. Raises OSError; EINVAL means that it is not a regular file."""
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        return file.read()
+
+
+def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> None:
+    """Put a file of mode 0644 in place by rename; with `durable`, it also survives a power failure.
+
+    The caller holds the lock of the directory, so that TEMPORARY is its own.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(TEMPORARY, dir_fd=dir_fd)
+    fd = os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=dir_fd)
+    with open(fd, "wb") as file:
+        os.fchmod(fd, 0o644)  # whatever the umask
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(fd)
+    os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    if durable:
+        os.fsync(dir_fd)
+
+
+@contextlib.contextmanager
+def locked(dir_fd: int, *, wait: bool = True) -> Iterator[None]:
+    """Hold the exclusive flock(2) of an open directory; nothing is left on disk, and it ends with the process.
+
+    Raises BlockingIOError if somebody else has it and `wait` is false.
+    """
+    fcntl.flock(dir_fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    try:
+        yield
+    finally:
+        fcntl.flock(dir_fd, fcntl.LOCK_UN)
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Say whether this is how overlayfs marks a removed file (Documentation/filesystems/overlayfs.rst)."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def flush(path: Path) -> None:
+    """Write the files of a directory, and the directory, to the disk."""
+    for entry in [*path.iterdir(), path]:
+        fd = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

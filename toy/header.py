@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An rpm header as a file: its identity, the file name that says it, and the file's format.
+
+A file is rpm's header magic and the header's blob, which is what `rpmdb --importdb` reads (rpm,
+docs/manual/format_header.md), so that `cat *.hdr | rpmdb --importdb` restores a database by hand.
+Its name is NAME-[EPOCH:]VERSION-RELEASE[.ARCH].SHA256[.COPY].hdr; SHA256 is that of the blob, COPY (2, 3, …)
+tells identical headers of one database apart. Bytes that a shell or a file system might dislike are
+percent-encoded, and parts too long for a file name are cut: the digest is what identifies, the rest is for people.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from urllib.parse import quote
+
+MAGIC = bytes.fromhex("8eade801 00000000")
+"""What precedes a blob in a file: magic, version 1, reserved (rpm's `rpm.header_magic`)."""
+
+_FILE = re.compile(r"(?P<label>[^/]+)\.(?P<digest>[0-9a-f]{64})(\.(?P<copy>[1-9][0-9]*))?\.hdr")
+
+# A file name has at most 255 bytes; dots, digest, copy and suffix want 72 and more.
+_NAME_MAX, _VERSION_MAX, _RELEASE_MAX = 80, 45, 45
+
+
+class Header(NamedTuple):
+    """What a header file is made from."""
+
+    name: str
+    version: str
+    """[EPOCH:]VERSION"""
+    release: str
+    """RELEASE[.ARCH]; gpg-pubkey has no ARCH"""
+    blob: bytes
+
+
+
+def _quote(text: str, limit: int) -> str:
+    return quote(text, safe="+:", errors="surrogateescape")[:limit]
+
+
+def package(name: str) -> str:
+    """Return a package name as it stands in file names. Very long names may come out alike."""
+    quoted = _quote(name, _NAME_MAX)
+    if quoted[:1].isalnum():
+        return quoted
+    return ("%{:02X}".format(ord(quoted[0])) + quoted[1:])[:_NAME_MAX]  # `*.hdr` finds it; nothing takes it for an option
+
+
+def _version(text: str, limit: int) -> str:
+    return _quote(text, 3 * len(text)).replace("-", "%2D")[:limit]  # a dash separates: parse() relies on it
+
+
+def file_names(headers: Iterable[Header]) -> Iterator[tuple[str, Header]]:
+    """Yield each header with its file name. Identical headers must come in one call, to be told apart."""
+    copies: dict[str, int] = {}
+    for header in headers:
+        version = _version(header.version, _VERSION_MAX)
+        release = _version(header.release, _RELEASE_MAX)
+        digest = hashlib.sha256(header.blob).hexdigest()
+        stem = f"{package(header.name)}-{version}-{release}.{digest}"
+        copies[stem] = copies.get(stem, 0) + 1
+        yield (f"{stem}.hdr" if copies[stem] == 1 else f"{stem}.{copies[stem]}.hdr"), header
+
+
+def is_file_name(file: str) -> bool:
+    """Say whether this may be the name of a header file."""
+    match = _FILE.fullmatch(file)
+    return match is not None and match["label"].count("-") >= 2
+
+
+def package_of(file: str) -> str:
+    """Return what `package` returns for the package of a header file."""
+    return file.rsplit("-", 2)[0]
+
+
+def problem(file: str, content: bytes) -> str | None:
+    """Say why `content` is not what the name of the header file promises, or None if it is."""
+    if not content.startswith(MAGIC):
+        return "not an rpm header"
+    match = _FILE.fullmatch(file)
+    if match is None or hashlib.sha256(content[len(MAGIC) :]).hexdigest() != match["digest"]:
+        return "truncated or altered"
+    return None

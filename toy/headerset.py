@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The header set of a root: the directory with one file per installed header, and its stamp.
+
+Header files are not fsynced: a file is held against the digest in its name whenever it is read, and the
+database it came from writes it anew.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from . import files, header
+from .errors import DamagedHeader, ToyError
+from .stamp import Stamp
+
+DIRECTORY = PurePath("usr/lib/sysimage/rpm-headers")
+"""Below the root. %_toy_headersdir of rpm-macros/macros.toy is the same."""
+
+STAMP = ".stamp"
+
+_OPAQUE = "trusted.overlay.opaque"
+
+
+class Listing(NamedTuple):
+    """The entries of a set's directory, by name."""
+
+    files: frozenset[str]
+    whiteouts: frozenset[str]
+    foreign: frozenset[str]
+
+
+class HeaderSet:
+    """A header set, open and locked. `root` is the root, or the layer of an overlay, that it lies in."""
+
+    def __init__(self, root: Path, fd: int) -> None:
+        self.path = root / DIRECTORY
+        self._fd = fd
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, root: Path, *, create: bool = False) -> Iterator["HeaderSet"]:
+        """Open the set of `root`. Raises FileNotFoundError if there is none, other OSErrors if it cannot be made."""
+        with files.directory(root, DIRECTORY, create=create) as fd, files.locked(fd):
+            yield cls(root, fd)
+
+    @classmethod
+    @contextlib.contextmanager
+    def open_upper(cls, upper: Path) -> Iterator["HeaderSet"]:
+        """Open the set of an overlay's upper that is not mounted; make it if need be."""
+        with files.directory(upper, DIRECTORY.parent, create=True) as parent:
+            with contextlib.suppress(FileNotFoundError):
+                if files.is_whiteout(os.stat(DIRECTORY.name, dir_fd=parent, follow_symlinks=False)):
+                    os.unlink(DIRECTORY.name, dir_fd=parent)  # somebody in the overlay removed the whole set
+        with cls.open(upper, create=True) as headers:
+            yield headers
+
+    def list(self) -> Listing:
+        """List the directory, without reading a file."""
+        ours, whiteouts, foreign = set(), set(), set()
+        with os.scandir(self._fd) as entries:
+            for entry in entries:
+                if entry.name in (STAMP, files.TEMPORARY):
+                    continue
+                if not header.is_file_name(entry.name):
+                    foreign.add(entry.name)
+                elif not entry.is_file(follow_symlinks=False) and files.is_whiteout(entry.stat(follow_symlinks=False)):
+                    whiteouts.add(entry.name)
+                else:
+                    ours.add(entry.name)  # if it is not a regular file, read() says so
+        return Listing(frozenset(ours), frozenset(whiteouts), frozenset(foreign))
+
+    def check(self) -> Listing:
+        """List the directory. Raises ToyError for an entry that is no header file."""
+        listing = self.list()
+        for name in sorted(listing.foreign):
+            raise ToyError(f"{self.path / name} is not a header file", "move it away and try again")
+        return listing
+
+    def read(self, file: str) -> bytes:
+        """Return a file's content: magic and blob. Raises DamagedHeader if it is not what its name says."""
+        try:
+            content = files.read(self._fd, file)
+        except OSError as error:
+            raise DamagedHeader(str(self.path / file), file, error.strerror or str(error)) from None
+        problem = header.problem(file, content)
+        if problem is not None:
+            raise DamagedHeader(str(self.path / file), file, problem)
+        return content
+
+    def write(self, file: str, blob: bytes) -> None:
+        """Write a header file, whatever was there under its name."""
+        with contextlib.suppress(IsADirectoryError):
+            return files.write(self._fd, file, header.MAGIC + blob)
+        raise ToyError(f"{self.path / file} is a directory", "move it away and try again")
+
+    def remove(self, file: str) -> None:
+        """Remove a header file or a whiteout."""
+        try:
+            os.unlink(file, dir_fd=self._fd)
+        except IsADirectoryError:
+            raise ToyError(f"{self.path / file} is a directory", "move it away and try again") from None
+
+    def hide(self, file: str) -> None:
+        """Hide a file of the lower layer: put a whiteout in its place. For the set of an upper that is not mounted."""
+        with contextlib.suppress(FileNotFoundError):
+            self.remove(file)
+        os.mknod(file, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self._fd)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether the directory, as part of an overlay, hides the one below it."""
+        try:
+            return os.getxattr(self._fd, _OPAQUE) == b"y"
+        except OSError as error:
+            if error.errno != errno.ENODATA:
+                raise
+            return False
+
+    @opaque.setter
+    def opaque(self, opaque: bool) -> None:
+        if opaque:
+            os.setxattr(self._fd, _OPAQUE, b"y")
+        elif self.opaque:
+            os.removexattr(self._fd, _OPAQUE)
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """The stamp, or None where there is none that can be read."""
+        try:
+            return Stamp.from_json(files.read(self._fd, STAMP))
+        except (OSError, ValueError):
+            return None
+
+    @stamp.setter
+    def stamp(self, stamp: Stamp | None) -> None:
+        if stamp is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(STAMP, dir_fd=self._fd)
+        elif stamp != self.stamp:
+            files.write(self._fd, STAMP, stamp.to_json())

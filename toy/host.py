@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The host: the tree below the overlay, and its header set."""
+
+import errno
+from pathlib import Path
+
+from . import rpmdb, sync
+from .headerset import HeaderSet
+from .rpmdb import Database
+from .sync import Depth, Dumped
+
+ROOT = Path("/")
+
+
+def current_set(layer: Path, *, depth: Depth = Depth.CHANGED) -> tuple[list[Path], Dumped]:
+    """Bring the host's header set up to date.
+
+    Returns the lower layers of an overlay, uppermost first, with the set in the first; and what was done.
+    Where the root cannot be written and its set is not current, that is `layer`, whose set hides the root's.
+    """
+    with Database.open(rpmdb.dbpath()) as database:
+        try:
+            with HeaderSet.open(ROOT, create=True) as headers:
+                return [ROOT], sync.dump(database, headers, depth=depth)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+        layer.mkdir(exist_ok=True)
+        with HeaderSet.open(layer, create=True) as headers:
+            headers.opaque = True
+            return [layer, ROOT], sync.dump(database, headers, depth=depth)

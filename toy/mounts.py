@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The overlay mount, and the namespaces that it lives and ends in."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import ToyError
+
+MOUNT_FAILED = 32
+"""mount(8)'s exit status, handed on by `in_own_namespaces`."""
+
+# The kernel lets a lower layer change between two mounts only if none of these was ever on
+# (Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems").
+_SAFE = "redirect_dir=off,metacopy=off,index=off,xino=off"
+
+
+def _escape(path: Path) -> str:
+    return os.fspath(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+
+
+def in_own_namespaces(
+    command: Sequence[str], *, lower: Sequence[Path], upper: Path, work: Path, merged: Path
+) -> list[str]:
+    """Return the command line that runs `command` with the overlay mounted on `merged`.
+
+    Mount and process namespace are the command's own: the mount shows nowhere else, and with the process that
+    starts this (even by SIGKILL) everything in them ends. `lower` is listed uppermost first.
+    """
+    layers = ":".join(map(_escape, lower))
+    options = f"lowerdir={layers},upperdir={_escape(upper)},workdir={_escape(work)},{_SAFE}"
+    return [
+        "setpriv", "--pdeathsig", "KILL",
+        "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
+        # sh stays, as the first process of the namespace: it reaps the others.
+        "sh", "-c", f'mount -t overlay -o "$0" toy "$1" || exit {MOUNT_FAILED}; shift; "$@"; exit $?', options,
+        os.fspath(merged), *command,
+    ]  # fmt: skip
+
+
+def users(upper: Path) -> list[int]:
+    """Return the processes whose mount namespace has an overlay with this upper."""
+    option = f"upperdir={upper}".encode()
+    namespaces: dict[str, bool] = {}
+    found = []
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
+            if namespace not in namespaces:
+                with open(f"/proc/{pid}/mountinfo", "rb") as mounts:
+                    namespaces[namespace] = any(option in line.replace(b",", b" ").split() for line in mounts)
+        except OSError:
+            continue  # it ended meanwhile
+        if namespaces[namespace]:
+            found.append(int(pid))
+    return found
+
+
+def wait_until_unused(upper: Path, *, seconds: float = 10) -> None:
+    """Wait until nobody has the upper mounted: what a killed launch began takes a moment to end.
+
+    Two mounts of one upper are undefined. Raises ToyError naming a process if it does not come to be unused.
+    """
+    deadline = time.monotonic() + seconds
+    while pids := users(upper):
+        if time.monotonic() > deadline:
+            raise ToyError(f"{upper} is still mounted by process {pids[0]}", f"end it, then try again: ps {pids[0]}")
+        time.sleep(0.01)

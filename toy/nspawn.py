@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line of systemd-nspawn(1), as a pure function."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+ENVIRONMENT = {"SYSTEMD_NSPAWN_LOCK": "0"}
+"""For nspawn itself: a machine has a lock of its own, and nspawn's would stay behind after SIGKILL."""
+
+_PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+
+# nspawn reports a command killed by a signal as 255, so sh waits for it; exec in a subshell runs no builtin of
+# sh's, and its traps keep sh alive while a signal to the process group ends the command.
+_WRAPPER = 'trap : HUP INT QUIT TERM; (exec "$@"); exit $?'
+
+
+def bind(source: Path, target: Path | None = None) -> str:
+    """Return the value of a --bind= option."""
+    parts = [source] if target is None else [source, target]
+    return ":".join(os.fspath(part).replace("\\", "\\\\").replace(":", "\\:") for part in parts)
+
+
+def command_line(
+    machine: str,
+    root: Path,
+    command: Sequence[str],
+    *,
+    binds: Iterable[str],
+    read_only_binds: Iterable[str],
+    environment: Mapping[str, str],
+) -> list[str]:
+    """Return the command line that runs `command`, or a login shell if it is empty, in the tree `root`.
+
+    `binds` are values that `bind` made; of `environment`, what a command in the machine wants is passed on.
+    """
+    return [
+        "systemd-nspawn",
+        "--quiet",
+        f"--machine={machine}",
+        f"--directory={root}",
+        "--as-pid2",
+        "--console=autopipe",  # a terminal when there is one, and pipes when not
+        # No unit of its own: it is part of the session that called it, with machined or without.
+        "--register=no",
+        "--keep-unit",
+        # nspawn would write these into the overlay, to stay there.
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        *(f"--bind={value}" for value in binds),
+        *(f"--bind-ro={value}" for value in read_only_binds),
+        *(f"--setenv={name}={environment[name]}" for name in _PASSED_ON if name in environment),
+        *(["--", "/bin/sh", "-c", _WRAPPER, "toy", *command] if command else []),
+    ]

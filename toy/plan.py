@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Differences of sets of header file names, as values."""
+
+from collections.abc import Set
+from typing import NamedTuple
+
+
+class Difference(NamedTuple):
+    """What makes one set of names into another."""
+
+    add: list[str]
+    remove: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.remove)
+
+
+def difference(*, have: Set[str], want: Set[str]) -> Difference:
+    """Return what makes `have` into `want`."""
+    return Difference(sorted(want - have), sorted(have - want))
+
+
+class Upper(NamedTuple):
+    """An overlay's part of a header set."""
+
+    files: Set[str]
+    whiteouts: Set[str]
+
+    def over(self, host: Set[str]) -> frozenset[str]:
+        """Return what overlayfs shows of a host's set with this above it."""
+        return frozenset(host - self.whiteouts | self.files)
+
+
+def carry_over(*, base: Set[str], host: Set[str], merged: Set[str]) -> Upper:
+    """Return the upper that makes the overlay's changes to `base`, the host's set then, to `host`, its set now.
+
+    A three-way merge as git does it: `merged` is what became of `base` in the overlay. What the host removed
+    is gone, what it added is there, and what both removed needs no whiteout.
+    """
+    return Upper(files=merged - base - host, whiteouts=(base - merged) & host)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rpm database: the only module that imports rpm. rpm's own macros decide where it is and what it is made of."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import rpm
+
+from . import run
+from .errors import ToyError
+from .header import Header
+from .stamp import Stamp
+
+_UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
+
+rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
+
+
+def dbpath() -> Path:
+    """Return where rpm keeps its database, from the root."""
+    return Path(rpm.expandMacro("%{_dbpath}"))
+
+
+class Unreadable(ToyError):
+    """A database that is there, or part of it, cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
+
+
+class Database:
+    """An rpm database, open for reading.
+
+    A header's hdrNum is its number in one database; rpm gives each only once, except that
+    `rpmdb --rebuilddb` numbers all headers anew.
+    """
+
+    def __init__(self, path: Path, transaction_set: "rpm.TransactionSet") -> None:
+        self.path = path
+        self._ts = transaction_set
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, path: Path) -> Iterator["Database"]:
+        """Open the database in the directory `path`. Raises ToyError if there is none or it cannot be read."""
+        try:
+            empty = not os.listdir(path)
+        except OSError as error:
+            raise ToyError(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
+        if empty:  # rpm would make an empty one, and believe it
+            raise ToyError(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
+        rpm.addMacro("_dbpath", os.fspath(path))
+        try:
+            ts = rpm.TransactionSet()
+            ts.setVSFlags(_UNCHECKED)
+            try:
+                failed = ts.openDB()
+            except rpm.error:
+                failed = True
+            if failed:
+                raise Unreadable(path)
+            try:
+                yield cls(path, ts)
+            finally:
+                ts.closeDB()
+        finally:
+            rpm.delMacro("_dbpath")
+
+    def _index(self, tag: str) -> Iterator[tuple["str | int", list[int]]]:
+        index = self._ts.dbIndex(tag)
+        for key in index:
+            yield key, [number for number, _ in index.instances()]
+
+    def packages(self) -> dict[str, list[int]]:
+        """Return the hdrNums of each package name; no header is read."""
+        return {str(name): numbers for name, numbers in self._index("name")}
+
+    def stamp(self) -> Stamp:
+        """Return the stamp of the database as it is now; no header is read."""
+        transactions = {number: 0 for numbers in self.packages().values() for number in numbers}
+        for tid, installed in self._index("installtid"):
+            transactions |= dict.fromkeys(installed, int(tid))
+        return Stamp.of(self._ts.dbCookie() or "", transactions)
+
+    def headers(self, numbers: Iterable[int]) -> Iterator[Header]:
+        """Yield the headers with these hdrNums. Raises ToyError if one cannot be read."""
+        for number in numbers:
+            found = None
+            for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
+                yield _header(found)
+            if found is None:
+                raise Unreadable(self.path)
+
+    def paths(self, number: int) -> list[str]:
+        """Return the files of a package by its hdrNum."""
+        return [path for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number) for path in found["filenames"]]
+
+    def paths_below(self, directory: str) -> set[str]:
+        """Return the directory's files, and itself, as far as packages own them and they are no mere %ghost."""
+        numbers: set[int] = set()
+        inside = directory.rstrip("/") + "/"
+        for key, owners in self._index("dirnames"):
+            if str(key).startswith(inside) or inside.startswith(str(key)):
+                numbers.update(owners)
+        return {
+            path
+            for number in numbers
+            for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number)
+            for path, flags in zip(found["filenames"], found["fileflags"], strict=True)
+            if f"{path}/".startswith(inside) and not flags & rpm.RPMFILE_GHOST
+        }
+
+    def owners(self, path: str) -> list[str]:
+        """Return the names of the packages that own a file."""
+        return [found["name"] for found in self._ts.dbMatch("basenames", path)]
+
+
+def _header(found: "rpm.hdr") -> Header:
+    epoch = "" if found["epoch"] is None else f"{found['epoch']}:"
+    arch = f".{found['arch']}" if found["arch"] else ""
+    return Header(found["name"], f"{epoch}{found['version']}", f"{found['release']}{arch}", found.unload())
+
+
+def build(path: Path, contents: Iterable[bytes]) -> None:
+    """Make a database in the empty directory `path` from header files' contents.
+
+    rpmdb(8) says nothing of a header it does not like: the caller reads the database back and compares.
+    """
+    # Without --initdb first: that would fsync after every header.
+    run.feed(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)

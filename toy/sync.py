@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""dump and merge: make a header set match its database, and a database match a header set."""
+
+import enum
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+from typing import NamedTuple
+
+from . import header, plan, rpmdb
+from .errors import DamagedHeader, ToyError
+from .header import Header
+from .headerset import HeaderSet
+from .rpmdb import Database
+
+
+class Depth(enum.Enum):
+    """How far a dump looks for differences."""
+
+    EVERYTHING = enum.auto()
+    """Every package, and the content of every file."""
+    CHANGED = enum.auto()
+    """The packages that changed since the set was stamped."""
+    PASSING = enum.auto()
+    """The package names with more or fewer files than headers: cheap, for use while rpm is at work.
+
+    rpm still marks files of other packages as replaced after its %filetriggerin has run, so this leaves the
+    stamp alone, and the next dump looks at everything since it.
+    """
+
+
+class Dumped(NamedTuple):
+    """What a dump did, by file name."""
+
+    added: list[str]
+    removed: list[str]
+    mended: list[str]
+
+
+def dump(database: Database, headers: HeaderSet, *, depth: Depth = Depth.EVERYTHING) -> Dumped:
+    """Make the header set match the database, writing only what differs.
+
+    Raises ToyError if either cannot be read, or if the database has lost all its packages: the set may be
+    what is left of them.
+    """
+    while True:
+        stamp = database.stamp()
+        if depth is not Depth.EVERYTHING and stamp == headers.stamp:
+            return Dumped([], [], [])
+        try:
+            done = _dump(database, headers, depth)
+        except ToyError:
+            if database.stamp() == stamp:
+                raise
+            continue  # rpm was at work meanwhile
+        if depth is not Depth.PASSING:
+            headers.stamp = stamp
+        return done
+
+
+def _dump(database: Database, headers: HeaderSet, depth: Depth) -> Dumped:
+    packages: dict[str, list[int]] = {}
+    for name, numbers in database.packages().items():
+        packages.setdefault(header.package(name), []).extend(numbers)
+    present: dict[str, set[str]] = {}
+    for file in headers.list().files:
+        present.setdefault(header.package_of(file), set()).add(file)
+    if present and not packages:
+        raise ToyError(
+            f"the rpm database in {database.path} is empty, the header set {headers.path} is not",
+            f"if the database was lost, restore it: cat {headers.path}/*.hdr | rpmdb --importdb",
+        )
+    everything = packages.keys() | present.keys()
+    suspects = {name for name in everything if len(packages.get(name, ())) != len(present.get(name, ()))}
+    if depth is Depth.EVERYTHING:
+        suspects = everything
+    elif depth is Depth.CHANGED:
+        changed = _changed(database, headers, packages)
+        suspects = everything if changed is None else suspects | changed
+    done = Dumped([], [], [])
+    for package in sorted(suspects):
+        wanted = dict(header.file_names(database.headers(packages.get(package, ()))))
+        have = present.get(package, set())
+        difference = plan.difference(have=have, want=wanted.keys())
+        for file in difference.add:
+            headers.write(file, wanted[file].blob)
+        for file in difference.remove:
+            headers.remove(file)
+        done.added.extend(difference.add)
+        done.removed.extend(difference.remove)
+        if depth is Depth.EVERYTHING:
+            done.mended.extend(_mend(headers, {file: wanted[file] for file in wanted.keys() & have}))
+    return done
+
+
+def _changed(database: Database, headers: HeaderSet, packages: Mapping[str, list[int]]) -> set[str] | None:
+    """Return the packages that may have changed since the set was stamped; None means any of them."""
+    stamp = headers.stamp
+    added = None if stamp is None else database.stamp().added_since(stamp)
+    if added is None:
+        return None
+    paths = [path for number in added for path in database.paths(number)]
+    if 2 * len(paths) > sum(map(len, packages.values())):
+        return None  # a look-up costs twice what a header does
+    # A package that takes over another's file has rpm mark it as replaced in the other's header.
+    sharing = {header.package(owner) for path in paths for owner in database.owners(path)}
+    return sharing | {name for name, numbers in packages.items() if not set(added).isdisjoint(numbers)}
+
+
+def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:
+    for file in sorted(wanted):
+        try:
+            headers.read(file)
+        except DamagedHeader:
+            headers.write(file, wanted[file].blob)
+            yield file
+
+
+def preserve(database: Database, upper: HeaderSet, *, base: Set[str] | None, host: Set[str]) -> tuple[Set[str], plan.Upper]:
+    """Bring the set of an upper that is not mounted in line with the overlay's database and the host's set.
+
+    `base` is the host's set that the database was merged with (None: not known), `host` the one to merge with.
+    Returns the files of the database's headers, and what the upper's set is now. Where that changed, the set has
+    no stamp any more: the caller stamps it once `host` is the database's base.
+    """
+    listing = upper.check()
+    numbers: dict[str, int] = {}
+    if base is not None and not upper.opaque and upper.stamp == database.stamp():
+        merged: Set[str] = plan.Upper(listing.files, listing.whiteouts).over(base)
+    else:  # no dump has seen the last changes: what the database says, counts
+        numbers = files_of(database)
+        merged = numbers.keys()
+    if base is None:
+        base = host & (merged | listing.whiteouts)
+    wanted = plan.carry_over(base=base, host=host, merged=merged)
+    if upper.opaque or wanted != (listing.files, listing.whiteouts):
+        upper.stamp = None
+        for file in sorted(wanted.files - listing.files):
+            for found in database.headers([numbers[file]]):
+                upper.write(file, found.blob)
+        for file in sorted(wanted.whiteouts - listing.whiteouts):
+            upper.hide(file)
+        for file in sorted((listing.files | listing.whiteouts) - wanted.files - wanted.whiteouts):
+            upper.remove(file)
+        upper.opaque = False
+    return merged, wanted
+
+
+def files_of(database: Database) -> dict[str, int]:
+    """Return the file name of every header in a database, and its hdrNum."""
+    numbers = [number for group in database.packages().values() for number in group]
+    return {file: number for (file, _), number in zip(header.file_names(database.headers(numbers)), numbers, strict=True)}
+
+
+def merge(path: Path, contents: Mapping[str, HeaderSet]) -> None:
+    """Build a database in the empty directory `path` that holds the headers in these files, and read it back.
+
+    Raises DamagedHeader for a file that is not what its name says, ToyError if the database is not what was asked for.
+    """
+    rpmdb.build(path, (contents[file].read(file) for file in sorted(contents)))
+    with Database.open(path) as database:
+        built = files_of(database).keys()
+    for file in sorted(contents.keys() - built):
+        raise DamagedHeader(str(contents[file].path / file), file, "its header has another name, or rpm does not take it")
+    for file in sorted(built - contents.keys()):
+        raise ToyError(f"rpmdb --importdb put {file} into {path}, which is in no header set", "report this as a bug of toy")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The overlay's own /var: what packages expect to find there, and the host's repository metadata.
+
+Whoever is root in the overlay arranges that tree, so nothing here follows a symbolic link in it.
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+
+from . import files, run
+
+_HOST = Path("/var")
+
+_TREES = ("lib/alternatives", "lib/ca-certificates", "lib/selinux", "lib/zypp")
+"""State in /var that goes with what is installed; transactional-update shares the same with a new snapshot."""
+
+# libzypp keeps per repository what it downloaded (raw) and libsolv's form of it (solv), and beside those @System,
+# libsolv's form of the rpm database, which must not be shared.
+_METADATA = ("raw", "solv")
+_SYSTEM = "@System"
+
+
+def seed(var: Path, owned: Iterable[str]) -> None:
+    """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and the paths in `owned`."""
+    for folder in (PurePath(), PurePath("lib")):
+        with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
+            for entry in entries:
+                if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
+                    _supply(var, folder / entry.name)
+    for tree in _TREES:
+        _supply(var, PurePath(tree), whole=True)
+    for path in sorted(owned):
+        _supply(var, PurePath(path).relative_to(_HOST))
+
+
+def share_metadata(var: Path) -> None:
+    """Copy the metadata of each repository that the host refreshed later than the overlay."""
+    host = _HOST / "cache/zypp"
+    with contextlib.suppress(FileNotFoundError, files.NotADirectory):
+        for repository in sorted(os.listdir(host / "solv")):
+            if repository == _SYSTEM or not _newer(host / "solv" / repository / "cookie", var, repository):
+                continue
+            _supply(var, PurePath("cache/zypp"))
+            for kind in _METADATA:  # solv, with the cookie, comes last
+                with files.directory(var, PurePath("cache/zypp", kind), create=True) as fd:
+                    _remove(fd, repository)
+                    if (host / kind / repository).is_dir():
+                        _copy(host / kind / repository, fd, repository)
+
+
+def _newer(cookie: Path, var: Path, repository: str) -> bool:
+    try:
+        refreshed = cookie.stat().st_mtime_ns
+    except OSError:
+        return False
+    try:
+        with files.directory(var, PurePath("cache/zypp/solv", repository)) as fd:
+            return os.stat("cookie", dir_fd=fd, follow_symlinks=False).st_mtime_ns < refreshed
+    except FileNotFoundError:
+        return True
+
+
+def forget_installed(var: Path) -> None:
+    """Drop libsolv's copy of the rpm database: it holds solvables by hdrNum, and those are new."""
+    with contextlib.suppress(FileNotFoundError, files.NotADirectory):
+        with files.directory(var, PurePath("cache/zypp/solv")) as fd:
+            _remove(fd, _SYSTEM)
+
+
+def _supply(var: Path, path: PurePath, *, whole: bool = False) -> None:
+    """Copy one path, and the directories it lies in, where the host has it and the overlay does not."""
+    for part in (*list(path.parents)[-2::-1], path):
+        source = _HOST / part
+        try:
+            status = source.lstat()
+            with files.directory(var, part.parent) as fd:
+                if _exists(fd, part.name):
+                    continue
+                if stat.S_ISDIR(status.st_mode) and not (whole and part == path):
+                    _make_directory(fd, part.name, status)
+                elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                    _copy(source, fd, part.name)
+        except (FileNotFoundError, NotADirectoryError, files.NotADirectory):
+            return  # not on the host, or the overlay has it otherwise
+
+
+def _exists(dir_fd: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _make_directory(dir_fd: int, name: str, like: os.stat_result) -> None:
+    os.mkdir(name, 0o700, dir_fd=dir_fd)
+    os.chown(name, like.st_uid, like.st_gid, dir_fd=dir_fd, follow_symlinks=False)
+    os.chmod(name, stat.S_IMODE(like.st_mode), dir_fd=dir_fd)
+
+
+def _copy(source: Path, dir_fd: int, name: str) -> None:
+    """Copy a file or a tree; it is there whole or not at all."""
+    _remove(dir_fd, files.TEMPORARY)
+    target = f"/proc/self/fd/{dir_fd}/{files.TEMPORARY}"
+    run.run(["cp", "--archive", "--reflink=auto", "--no-target-directory", os.fspath(source), target], pass_fds=[dir_fd])
+    os.rename(files.TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+def _remove(dir_fd: int, name: str) -> None:
+    try:
+        shutil.rmtree(name, dir_fd=dir_fd)  # takes no symbolic link for a directory
+    except FileNotFoundError:
+        pass
+    except OSError:
+        os.unlink(name, dir_fd=dir_fd)
