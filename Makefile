@@ -40,7 +40,8 @@ setup:
 demo: setup
 	$(PYTHON) tests/demo.py
 
-test: setup
+test:
+	tests/setup tests
 	.build/venv/bin/python -m pytest tests
 
 clean:

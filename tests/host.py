@@ -13,8 +13,8 @@ from typing import Any
 
 _MOUNT = """
 set -e
-root=$1 lower=$2 upper=$3 work=$4 toy=$5
-mount -t overlay -o "lowerdir=$lower,upperdir=$upper,workdir=$work,index=off,metacopy=off,redirect_dir=off,xino=off" host "$root"
+root=$1 upper=$2 work=$3 toy=$4
+mount -t overlay -o "lowerdir=/,upperdir=$upper,workdir=$work,index=off,metacopy=off,redirect_dir=off,xino=off" host "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
@@ -23,7 +23,7 @@ mount -t tmpfs tmpfs "$root/tmp"
 # An upper cannot lie on overlayfs.
 mkdir -p "$root/var/lib/toy"
 mount --bind "$toy" "$root/var/lib/toy"
-shift 5
+shift 4
 while [ $# -gt 0 ]; do
     mkdir -p "$root$2"
     mount --bind "$1" "$root$2"
@@ -42,27 +42,28 @@ _ENVIRONMENT = {
 
 
 class Host:
-    """One host, up while it is entered as a context. `layers` are the uppers of others, uppermost first, below it."""
+    """One host, up while it is entered as a context. It starts as a copy of what another one left in its `upper`."""
 
-    def __init__(self, directory: Path, *, layers: Sequence[Path] = (), binds: Mapping[Path, str] | None = None) -> None:
+    def __init__(self, directory: Path, *, like: Path | None = None, binds: Mapping[Path, str] | None = None) -> None:
         self.upper = directory / "upper"
-        """What differs from the machine: a later host's layer."""
+        """What differs from the machine."""
         self.root = directory / "root"
         """The mounted tree; only in the host's own mount namespace."""
         self.toy = directory / "toy"
         """What is /var/lib/toy in the host."""
         self._work = directory / "work"
-        self._layers = layers
+        self._like = like
         self._binds = binds or {}
 
     def __enter__(self) -> "Host":
         for path in (self.upper, self.root, self.toy, self._work):
             path.mkdir(parents=True, exist_ok=True)
-        lower = ":".join(map(os.fspath, (*self._layers, "/")))
+        if self._like is not None:
+            subprocess.run(["cp", "--archive", "--reflink=auto", f"{self._like}/.", self.upper], check=True)
         binds = [os.fspath(part) for pair in self._binds.items() for part in pair]
         self._holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "--fork", "--kill-child", "sh", "-c", _MOUNT, "host",
-             self.root, lower, self.upper, self._work, self.toy, *binds],
+             self.root, self.upper, self._work, self.toy, *binds],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._holder.stdout is not None

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The main job, shown on a throwaway host: install in the overlay, update the host, come back, and all is true."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import image
+from host import Host
+from packages import Package
+
+EDITOR_2 = replace(image.EDITOR, version="2", files={**image.EDITOR.files, "/usr/bin/editor": "#!/bin/sh\necho editor 2"})
+TRACER = Package("tracer", files={"/usr/bin/tracer": "#!/bin/sh\necho tracer"})
+
+SET = "/usr/lib/sysimage/rpm-headers"
+BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+
+
+class Story:
+    """Runs commands in the host, shows them, and counts what was checked."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.checked = 0
+
+    def run(self, command: str, *, status: int = 0) -> str:
+        """Run and show a command; its status is one more claim."""
+        print(f"{BOLD}# {command}{PLAIN}", flush=True)
+        done = self._host.run("sh", "-c", f"exec 2>&1; {command}", check=False)
+        for line in filter(str.strip, done.stdout.splitlines()):
+            if "Alien" not in line and "assuming you know" not in line and "Additional rpm output" not in line:
+                print(f"{DIM}{line}{PLAIN}", flush=True)
+        self.check(done.returncode == status, f"status {status}")
+        return done.stdout
+
+    def check(self, holds: bool, claim: str) -> None:
+        """Check a claim."""
+        if not holds:
+            sys.exit(f"FAILED: {claim}")
+        self.checked += 1
+
+    def count(self) -> int:
+        """Show how many headers set and database of the host hold, which must be the same, and return it."""
+        headers = int(self.run(f"ls {SET}/*.hdr | wc -l"))
+        self.check(headers == int(self.run("rpm -qa | wc -l")), "one header file per package of the host")
+        return headers
+
+
+def tell(story: Story, host: Host) -> None:
+    """Tell the story; ends the program at the first claim that does not hold."""
+    print("\nA host with a header set: one file per package.")
+    before = story.count()
+
+    print("\nInstall a package in the overlay. The host does not have it.")
+    story.run("toy -- zypper -n -q install hello")
+    story.check("Hello" in story.run("toy -- hello"), "hello works in the overlay")
+    story.run("hello", status=127)
+
+    print("\nThe host is updated: one package upgraded, one added, one erased. rpm's triggers keep its set current.")
+    image.publish(host, EDITOR_2, TRACER)
+    story.run("zypper -n -q update")
+    story.run("zypper -n -q install tracer")
+    story.check(story.count() == before + 1, "the set has the package that was added")
+    story.run("zypper -n -q remove legacy")
+    story.check(story.count() == before, "the set has not the package that was erased")
+
+    print("\nBack in the overlay: its package is there, and so is all that the host did.")
+    story.check("Hello" in story.run("toy -- hello"), "hello still works")
+    packages = story.run("toy -- rpm -qa").split()
+    story.check("editor-2-1.noarch" in packages, "the host's upgrade shows")
+    story.check("tracer-1-1.noarch" in packages, "the host's new package shows")
+    story.check(not any(name.startswith("legacy") for name in packages), "the erased package is gone")
+    story.check("hello-1-1.noarch" in packages, "the overlay's package is installed")
+    story.check(story.run("toy -- rpm -Va") == "", "rpm -Va has nothing to say")
+
+    print("\nRemove in the overlay: its own package, and one of the host's.")
+    story.run("toy -- zypper -n -q remove hello library")
+    packages = story.run("toy -- rpm -qa").split()
+    story.check(not any(name.startswith(("hello", "library")) for name in packages), "both are still gone")
+    story.run("toy -- ls /usr/bin/hello /usr/lib/library", status=2)
+    story.check(story.run("toy -- rpm -Va") == "", "rpm -Va has nothing to say")
+    story.check("library-1-1.noarch" in story.run("rpm -q library; rpm -V library"), "the host has its package")
+    story.run("cat /usr/lib/library/lib.so")
+    story.check(story.count() == before, "the host's set is as it was")
+
+
+@contextmanager
+def demo_host() -> Iterator[Host]:
+    """Yield a host with toy; it leaves nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="toy-demo.", dir="/var/tmp") as directory:
+        with Host(Path(directory, "host"), like=image.make(Path(directory, "image"))) as host:
+            yield host
+
+
+if __name__ == "__main__":
+    print("Building a throwaway host: packages, a repository, and toy from its own rpm …", flush=True)
+    with demo_host() as throwaway:
+        shown = Story(throwaway)
+        tell(shown, throwaway)
+    print(
+        f"\nShown ({shown.checked} claims checked): packages installed and removed in the overlay over a host that was "
+        "upgraded meanwhile; they stay so, the rpm database is true, and the host is untouched."
+    )
