@@ -12,7 +12,9 @@ import image
 from host import Host
 from packages import Package
 
-EDITOR_2 = replace(image.EDITOR, version="2", files={**image.EDITOR.files, "/usr/bin/editor": "#!/bin/sh\necho editor 2"})
+EDITOR_2 = replace(
+    image.EDITOR, version="2", files={**image.EDITOR.files, "/usr/bin/editor": "#!/bin/sh\necho editor 2"}
+)
 TRACER = Package("tracer", files={"/usr/bin/tracer": "#!/bin/sh\necho tracer"})
 
 SET = "/usr/lib/sysimage/rpm-headers"

@@ -4,17 +4,19 @@
 Nothing is written to the machine itself but below the directory that is given.
 """
 
+import functools
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 _MOUNT = """
 set -e
+options=index=off,metacopy=off,redirect_dir=off,xino=off
 root=$1 upper=$2 work=$3 toy=$4
-mount -t overlay -o "lowerdir=/,upperdir=$upper,workdir=$work,index=off,metacopy=off,redirect_dir=off,xino=off" host "$root"
+mount -t overlay -o "lowerdir=/,upperdir=$upper,workdir=$work,$options" host "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
@@ -55,7 +57,7 @@ class Host:
         self._like = like
         self._binds = binds or {}
 
-    def __enter__(self) -> "Host":
+    def __enter__(self) -> Self:
         for path in (self.upper, self.root, self.toy, self._work):
             path.mkdir(parents=True, exist_ok=True)
         if self._like is not None:
@@ -79,7 +81,7 @@ class Host:
     def command(self, *command: str | Path) -> list[str]:
         """Return the command line that runs `command` in the host."""
         (pid,) = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
-        return ["nsenter", f"--mount=/proc/{pid}/ns/mnt", "chroot", os.fspath(self.root), *map(os.fspath, command)]
+        return ["nsenter", f"--mount=/proc/{pid}/ns/mnt", "chroot", os.fspath(self.root), *map(str, command)]
 
     def run(
         self, *command: str | Path, check: bool = True, env: Mapping[str, str] | None = None, **options: Any
@@ -89,11 +91,17 @@ class Host:
         if "input" in options:
             del options["stdin"]
         done: subprocess.CompletedProcess[str] = subprocess.run(
-            self.command(*command), env=_ENVIRONMENT | (env or {}), **options
+            self.command(*command), env={**_ENVIRONMENT, **(env or {})}, **options
         )
         if check and done.returncode:
             raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done
+
+    @functools.cached_property
+    def rpm(self) -> list[str]:
+        """The rpm command for installing by hand, which Debian's wants to be asked for twice."""
+        debian = self.run("rpm", "--force-debian", "--version", check=False).returncode == 0
+        return ["rpm", "--force-debian"] if debian else ["rpm"]
 
     def sh(self, script: str, **options: Any) -> str:
         """Run a shell script in the host and return what it printed."""

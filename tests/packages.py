@@ -37,7 +37,12 @@ class Package:
         lines += ["Summary: A package for toy's tests", "License: GPL-2.0-or-later", "BuildArch: noarch", *self.tags]
         lines += ["%description", "None.", "%install", "mkdir -p %{buildroot}"]
         for path, content in self.files.items():
-            lines += [f"mkdir -p %{{buildroot}}{Path(path).parent}", f"cat > %{{buildroot}}{path} <<'END'", content, "END"]
+            lines += [
+                f"mkdir -p %{{buildroot}}{Path(path).parent}",
+                f"cat > %{{buildroot}}{path} <<'END'",
+                content,
+                "END",
+            ]
             lines += [f"chmod {'755' if '/bin/' in path else '644'} %{{buildroot}}{path}"]
         for path, target in self.links.items():
             lines += [f"mkdir -p %{{buildroot}}{Path(path).parent}", f"ln -s {target} %{{buildroot}}{path}"]
@@ -50,12 +55,16 @@ class Package:
 
 def build(host: Host, packages: Iterable[Package], output: str) -> None:
     """Build packages in the host into the directory `output` there, those that are not there yet."""
-    missing = [package for package in packages if not host.run("test", "-e", f"{output}/{package.file}", check=False).returncode == 0]
-    for package in missing:
-        host.write(f"/tmp/build/{package.file}.spec", package.spec)
-    if missing:
+    missing = [
+        package
+        for package in packages
+        if host.run("test", "-e", f"{output}/{package.file}", check=False).returncode != 0
+    ]
+    specs = {f"/tmp/build/{number}.spec": package.spec for number, package in enumerate(missing)}
+    for path, spec in specs.items():
+        host.write(path, spec)
+    if specs:
         host.run(
             "rpmbuild", "-bb", "--quiet", "--define", "_topdir /tmp/build/top", "--define", f"_rpmdir {output}",
-            "--define", "_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
-            *(f"/tmp/build/{package.file}.spec" for package in missing),
+            "--define", "_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm", *specs,
         )  # fmt: skip

@@ -62,7 +62,9 @@ def _dump(options: argparse.Namespace) -> int:
         try:
             os.chroot(options.root)
         except OSError as error:
-            raise ToyError(f"{options.root}: {error.strerror}", "give the directory of a root: toy dump --root DIR") from None
+            raise ToyError(
+                f"{options.root}: {error.strerror}", "give the directory of a root: toy dump --root DIR"
+            ) from None
         os.chdir("/")
     with Database.open(rpmdb.dbpath()) as database, HeaderSet.open(Path("/"), create=True) as headers:
         done = sync.dump(database, headers, depth=options.depth)
@@ -80,20 +82,34 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The exit status is the command's; 125 means that toy failed, 126 and 127 that the command was not run.",
         allow_abbrev=False,
     )
-    parser.add_argument("-n", "--name", default=DEFAULT_MACHINE, help="the machine to enter, made at its first use (default: toy)")
+    parser.add_argument(
+        "-n", "--name", default=DEFAULT_MACHINE, help="the machine to enter, made at its first use (default: toy)"
+    )
     parser.add_argument("--init", action="store_true", help="the same as dump")
     parser.add_argument("--version", action="version", version=f"toy {__version__}")
     parser.set_defaults(root=None, depth=Depth.EVERYTHING, verb=None)
-    verbs = parser.add_subparsers(dest="verb", metavar="dump", title="verbs", help="make a root's header set match its rpm database")
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="dump", title="verbs", help="make a root's header set match its rpm database"
+    )
     for name in ("dump", "init"):
-        verb = verbs.add_parser(name, prog=f"toy {name}", allow_abbrev=False, description="Make a root's header set match its rpm database.")
+        verb = verbs.add_parser(
+            name, prog=f"toy {name}", allow_abbrev=False, description="Make a root's header set match its rpm database."
+        )
         verb.add_argument("--root", type=Path, metavar="DIR", help="the root (default: /)")
         depth = verb.add_mutually_exclusive_group()
         depth.add_argument(
-            "--changed", dest="depth", action="store_const", const=Depth.CHANGED, help="look only at what changed since the last dump"
+            "--changed",
+            dest="depth",
+            action="store_const",
+            const=Depth.CHANGED,
+            help="look only at what changed since the last dump",
         )
         depth.add_argument(
-            "--in-transaction", dest="depth", action="store_const", const=Depth.PASSING, help="for use by rpm while it is at work"
+            "--in-transaction",
+            dest="depth",
+            action="store_const",
+            const=Depth.PASSING,
+            help="for use by rpm while it is at work",
         )
         verb.set_defaults(depth=Depth.EVERYTHING)
     return parser

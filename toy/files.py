@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files as root must handle them in a tree that somebody else may have arranged: no symbolic link is
-followed on the way, nothing half-written gets a final name, and a lock goes with its process."""
+"""Files as root must handle them in a tree that somebody else may have arranged.
+
+No symbolic link is followed on the way, nothing half-written gets a final name, a lock goes with its process.
+"""
 
 import contextlib
 import errno
@@ -12,6 +14,7 @@ from pathlib import Path, PurePath
 
 from .errors import ToyError
 
+
 class NotADirectory(ToyError):
     """A component of a path is something else than a directory, perhaps a symbolic link."""
 
@@ -19,12 +22,14 @@ class NotADirectory(ToyError):
         super().__init__(f"{path} is not a directory", "move it away and try again")
 
 
+_HERE = PurePath()
+
 TEMPORARY = ".new"
 """Name of the file being written in a directory; its one writer holds the directory's lock."""
 
 
 @contextlib.contextmanager
-def directory(root: Path, below: PurePath = PurePath(), *, create: bool = False) -> Iterator[int]:
+def directory(root: Path, below: PurePath = _HERE, *, create: bool = False) -> Iterator[int]:
     """Yield a descriptor of the directory `below` in the tree `root`.
 
     `root` is trusted; below it every component must be a real directory. With `create`, missing ones are

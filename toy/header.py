@@ -34,7 +34,6 @@ class Header(NamedTuple):
     blob: bytes
 
 
-
 def _quote(text: str, limit: int) -> str:
     return quote(text, safe="+:", errors="surrogateescape")[:limit]
 
@@ -44,11 +43,12 @@ def package(name: str) -> str:
     quoted = _quote(name, _NAME_MAX)
     if quoted[:1].isalnum():
         return quoted
-    return ("%{:02X}".format(ord(quoted[0])) + quoted[1:])[:_NAME_MAX]  # `*.hdr` finds it; nothing takes it for an option
+    # So that `*.hdr` finds it, and no tool takes it for an option.
+    return f"%{ord(quoted[:1] or '%'):02X}{quoted[1:]}"[:_NAME_MAX]
 
 
 def _version(text: str, limit: int) -> str:
-    return _quote(text, 3 * len(text)).replace("-", "%2D")[:limit]  # a dash separates: parse() relies on it
+    return _quote(text, 3 * len(text)).replace("-", "%2D")[:limit]  # a dash separates: package_of() relies on it
 
 
 def file_names(headers: Iterable[Header]) -> Iterator[tuple[str, Header]]:

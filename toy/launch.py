@@ -5,6 +5,7 @@ import contextlib
 import os
 import pwd
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from . import host, mounts, nspawn, plan, rpmdb, run, sync, var
@@ -68,7 +69,7 @@ def _merge(machine: Machine, layer: Path) -> None:
                 var.seed(machine.var, merged_database.paths_below("/var"))
 
 
-def _preserve(machine: Machine, upper: HeaderSet, host_set: HeaderSet) -> tuple[plan.Set[str] | None, plan.Upper]:
+def _preserve(machine: Machine, upper: HeaderSet, host_set: HeaderSet) -> tuple[AbstractSet[str] | None, plan.Upper]:
     """Put into the upper's set what the overlay changed in its database.
 
     Returns the files of the database's headers, None where there is no database yet, and the upper's set.
@@ -140,7 +141,9 @@ def _enter(machine: Machine, lower: Sequence[Path], command: Sequence[str]) -> i
         return outcome.status
     if outcome.status == mounts.MOUNT_FAILED:
         raise ToyError(f"cannot mount the overlay of machine {machine.name}", "see: dmesg | tail")
-    raise ToyError(f"systemd-nspawn did not start machine {machine.name} (status {outcome.status})", "see what it said above")
+    raise ToyError(
+        f"systemd-nspawn did not start machine {machine.name} (status {outcome.status})", "see what it said above"
+    )
 
 
 def _homes() -> list[Path]:

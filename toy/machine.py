@@ -6,7 +6,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from . import files
@@ -61,9 +62,11 @@ class Machine:
                     self._finish()
                     yield
             except BlockingIOError:
-                raise ToyError(f"machine {self.name} is in use", "leave it first, or use another one: toy -n NAME") from None
+                raise ToyError(
+                    f"machine {self.name} is in use", "leave it first, or use another one: toy -n NAME"
+                ) from None
 
-    def base(self) -> Set[str] | None:
+    def base(self) -> AbstractSet[str] | None:
         """Return the files of the host's set that the database was merged with, or None if that cannot be read."""
         try:
             names = json.loads(self._base.read_bytes())
@@ -77,18 +80,18 @@ class Machine:
         self._new_rpmdb.mkdir()
         return self._new_rpmdb
 
-    def commit(self, base: Set[str]) -> None:
+    def commit(self, base: AbstractSet[str]) -> None:
         """Put the database in `new_rpmdb` in place, together with its base; power may fail at any step."""
         files.flush(self._new_rpmdb)
         self._write_base(self._new_base, base)  # from here on, _finish() goes forward
         self._finish()
 
-    def rebase(self, base: Set[str]) -> None:
+    def rebase(self, base: AbstractSet[str]) -> None:
         """Record another base for the database as it is."""
         if base != self.base():
             self._write_base(self._base, base)
 
-    def _write_base(self, path: Path, base: Set[str]) -> None:
+    def _write_base(self, path: Path, base: AbstractSet[str]) -> None:
         with files.directory(self.directory) as fd:
             files.write(fd, path.name, json.dumps(sorted(base), indent=0).encode(), durable=True)
 

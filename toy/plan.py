@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Differences of sets of header file names, as values."""
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 
@@ -15,7 +15,7 @@ class Difference(NamedTuple):
         return bool(self.add or self.remove)
 
 
-def difference(*, have: Set[str], want: Set[str]) -> Difference:
+def difference(*, have: AbstractSet[str], want: AbstractSet[str]) -> Difference:
     """Return what makes `have` into `want`."""
     return Difference(sorted(want - have), sorted(have - want))
 
@@ -23,15 +23,15 @@ def difference(*, have: Set[str], want: Set[str]) -> Difference:
 class Upper(NamedTuple):
     """An overlay's part of a header set."""
 
-    files: Set[str]
-    whiteouts: Set[str]
+    files: AbstractSet[str]
+    whiteouts: AbstractSet[str]
 
-    def over(self, host: Set[str]) -> frozenset[str]:
+    def over(self, host: AbstractSet[str]) -> frozenset[str]:
         """Return what overlayfs shows of a host's set with this above it."""
         return frozenset(host - self.whiteouts | self.files)
 
 
-def carry_over(*, base: Set[str], host: Set[str], merged: Set[str]) -> Upper:
+def carry_over(*, base: AbstractSet[str], host: AbstractSet[str], merged: AbstractSet[str]) -> Upper:
     """Return the upper that makes the overlay's changes to `base`, the host's set then, to `host`, its set now.
 
     A three-way merge as git does it: `merged` is what became of `base` in the overlay. What the host removed

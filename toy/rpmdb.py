@@ -120,7 +120,7 @@ class Database:
 def _header(found: "rpm.hdr") -> Header:
     epoch = "" if found["epoch"] is None else f"{found['epoch']}:"
     arch = f".{found['arch']}" if found["arch"] else ""
-    return Header(found["name"], f"{epoch}{found['version']}", f"{found['release']}{arch}", found.unload())
+    return Header(found["name"] or "", f"{epoch}{found['version']}", f"{found['release']}{arch}", found.unload())
 
 
 def build(path: Path, contents: Iterable[bytes]) -> None:

@@ -2,7 +2,8 @@
 """dump and merge: make a header set match its database, and a database match a header set."""
 
 import enum
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,7 +116,9 @@ def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:
             yield file
 
 
-def preserve(database: Database, upper: HeaderSet, *, base: Set[str] | None, host: Set[str]) -> tuple[Set[str], plan.Upper]:
+def preserve(
+    database: Database, upper: HeaderSet, *, base: AbstractSet[str] | None, host: AbstractSet[str]
+) -> tuple[AbstractSet[str], plan.Upper]:
     """Bring the set of an upper that is not mounted in line with the overlay's database and the host's set.
 
     `base` is the host's set that the database was merged with (None: not known), `host` the one to merge with.
@@ -125,7 +128,7 @@ def preserve(database: Database, upper: HeaderSet, *, base: Set[str] | None, hos
     listing = upper.check()
     numbers: dict[str, int] = {}
     if base is not None and not upper.opaque and upper.stamp == database.stamp():
-        merged: Set[str] = plan.Upper(listing.files, listing.whiteouts).over(base)
+        merged: AbstractSet[str] = plan.Upper(listing.files, listing.whiteouts).over(base)
     else:  # no dump has seen the last changes: what the database says, counts
         numbers = files_of(database)
         merged = numbers.keys()
@@ -148,7 +151,9 @@ def preserve(database: Database, upper: HeaderSet, *, base: Set[str] | None, hos
 def files_of(database: Database) -> dict[str, int]:
     """Return the file name of every header in a database, and its hdrNum."""
     numbers = [number for group in database.packages().values() for number in group]
-    return {file: number for (file, _), number in zip(header.file_names(database.headers(numbers)), numbers, strict=True)}
+    return {
+        file: number for (file, _), number in zip(header.file_names(database.headers(numbers)), numbers, strict=True)
+    }
 
 
 def merge(path: Path, contents: Mapping[str, HeaderSet]) -> None:
@@ -160,6 +165,10 @@ def merge(path: Path, contents: Mapping[str, HeaderSet]) -> None:
     with Database.open(path) as database:
         built = files_of(database).keys()
     for file in sorted(contents.keys() - built):
-        raise DamagedHeader(str(contents[file].path / file), file, "its header has another name, or rpm does not take it")
+        raise DamagedHeader(
+            str(contents[file].path / file), file, "its header has another name, or rpm does not take it"
+        )
     for file in sorted(built - contents.keys()):
-        raise ToyError(f"rpmdb --importdb put {file} into {path}, which is in no header set", "report this as a bug of toy")
+        raise ToyError(
+            f"rpmdb --importdb put {file} into {path}, which is in no header set", "report this as a bug of toy"
+        )

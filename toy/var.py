@@ -106,7 +106,9 @@ def _copy(source: Path, dir_fd: int, name: str) -> None:
     """Copy a file or a tree; it is there whole or not at all."""
     _remove(dir_fd, files.TEMPORARY)
     target = f"/proc/self/fd/{dir_fd}/{files.TEMPORARY}"
-    run.run(["cp", "--archive", "--reflink=auto", "--no-target-directory", os.fspath(source), target], pass_fds=[dir_fd])
+    run.run(
+        ["cp", "--archive", "--reflink=auto", "--no-target-directory", os.fspath(source), target], pass_fds=[dir_fd]
+    )
     os.rename(files.TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
 

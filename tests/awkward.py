@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A database of everything that has broken such tools before: made by rpm itself, from packages made by rpmbuild."""
+
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import image
+import rpm
+from host import Host
+from packages import Package, build
+
+NAMES = ("plus+plus", "under_score", "dotted.name", "1digit", "_first", "dash-1-2", "x" * 150)
+
+# rpm's database takes any of these; rpmbuild does not make them.
+UNBUILDABLE = (
+    "per%cent",
+    "bra{ce}",
+    "sla/sh",
+    "../up",
+    "new\nline",
+    "-dash",
+    ".hidden",
+    "spa ce",
+    "näme",
+    "*?[a]",
+    "y" * 300,
+)
+
+PACKAGES = (
+    *(Package(name, files={f"/usr/share/awkward/{number}": name}) for number, name in enumerate(NAMES)),
+    Package("epoch", tags=("Epoch: 7",), files={"/usr/share/awkward/epoch": ""}),
+    Package("multi", "1", files={"/usr/share/awkward/multi-1": "1"}),
+    Package("multi", "2", files={"/usr/share/awkward/multi-2": "2"}),
+    Package("tilde", "1~rc1^git20260101", "1.2.3", files={"/usr/share/awkward/tilde": ""}),
+    Package("empty"),
+    Package("outside", files={"/etc/outside": ""}),
+)
+
+
+def make(template: Path, directory: Path) -> Path:
+    """Build the packages, let rpm install them and import a key, and return the directory of the database."""
+    with Host(directory / "host", like=template) as host:
+        build(host, PACKAGES, "/tmp/rpms")
+        # rpm takes the names of files for patterns.
+        host.sh('cd /tmp/rpms; n=0; for file in *; do n=$((n + 1)); mv "$file" "$n.rpm"; done')
+        host.sh(f"{' '.join(host.rpm)} --install --nosignature /tmp/rpms/*.rpm")
+        host.run("rpm", "--import", image.CHECKOUT / "tests/key.asc")
+        path = directory / "rpm"
+        shutil.copytree(host.upper / "usr/lib/sysimage/rpm", path)
+    # The very same header twice, which only a database put together by hand has.
+    again(path, "multi-1-1.noarch")
+    import_headers(path, map(named, UNBUILDABLE))
+    return path
+
+
+def named(name: str) -> bytes:
+    """Return the blob of a header with this name that no package ever had."""
+    made = rpm.hdr()
+    for tag, value in {"name": name, "version": "1", "release": "1", "arch": "noarch", "os": "linux"}.items():
+        made[tag] = value
+    blob: bytes = made.unload()
+    return blob
+
+
+def import_headers(path: Path, blobs: Iterable[bytes]) -> None:
+    """Import headers into a database."""
+    content = b"".join(rpm.header_magic + blob for blob in blobs)
+    subprocess.run(["rpmdb", "--dbpath", path, "--importdb"], input=content, check=True)
+
+
+def again(path: Path, nevra: str) -> None:
+    """Import a header that a database holds into it once more."""
+    import_headers(path, [next(found for found, name in headers(path) if name == nevra)])
+
+
+def headers(path: Path) -> list[tuple[bytes, str]]:
+    """Return blob and NEVRA of every header in a database."""
+    rpm.addMacro("_dbpath", str(path))
+    try:
+        transaction_set = rpm.TransactionSet()
+        transaction_set.setVSFlags(-1)
+        return [(found.unload(), found["nevra"]) for found in transaction_set.dbMatch()]
+    finally:
+        rpm.delMacro("_dbpath")
+
+
+def blobs(path: Path) -> Counter[bytes]:
+    """Return the headers of a database: each blob, and how often it is there."""
+    return Counter(blob for blob, _ in headers(path))

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The three-way merge of sets, and the stamp's look at a database's history, for any sets and histories."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toy import plan
+from toy.stamp import Stamp
+
+names = st.frozensets(st.sampled_from("abcdefgh"))
+
+
+@given(base=names, host=names, merged=names)
+def test_every_header_follows_who_changed_it(
+    base: frozenset[str], host: frozenset[str], merged: frozenset[str]
+) -> None:
+    result = plan.carry_over(base=base, host=host, merged=merged).over(host)
+    for name in base | host | merged:
+        if name in base and name not in merged:  # the overlay removed it
+            assert name not in result
+        elif name in merged and name not in base:  # the overlay added it
+            assert name in result
+        else:
+            assert (name in result) == (name in host)
+
+
+@given(base=names, host=names, merged=names)
+def test_the_upper_holds_nothing_needless(base: frozenset[str], host: frozenset[str], merged: frozenset[str]) -> None:
+    upper = plan.carry_over(base=base, host=host, merged=merged)
+    assert not upper.files & host
+    assert upper.whiteouts <= host
+
+
+@given(base=names, merged=names)
+def test_without_a_change_of_the_host_nothing_changes(base: frozenset[str], merged: frozenset[str]) -> None:
+    assert plan.carry_over(base=base, host=base, merged=merged).over(base) == merged
+
+
+@given(have=names, want=names)
+def test_difference(have: frozenset[str], want: frozenset[str]) -> None:
+    difference = plan.difference(have=have, want=want)
+    assert (have - set(difference.remove)) | set(difference.add) == want
+    assert bool(difference) == (have != want)
+
+
+databases = st.dictionaries(st.integers(1, 40), st.integers(1, 3))
+
+
+@given(databases)
+def test_a_stamp_keeps_every_transaction(transactions: dict[int, int]) -> None:
+    stamp = Stamp.of("cookie", transactions)
+    assert stamp.transactions == transactions
+    assert Stamp.from_json(stamp.to_json()) == stamp
+
+
+@given(earlier=databases, erased=st.sets(st.integers(1, 40)), added=st.integers(0, 5))
+def test_what_came_since(earlier: dict[int, int], erased: set[int], added: int) -> None:
+    last = max(earlier, default=0)
+    new = {last + offset: 9 for offset in range(1, added + 1)}
+    now = {number: tid for number, tid in earlier.items() if number not in erased} | new
+    assert Stamp.of("b", now).added_since(Stamp.of("a", earlier)) == list(new)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        ({1: 5, 2: 5, 4: 6}, {1: 5, 2: 5, 3: 6}),  # rpmdb --rebuilddb closes gaps
+        ({1: 5, 2: 6}, {1: 5, 2: 7}),  # another history under the same numbers
+        ({2: 5}, {1: 5, 2: 5}),  # an older state was put back
+    ],
+)
+def test_another_history_is_noticed(earlier: dict[int, int], now: dict[int, int]) -> None:
+    assert Stamp.of("b", now).added_since(Stamp.of("a", earlier)) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"null", b'["a"]', b'["a", [1]]', b'["a", [["x", 1, 1]]]', b"\xff"]
+)
+def test_a_damaged_stamp_is_a_value_error(content: bytes) -> None:
+    with pytest.raises(ValueError):
+        Stamp.from_json(content)
