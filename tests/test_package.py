@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""toy's own package: what it brings, what installing and erasing it does, and `make install`."""
+
+import pytest
+from host import Host
+from image import CHECKOUT
+from truth import is_current, packages
+
+from toy.headerset import DIRECTORY
+
+
+def test_installing_it_made_the_set(host: Host) -> None:
+    assert is_current(host)
+    assert host.run("rpm", "-V", "toy").stdout == ""
+
+
+def test_macro_and_code_name_the_same_directory(host: Host) -> None:
+    assert host.run("rpm", "--eval", "%_toy_headersdir").stdout.strip() == f"/{DIRECTORY}"
+
+
+def test_the_macro_expands_to_every_trigger(host: Host) -> None:
+    triggers = host.run("rpm", "--eval", "%toy_filetriggers").stdout
+    kinds = [line.split()[0] for line in triggers.splitlines() if line.startswith("%")]
+    assert kinds == ["%filetriggerin", "%transfiletriggerin", "%transfiletriggerpostun"]
+    packaged = host.run("rpm", "-q", "--filetriggers", "toy").stdout
+    assert [line.split()[0] for line in packaged.splitlines() if "scriptlet" in line] == [kind[1:] for kind in kinds]
+
+
+def test_erasing_it_leaves_only_the_machines(host: Host) -> None:
+    files = host.run("rpm", "-ql", "toy").stdout.split()
+    host.run("toy", "--", "true")
+    host.run("zypper", "-n", "remove", "toy")
+    left = host.run("sh", "-c", 'for file; do [ ! -e "$file" ] || echo "$file"; done', "sh", *files).stdout.split()
+    # Of this machine itself, where libzypp is no rpm.
+    assert set(left) <= {"/usr/lib/zypp", "/usr/lib/zypp/plugins", "/usr/lib/zypp/plugins/commit"}
+    assert host.run("test", "-e", f"/{DIRECTORY}", check=False).returncode == 1
+    assert host.run("ls", "/var/lib/toy").stdout.split() == ["toy"]
+    host.run("zypper", "-n", "install", "toy")
+    assert is_current(host)
+    assert packages(host, "toy", "--") == packages(host)
+
+
+@pytest.mark.parametrize("prefix", ["/usr", "/opt/toy"])
+def test_make_install_brings_the_same_files(host: Host, prefix: str) -> None:
+    host.run("make", "-C", CHECKOUT, "install", "DESTDIR=/tmp/dest", f"PREFIX={prefix}")
+    made = host.run("find", f"/tmp/dest{prefix}", "!", "-type", "d", "-printf", "%P %m %l\n").stdout
+    packaged = host.run("rpm", "-q", "--qf", "[%{FILENAMES} %{FILEMODES:octal} %{FILELINKTOS}\n]", "toy").stdout
+    expected = []
+    for line in packaged.splitlines():
+        path, mode, *target = line.split()
+        if not mode.startswith(("04", "4")) and not path.startswith(("/usr/share/doc/", "/usr/share/licenses/")):
+            expected.append(" ".join([path.removeprefix("/usr/"), mode[-3:], *target]).strip())
+    assert sorted(map(str.strip, made.splitlines())) == sorted(expected)
+    version = host.run(f"/tmp/dest{prefix}/bin/toy", "--version").stdout
+    assert version.startswith("toy ")
+
+
+def test_it_runs_with_the_distributions_python_and_writes_no_bytecode(host: Host) -> None:
+    assert host.run("head", "-1", "/usr/bin/toy").stdout.startswith("#!/usr/bin/python3 ")
+    before = host.run("find", "/usr/lib/toy").stdout
+    host.run("toy", "dump")
+    assert host.run("find", "/usr/lib/toy").stdout == before

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is the case in a host or in an overlay, found out without toy's own code."""
+
+from host import Host
+
+_DATABASE = """
+import hashlib, rpm
+transaction_set = rpm.TransactionSet()
+transaction_set.setVSFlags(-1)
+for found in transaction_set.dbMatch():
+    print(found["nevra"], hashlib.sha256(rpm.header_magic + found.unload()).hexdigest())
+"""
+
+_HEADER_SET = "cd /usr/lib/sysimage/rpm-headers && sha256sum -- *.hdr"
+
+OVERLAY = ("toy", "--")
+"""Goes before a command."""
+
+
+def database(host: Host, *where: str) -> dict[str, str]:
+    """Return digest and NEVRA of each header in the database of the host, or of where `where` leads."""
+    lines = host.run(*where, "/usr/bin/python3", "-c", _DATABASE).stdout.splitlines()
+    return {digest: nevra for nevra, digest in (line.split() for line in lines)}
+
+
+def header_set(host: Host, *where: str) -> dict[str, str]:
+    """Return digest and name of each header file."""
+    lines = host.run(*where, "sh", "-c", _HEADER_SET).stdout.splitlines()
+    return dict(line.split() for line in lines)
+
+
+def packages(host: Host, *where: str) -> set[str]:
+    """Return the installed packages, NAME-VERSION, but for those every host has."""
+    names = host.run(*where, "rpm", "-qa", "--qf", "%{NAME}-%{VERSION}\\n").stdout.split()
+    return {name for name in names if not name.startswith(("system-", "toy-"))}
+
+
+def is_current(host: Host, *where: str) -> bool:
+    """Say whether the header set is what the database is, blob for blob."""
+    return header_set(host, *where).keys() == database(host, *where).keys()
+
+
+def stamp(host: Host) -> str:
+    """Return the stamp of the host's set."""
+    return host.run("cat", "/usr/lib/sysimage/rpm-headers/.stamp").stdout
