@@ -97,6 +97,14 @@ class Host:
             raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done
 
+    def run_bytes(
+        self, *command: str | Path, content: bytes, env: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """Run a command in the host with bytes on its stdin, whatever its status."""
+        return subprocess.run(
+            self.command(*command), input=content, capture_output=True, env={**_ENVIRONMENT, **(env or {})}, timeout=60
+        )
+
     @functools.cached_property
     def rpm(self) -> list[str]:
         """The rpm command for installing by hand, which Debian's wants to be asked for twice."""

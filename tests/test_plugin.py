@@ -25,7 +25,7 @@ def frame(command: str, body: bytes = b"", **headers: str) -> bytes:
 
 def talk(host: Host, *frames: bytes, **env: str) -> "subprocess.CompletedProcess[bytes]":
     """Send frames and the end of the stream, and return all that came back."""
-    return host.run(PLUGIN, input=b"".join(frames), env=env, text=False, check=False, timeout=60)  # type: ignore[return-value]
+    return host.run_bytes(PLUGIN, content=b"".join(frames), env=env)
 
 
 @pytest.fixture

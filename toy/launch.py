@@ -25,7 +25,7 @@ def launch(name: str, command: Sequence[str], *, say: Say) -> int:
     Raises ToyError if it could not be started, or if what it changed in its rpm database could not be kept.
     """
     machine = Machine(name)
-    run.require("systemd-nspawn")
+    run.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)
     with machine.locked():
         mounts.wait_until_unused(machine.overlay)
         lower = _prepare(machine, say)

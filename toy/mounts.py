@@ -8,6 +8,9 @@ from pathlib import Path
 
 from .errors import ToyError
 
+TOOLS = ("setpriv", "unshare", "mount")
+"""What `in_own_namespaces` needs."""
+
 MOUNT_FAILED = 32
 """mount(8)'s exit status, handed on by `in_own_namespaces`."""
 

@@ -46,7 +46,7 @@ class Database:
     def open(cls, path: Path) -> Iterator["Database"]:
         """Open the database in the directory `path`. Raises ToyError if there is none or it cannot be read."""
         try:
-            empty = not os.listdir(path)
+            empty = all(name.startswith(".") for name in os.listdir(path))  # .rpm.lock stays
         except OSError as error:
             raise ToyError(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
         if empty:  # rpm would make an empty one, and believe it

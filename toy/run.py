@@ -12,18 +12,25 @@ from typing import NamedTuple
 
 from .errors import ToyError
 
-_PACKAGES = {"systemd-nspawn": "systemd-container"}
+_PACKAGES = {
+    "mount": "util-linux",
+    "rpmdb": "rpm",
+    "setpriv": "util-linux",
+    "systemd-nspawn": "systemd-container",
+    "unshare": "util-linux",
+}
 
 
 def missing(tool: str) -> ToyError:
     """Return the error for a tool that is not installed."""
-    return ToyError(f"{tool} is not installed", f"install the package {_PACKAGES.get(tool, tool)}")
+    return ToyError(f"{tool} is not installed", f"install the package {_PACKAGES.get(tool, 'it is in')}")
 
 
-def require(tool: str) -> None:
-    """Raise ToyError if a tool is not to be found in PATH."""
-    if not any(os.access(os.path.join(folder, tool), os.X_OK) for folder in os.get_exec_path()):
-        raise missing(tool)
+def require(*tools: str) -> None:
+    """Raise ToyError for the first tool that is not to be found in PATH."""
+    for tool in tools:
+        if not any(os.access(os.path.join(folder, tool), os.X_OK) for folder in os.get_exec_path()):
+            raise missing(tool)
 
 
 def run(command: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:

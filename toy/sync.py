@@ -12,6 +12,7 @@ from .errors import DamagedHeader, ToyError
 from .header import Header
 from .headerset import HeaderSet
 from .rpmdb import Database
+from .stamp import Stamp
 
 
 class Depth(enum.Enum):
@@ -45,10 +46,8 @@ def dump(database: Database, headers: HeaderSet, *, depth: Depth = Depth.EVERYTH
     """
     while True:
         stamp = database.stamp()
-        if depth is not Depth.EVERYTHING and stamp == headers.stamp:
-            return Dumped([], [], [])
         try:
-            done = _dump(database, headers, depth)
+            done = _dump(database, headers, stamp, depth)
         except ToyError:
             if database.stamp() == stamp:
                 raise
@@ -58,24 +57,20 @@ def dump(database: Database, headers: HeaderSet, *, depth: Depth = Depth.EVERYTH
         return done
 
 
-def _dump(database: Database, headers: HeaderSet, depth: Depth) -> Dumped:
-    packages: dict[str, list[int]] = {}
-    for name, numbers in database.packages().items():
-        packages.setdefault(header.package(name), []).extend(numbers)
-    present: dict[str, set[str]] = {}
-    for file in headers.list().files:
-        present.setdefault(header.package_of(file), set()).add(file)
+def _dump(database: Database, headers: HeaderSet, stamp: Stamp, depth: Depth) -> Dumped:
+    packages = _by_package(database)
+    present = _by_name(headers.list().files)
     if present and not packages:
         raise ToyError(
             f"the rpm database in {database.path} is empty, the header set {headers.path} is not",
             f"if the database was lost, restore it: cat {headers.path}/*.hdr | rpmdb --importdb",
         )
     everything = packages.keys() | present.keys()
-    suspects = {name for name in everything if len(packages.get(name, ())) != len(present.get(name, ()))}
+    suspects = _unequal(packages, present)
     if depth is Depth.EVERYTHING:
         suspects = everything
-    elif depth is Depth.CHANGED:
-        changed = _changed(database, headers, packages)
+    elif depth is Depth.CHANGED and stamp != headers.stamp:
+        changed = _changed(database, packages, stamp, headers.stamp)
         suspects = everything if changed is None else suspects | changed
     done = Dumped([], [], [])
     for package in sorted(suspects):
@@ -93,10 +88,34 @@ def _dump(database: Database, headers: HeaderSet, depth: Depth) -> Dumped:
     return done
 
 
-def _changed(database: Database, headers: HeaderSet, packages: Mapping[str, list[int]]) -> set[str] | None:
-    """Return the packages that may have changed since the set was stamped; None means any of them."""
-    stamp = headers.stamp
-    added = None if stamp is None else database.stamp().added_since(stamp)
+def _by_package(database: Database) -> dict[str, list[int]]:
+    """Return the hdrNums of each package, by its name as it stands in file names."""
+    packages: dict[str, list[int]] = {}
+    for name, numbers in database.packages().items():
+        packages.setdefault(header.package(name), []).extend(numbers)
+    return packages
+
+
+def _by_name(files: AbstractSet[str]) -> dict[str, set[str]]:
+    """Return the header files of each package, by its name as it stands in file names."""
+    packages: dict[str, set[str]] = {}
+    for file in files:
+        packages.setdefault(header.package_of(file), set()).add(file)
+    return packages
+
+
+def _unequal(packages: Mapping[str, list[int]], present: Mapping[str, set[str]]) -> set[str]:
+    """Return the packages with more or fewer files than headers."""
+    return {
+        name for name in packages.keys() | present.keys() if len(packages.get(name, ())) != len(present.get(name, ()))
+    }
+
+
+def _changed(
+    database: Database, packages: Mapping[str, list[int]], stamp: Stamp, earlier: Stamp | None
+) -> set[str] | None:
+    """Return the packages that may have changed since the earlier stamp; None means any of them."""
+    added = None if earlier is None else stamp.added_since(earlier)
     if added is None:
         return None
     paths = [path for number in added for path in database.paths(number)]
@@ -127,9 +146,14 @@ def preserve(
     """
     listing = upper.check()
     numbers: dict[str, int] = {}
-    if base is not None and not upper.opaque and upper.stamp == database.stamp():
-        merged: AbstractSet[str] = plan.Upper(listing.files, listing.whiteouts).over(base)
-    else:  # no dump has seen the last changes: what the database says, counts
+    merged: AbstractSet[str] = plan.Upper(listing.files, listing.whiteouts).over(base or frozenset())
+    if (
+        base is None
+        or upper.opaque
+        or upper.stamp != database.stamp()
+        or _unequal(_by_package(database), _by_name(merged))
+    ):
+        # No dump has seen the last changes, or somebody changed the set: what the database says, counts.
         numbers = files_of(database)
         merged = numbers.keys()
     if base is None:

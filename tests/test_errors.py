@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bad input: one line that names the thing and the next step, status 125, and nothing is lost."""
+
+from collections.abc import Callable
+
+import pytest
+from host import Host
+from truth import OVERLAY, database, header_set, is_current, packages
+
+SET = "/usr/lib/sysimage/rpm-headers"
+DATABASE = "/usr/lib/sysimage/rpm"
+UPPER_SET = f"/var/lib/toy/toy/overlay{SET}"
+
+
+def refused(host: Host, *command: str) -> str:
+    """Run a command that must fail in toy's way, and return its one line without the "toy: "."""
+    done = host.run(*command, check=False)
+    assert (done.returncode, done.stdout) == (125, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("toy: ")
+    assert "; " in line  # what; what to do now
+    return line.removeprefix("toy: ")
+
+
+@pytest.mark.parametrize("command", [("toy",), ("toy", "--", "true"), ("toy", "dump"), ("toy", "--init")])
+def test_not_root(host: Host, command: tuple[str, ...]) -> None:
+    assert refused(host, "setpriv", "--reuid=65534", "--clear-groups", *command) == "not root; try: sudo toy"
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/", "a b", "-", "a-", ".hidden", "a\nb", "ä", "x" * 65]
+)
+def test_a_bad_name(host: Host, name: str) -> None:
+    assert "is no name for a machine; use 1 to 64" in refused(host, "toy", f"--name={name}", "--", "true")
+    assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
+
+
+def test_a_name_may_have_64_characters(host: Host) -> None:
+    assert host.run("toy", "-n", "x" * 64, "--", "hostname").stdout.strip() == "x" * 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["ls"], "argument dump: invalid choice: 'ls' (choose from 'dump', 'init'); see: toy --help"),
+        (["--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
+        (["dump", "--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
+        (["dump", "--", "true"], "dump takes no command; see: toy --help"),
+        (["--"], "no command after --; for a shell, just: toy"),
+        (["-n"], "argument -n/--name: expected one argument; see: toy --help"),
+        (
+            ["dump", "--root", "/no/such"],
+            "/no/such: No such file or directory; give the directory of a root: toy dump --root DIR",
+        ),
+        (
+            ["dump", "--root", "/etc/passwd"],
+            "/etc/passwd: Not a directory; give the directory of a root: toy dump --root DIR",
+        ),
+    ],
+)
+def test_bad_arguments(host: Host, arguments: list[str], line: str) -> None:
+    assert refused(host, "toy", *arguments) == line
+
+
+def test_no_nspawn(host: Host) -> None:
+    host.run("rm", "/usr/bin/systemd-nspawn")
+    line = refused(host, *OVERLAY, "true")
+    assert line == "systemd-nspawn is not installed; install the package systemd-container"
+
+
+@pytest.mark.parametrize("tool", ["rpmdb", "unshare", "setpriv", "mount"])
+def test_another_tool_is_missing(host: Host, tool: str) -> None:
+    host.sh(f"rm $(command -v {tool})")
+    assert tool in refused(host, *OVERLAY, "true").split(";")[0]
+
+
+def test_nspawn_that_fails(host: Host) -> None:
+    host.write("/usr/bin/systemd-nspawn", "#!/bin/sh\nexit 1\n")
+    assert refused(host, *OVERLAY, "true").startswith("systemd-nspawn did not start machine toy (status 1); ")
+
+
+def test_no_overlayfs(host: Host) -> None:
+    host.run("mv", "/bin/mount", "/bin/mount.real")
+    host.write("/bin/mount", '#!/bin/sh\ncase "$*" in *overlay*) exit 32;; esac\nexec /bin/mount.real "$@"\n')
+    host.run("chmod", "755", "/bin/mount")
+    assert refused(host, *OVERLAY, "true").startswith("cannot mount the overlay of machine toy; ")
+
+
+@pytest.mark.parametrize(
+    "breakage",
+    [
+        f"rm -r {DATABASE}",
+        f"rm {DATABASE}/*",
+        f"for file in {DATABASE}/*; do echo garbage > $file; done",
+        f"rm -r {DATABASE}; echo > {DATABASE}",
+        f"for file in {DATABASE}/*; do head -c 5000 /dev/urandom > $file; done",
+    ],
+)
+@pytest.mark.parametrize("command", [("toy", "dump"), ("toy", "dump", "--changed"), ("toy", "--", "true")])
+def test_no_readable_database(host: Host, breakage: str, command: tuple[str, ...]) -> None:
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    before, merged = header_set(host), host.sh("cd /var/lib/toy/toy && find . ! -name work | sort")
+    host.sh(breakage)
+    assert "rpm database" in refused(host, *command)
+    assert header_set(host) == before
+    assert host.sh("cd /var/lib/toy/toy && find . ! -name work | sort") == merged
+
+
+def test_no_database_is_made_where_there_is_none(host: Host) -> None:
+    host.sh(f"rm {DATABASE}/*")
+    refused(host, *OVERLAY, "true")
+    refused(host, "toy", "dump")
+    assert host.run("ls", DATABASE).stdout == ""
+
+
+def test_an_emptied_database_empties_no_set(host: Host) -> None:
+    before = header_set(host)
+    host.sh(f"rm {DATABASE}/*; rpmdb --initdb")
+    for command in (("toy", "dump"), ("toy", "dump", "--changed"), (*OVERLAY, "true")):
+        line = refused(host, *command)
+        assert line == (
+            f"the rpm database in {DATABASE} is empty, the header set {SET} is not; "
+            f"if the database was lost, restore it: cat {SET}/*.hdr | rpmdb --importdb"
+        )
+    assert header_set(host) == before
+    host.sh(line.partition("restore it: ")[2])
+    assert host.run("toy", "dump").stderr == ""
+    assert header_set(host) == before
+
+
+DAMAGES = {
+    "truncated": "truncate -s 100 {}",
+    "empty": ": > {}",
+    "garbage": "head -c 3000 /dev/urandom > {}",
+    "content of another": f"cat {SET}/system-*.hdr > {{}}",
+    "fifo": "rm {}; mkfifo {}",
+    "link": "mv {} /tmp/aside; ln -s /tmp/aside {}",
+}
+
+
+@pytest.fixture(params=list(DAMAGES))
+def damage(request: pytest.FixtureRequest, host: Host) -> Callable[[str], str]:
+    """Damages the one file that a pattern matches, and returns its name."""
+
+    def do(pattern: str) -> str:
+        path = host.sh(f"ls {pattern}").strip()
+        host.sh(DAMAGES[request.param].replace("{}", path))
+        return path
+
+    return do
+
+
+def test_a_damaged_file_of_the_host_is_written_anew_by_dump(host: Host, damage: Callable[[str], str]) -> None:
+    name = damage(f"{SET}/editor-*.hdr").rsplit("/", 1)[1]
+    done = host.run("toy", "dump")
+    assert (done.stdout, done.stderr) == (
+        "",
+        f"toy: header file {name} was damaged; written anew from the rpm database\n",
+    )
+    assert is_current(host)
+    assert host.run("toy", "dump").stderr == ""
+
+
+def test_a_damaged_file_of_the_host_is_written_anew_by_a_launch(host: Host, damage: Callable[[str], str]) -> None:
+    name = damage(f"{SET}/editor-*.hdr").rsplit("/", 1)[1]
+    done = host.run(*OVERLAY, "rpm", "-q", "editor")
+    assert done.stdout == "editor-1-1.noarch\n"
+    assert done.stderr == f"toy: header file {name} was damaged; written anew from the rpm database\n"
+    assert is_current(host)
+
+
+def test_a_damaged_file_of_the_overlay_is_written_anew(host: Host, damage: Callable[[str], str]) -> None:
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    name = damage(f"{UPPER_SET}/hello-*.hdr").rsplit("/", 1)[1]
+    host.run("zypper", "-n", "remove", "legacy")
+    done = host.run(*OVERLAY, "rpm", "-q", "hello")
+    assert done.stdout == "hello-1-1.noarch\n"
+    assert done.stderr == f"toy: header file {name} was damaged; written anew from the rpm database\n"
+    assert is_current(host, *OVERLAY)
+
+
+def test_a_damaged_file_that_no_database_has_is_kept_and_named(host: Host, damage: Callable[[str], str]) -> None:
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    path = damage(f"{UPPER_SET}/hello-*.hdr")
+    host.sh("mv /var/lib/toy/toy/rpmdb /var/lib/toy/toy/lost")
+    before = host.sh(f"ls -l {UPPER_SET}")
+    assert path in refused(host, *OVERLAY, "true")
+    assert host.sh(f"ls -l {UPPER_SET}") == before
+    # The database is found again.
+    host.sh("mv /var/lib/toy/toy/lost /var/lib/toy/toy/rpmdb")
+    assert "hello-1" in packages(host, *OVERLAY)
+
+
+@pytest.mark.parametrize(
+    "entry", ["README", "core", "hello-1-1.noarch.hdr", ".hidden", "directory/", f"x-1-1.noarch.{'0' * 63}.hdr"]
+)
+@pytest.mark.parametrize("where", [SET, UPPER_SET])
+def test_a_foreign_file(host: Host, entry: str, where: str) -> None:
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    host.sh(f"mkdir {where}/{entry}" if entry.endswith("/") else f"echo foreign > {where}/{entry}")
+    expected = f"{where}/{entry.rstrip('/')} is not a header file; move it away and try again"
+    assert refused(host, *OVERLAY, "true") == expected
+    if where == SET:
+        assert refused(host, "toy", "dump") == expected
+    host.sh(f"rm -r {where}/{entry}")
+    assert is_current(host)
+    assert "hello-1" in packages(host, *OVERLAY)
+
+
+def test_a_file_name_that_is_a_directory(host: Host) -> None:
+    path = host.sh(f"ls {SET}/editor-*").strip()
+    host.sh(f"rm {path}; mkdir {path}")
+    assert refused(host, "toy", "dump") == f"{path} is a directory; move it away and try again"
+
+
+def test_a_merged_database_that_cannot_be_read(host: Host) -> None:
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    host.sh("for file in /var/lib/toy/toy/rpmdb/*; do echo garbage > $file; done")
+    line = refused(host, *OVERLAY, "true")
+    assert line.startswith("cannot read the rpm database in /var/lib/toy/toy/rpmdb; ")
+    host.sh(line.partition("from the header set: ")[2])
+    assert "hello-1" in packages(host, *OVERLAY)
+    assert is_current(host, *OVERLAY)
+
+
+def test_a_merged_database_that_leads_elsewhere(host: Host) -> None:
+    script = f"cd {DATABASE}; for file in *; do mv $file .$file; ln -s /etc/passwd $file; done"
+    for _ in ("after the launch that did it", "before the next"):
+        assert "is not a regular file; move it away" in refused(host, *OVERLAY, "sh", "-c", script)
+    assert host.run("rpm", "-q", "editor").stdout == "editor-1-1.noarch\n"
+
+
+@pytest.mark.parametrize("content", ["", "[", "{}", "[1]", "null"])
+def test_a_damaged_base(host: Host, content: str) -> None:
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    host.run(*OVERLAY, "zypper", "-n", "remove", "legacy")
+    host.write("/var/lib/toy/toy/base", content)
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
+
+
+@pytest.mark.parametrize("content", ["", "[", "{}", "null", '["a",[["x",1,1]]]'])
+def test_a_damaged_stamp(host: Host, content: str) -> None:
+    host.write(f"{SET}/.stamp", content)
+    assert packages(host, *OVERLAY) == packages(host)
+    assert is_current(host)
+
+
+def test_no_space_for_the_set(host: Host) -> None:
+    host.sh(f"mkdir -p /tmp/full; mount -t tmpfs -o size=16k tmpfs /tmp/full; mkdir -p /tmp/full{DATABASE}")
+    host.sh(f"mount --bind {DATABASE} /tmp/full{DATABASE}")
+    assert "No space left on device" in refused(host, "toy", "dump", "--root", "/tmp/full")
+    # What is there is whole, and the rest follows when there is space.
+    host.sh("mount -o remount,size=1m /tmp/full; toy dump --root /tmp/full")
+    files = host.sh(f"cd /tmp/full{SET} && sha256sum -- *.hdr").split()[::2]
+    assert sorted(files) == sorted(database(host))
