@@ -210,7 +210,7 @@ def test_a_foreign_file(host: Host, entry: str, where: str) -> None:
 def test_a_file_name_that_is_a_directory(host: Host) -> None:
     path = host.sh(f"ls {SET}/editor-*").strip()
     host.sh(f"rm {path}; mkdir {path}")
-    assert refused(host, "toy", "dump") == f"{path} is a directory; move it away and try again"
+    assert refused(host, "toy", "dump") == f"{path}: Is a directory; mend that and try again"
 
 
 def test_a_merged_database_that_cannot_be_read(host: Host) -> None:

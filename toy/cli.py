@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ToyError as error:
         _say(str(error))
     except OSError as error:
-        _say(f"{error.filename or 'toy'}: {error.strerror or error}; mend that and try again")
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        _say(f"{where}{error.strerror or error}; mend that and try again")
     except KeyboardInterrupt:
         _say("interrupted; nothing is half done, try again")
     return EXIT_FAILURE

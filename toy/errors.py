@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What went wrong, and what to do about it. Libraries raise; only `cli` prints and exits."""
 
+from pathlib import Path
+
 EXIT_FAILURE = 125
 """toy itself failed. As in env(1) and podman-run(1), 126 and 127 belong to the command."""
 
@@ -13,8 +15,11 @@ class ToyError(Exception):
 
 
 class DamagedHeader(ToyError):
-    """A header file whose content is not what its name says. `file` is its name within its set."""
+    """A header file whose content is not what its name says."""
 
-    def __init__(self, path: str, file: str, why: str) -> None:
-        super().__init__(f"damaged header file {path}: {why}", "toy dump writes it anew if its package is installed")
-        self.file = file
+    def __init__(self, path: Path, why: str) -> None:
+        # Who catches this knows whether a database still has the header; nobody did.
+        super().__init__(
+            f"damaged header file {path}: {why}", "no database has it any more: move it away, install its package again"
+        )
+        self.file = path.name

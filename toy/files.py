@@ -85,6 +85,15 @@ def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> N
 
 
 @contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError say which file it is about, by its whole path."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+
+
+@contextlib.contextmanager
 def locked(dir_fd: int, *, wait: bool = True) -> Iterator[None]:
     """Hold the exclusive flock(2) of an open directory; nothing is left on disk, and it ends with the process.
 

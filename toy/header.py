@@ -74,6 +74,12 @@ def package_of(file: str) -> str:
     return file.rsplit("-", 2)[0]
 
 
+def same_content(file: str, other: str) -> bool:
+    """Say whether two file names promise the same content."""
+    one, two = _FILE.fullmatch(file), _FILE.fullmatch(other)
+    return one is not None and two is not None and one["digest"] == two["digest"]
+
+
 def problem(file: str, content: bytes) -> str | None:
     """Say why `content` is not what the name of the header file promises, or None if it is."""
     if not content.startswith(MAGIC):

@@ -85,30 +85,28 @@ class HeaderSet:
         try:
             content = files.read(self._fd, file)
         except OSError as error:
-            raise DamagedHeader(str(self.path / file), file, error.strerror or str(error)) from None
+            raise DamagedHeader(self.path / file, error.strerror or str(error)) from None
         problem = header.problem(file, content)
         if problem is not None:
-            raise DamagedHeader(str(self.path / file), file, problem)
+            raise DamagedHeader(self.path / file, problem)
         return content
 
     def write(self, file: str, blob: bytes) -> None:
         """Write a header file, whatever was there under its name."""
-        with contextlib.suppress(IsADirectoryError):
-            return files.write(self._fd, file, header.MAGIC + blob)
-        raise ToyError(f"{self.path / file} is a directory", "move it away and try again")
+        with files.naming(self.path / file):
+            files.write(self._fd, file, header.MAGIC + blob)
 
     def remove(self, file: str) -> None:
         """Remove a header file or a whiteout."""
-        try:
+        with files.naming(self.path / file):
             os.unlink(file, dir_fd=self._fd)
-        except IsADirectoryError:
-            raise ToyError(f"{self.path / file} is a directory", "move it away and try again") from None
 
     def hide(self, file: str) -> None:
         """Hide a file of the lower layer: put a whiteout in its place. For the set of an upper that is not mounted."""
-        with contextlib.suppress(FileNotFoundError):
-            self.remove(file)
-        os.mknod(file, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self._fd)
+        with files.naming(self.path / file):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file, dir_fd=self._fd)
+            os.mknod(file, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self._fd)
 
     @property
     def opaque(self) -> bool:
@@ -141,4 +139,5 @@ class HeaderSet:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(STAMP, dir_fd=self._fd)
         elif stamp != self.stamp:
-            files.write(self._fd, STAMP, stamp.to_json())
+            with files.naming(self.path / STAMP):
+                files.write(self._fd, STAMP, stamp.to_json())

@@ -92,7 +92,7 @@ class Machine:
             self._write_base(self._base, base)
 
     def _write_base(self, path: Path, base: AbstractSet[str]) -> None:
-        with files.directory(self.directory) as fd:
+        with files.directory(self.directory) as fd, files.naming(path):
             files.write(fd, path.name, json.dumps(sorted(base), indent=0).encode(), durable=True)
 
     def _finish(self) -> None:

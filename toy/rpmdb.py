@@ -123,10 +123,11 @@ def _header(found: "rpm.hdr") -> Header:
     return Header(found["name"] or "", f"{epoch}{found['version']}", f"{found['release']}{arch}", found.unload())
 
 
-def build(path: Path, contents: Iterable[bytes]) -> None:
-    """Make a database in the empty directory `path` from header files' contents.
+def build(path: Path, contents: Iterable[bytes]) -> str:
+    """Make a database in the empty directory `path` from header files' contents. Returns what rpm said, if anything.
 
-    rpmdb(8) says nothing of a header it does not like: the caller reads the database back and compares.
+    rpmdb(8) passes over a header that it does not like, or has no space for, and says that all is well: the caller
+    reads the database back and compares.
     """
     # Without --initdb first: that would fsync after every header.
-    run.feed(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)
+    return run.feed(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)

@@ -7,6 +7,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -46,34 +47,39 @@ def run(command: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:
     except FileNotFoundError:
         raise missing(command[0]) from None
     if done.returncode:
-        raise _failed(command, done.returncode, done.stderr)
+        raise _failed(command, done.returncode, _last_line(done.stderr))
 
 
-def feed(command: Sequence[str], chunks: Iterable[bytes]) -> None:
-    """Run a command with the chunks on its stdin. Raises ToyError if it fails or does not read them all."""
-    try:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except FileNotFoundError:
-        raise missing(command[0]) from None
-    with process:
-        assert process.stdin is not None
+def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
+    """Run a command with the chunks on its stdin, and return its last word on stderr. Raises ToyError if it fails."""
+    with tempfile.TemporaryFile() as stderr:
         try:
-            for chunk in chunks:
-                process.stdin.write(chunk)
-            process.stdin.close()
-        except BrokenPipeError:
-            process.wait()
-        except BaseException:
-            process.kill()
-            raise
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr)
+        except FileNotFoundError:
+            raise missing(command[0]) from None
+        with process:
+            assert process.stdin is not None
+            try:
+                with contextlib.suppress(BrokenPipeError):
+                    for chunk in chunks:
+                        process.stdin.write(chunk)
+                    process.stdin.close()
+            except BaseException:
+                process.kill()
+                raise
+        stderr.seek(0)
+        said = _last_line(stderr.read())
     if process.returncode:
-        raise _failed(command, process.returncode, b"")
+        raise _failed(command, process.returncode, said)
+    return said
 
 
-def _failed(command: Sequence[str], status: int, stderr: bytes) -> ToyError:
-    said = stderr.decode(errors="replace").strip().splitlines()
-    why = said[-1] if said else f"status {status}"
-    return ToyError(f"{command[0]} failed: {why}", f"try it by hand: {shlex.join(command)}")
+def _last_line(stderr: bytes) -> str:
+    return stderr.decode(errors="replace").strip().rpartition("\n")[2]
+
+
+def _failed(command: Sequence[str], status: int, said: str) -> ToyError:
+    return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"try it by hand: {shlex.join(command)}")
 
 
 class Outcome(NamedTuple):
@@ -93,8 +99,8 @@ def supervised(command: Sequence[str], *, environment: Mapping[str, str]) -> Out
     """
     terminal = os.isatty(0) and os.isatty(1)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications, contextlib.ExitStack() as stack:
-        address = f"toy/{os.getpid()}"
-        notifications.bind(f"\0{address}")
+        notifications.bind("")  # an address of the kernel's choice, which is gone with us
+        address = notifications.getsockname().decode().replace("\0", "@")
         notifications.setblocking(False)
         process: subprocess.Popen[bytes] | None = None
 
@@ -111,7 +117,7 @@ def supervised(command: Sequence[str], *, environment: Mapping[str, str]) -> Out
             stack.callback(signal.signal, number, signal.signal(number, hand_on))
         process = subprocess.Popen(
             command,
-            env={**os.environ, **environment, "NOTIFY_SOCKET": f"@{address}"},
+            env={**os.environ, **environment, "NOTIFY_SOCKET": address},
             # nspawn takes a ^C for itself; on a terminal it sets that to raw mode, and there is none.
             process_group=None if terminal else 0,
         )

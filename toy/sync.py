@@ -183,16 +183,19 @@ def files_of(database: Database) -> dict[str, int]:
 def merge(path: Path, contents: Mapping[str, HeaderSet]) -> None:
     """Build a database in the empty directory `path` that holds the headers in these files, and read it back.
 
-    Raises DamagedHeader for a file that is not what its name says, ToyError if the database is not what was asked for.
+    Raises DamagedHeader for a file that is not what its name says, ToyError if rpm did not take them all.
     """
-    rpmdb.build(path, (contents[file].read(file) for file in sorted(contents)))
+    said = rpmdb.build(path, (contents[file].read(file) for file in sorted(contents)))
     with Database.open(path) as database:
         built = files_of(database).keys()
     for file in sorted(contents.keys() - built):
-        raise DamagedHeader(
-            str(contents[file].path / file), file, "its header has another name, or rpm does not take it"
+        if any(header.same_content(file, other) for other in built):
+            raise DamagedHeader(contents[file].path / file, "it is the header of another package")
+        raise ToyError(
+            f"rpmdb --importdb into {path} left out {file}: {said or 'it did not say why'}",
+            "see if there is space: df -h",
         )
     for file in sorted(built - contents.keys()):
         raise ToyError(
-            f"rpmdb --importdb put {file} into {path}, which is in no header set", "report this as a bug of toy"
+            f"rpmdb --importdb put {file} into {path}, which nobody asked for", "report this as a bug of toy"
         )
