@@ -25,6 +25,7 @@ UNBUILDABLE = (
     ".hidden",
     "spa ce",
     "näme",
+    "lat\udce9n",
     "*?[a]",
     "y" * 300,
 )
@@ -59,7 +60,8 @@ def make(template: Path, directory: Path) -> Path:
 def named(name: str) -> bytes:
     """Return the blob of a header with this name that no package ever had."""
     made = rpm.hdr()
-    for tag, value in {"name": name, "version": "1", "release": "1", "arch": "noarch", "os": "linux"}.items():
+    raw = name.encode(errors="surrogateescape")
+    for tag, value in {"name": raw, "version": "1", "release": "1", "arch": "noarch", "os": "linux"}.items():
         made[tag] = value
     blob: bytes = made.unload()
     return blob

@@ -253,3 +253,32 @@ def test_no_space_for_the_set(host: Host) -> None:
     host.sh("mount -o remount,size=1m /tmp/full; toy dump --root /tmp/full")
     files = host.sh(f"cd /tmp/full{SET} && sha256sum -- *.hdr").split()[::2]
     assert sorted(files) == sorted(database(host))
+
+
+def test_no_space_for_the_merged_database(host: Host) -> None:
+    host.sh("mount -t tmpfs -o size=100k tmpfs /var/lib/toy")
+    line = refused(host, *OVERLAY, "true")
+    assert line.startswith("rpmdb ")
+    assert host.run("rpm", "-q", "editor").stdout == "editor-1-1.noarch\n"
+    host.sh("mount -o remount,size=10m /var/lib/toy")
+    assert packages(host, *OVERLAY) == packages(host)
+
+
+@pytest.mark.parametrize("script", ["rm -rf {}/*", "rm -rf {}/*; rpmdb --initdb"])
+def test_a_merged_database_that_is_emptied_in_the_overlay_empties_nothing(host: Host, script: str) -> None:
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    done = host.run(*OVERLAY, "sh", "-c", script.format(DATABASE), check=False)
+    if done.returncode:
+        assert "is empty" in done.stderr
+        host.sh(done.stderr.partition("from the header set: ")[2])
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "legacy-1", "hello-1"}
+    assert is_current(host, *OVERLAY)
+
+
+def test_the_hosts_metadata_cannot_be_copied(host: Host) -> None:
+    host.run("zypper", "-n", "refresh", "--force")
+    host.run("rm", "-r", "/var/cache/zypp/raw")
+    done = host.run(*OVERLAY, "echo", "entered")
+    assert done.stdout == "entered\n"
+    assert done.stderr.startswith("toy: the host's repository metadata is not shared: ")
+    assert len(done.stderr.splitlines()) == 1

@@ -90,15 +90,18 @@ def test_a_dump_that_fails_is_one_line_and_acknowledged(host: Host) -> None:
     done = talk(host, frame("COMMITEND"))
     assert done.stdout == ACK
     assert done.stderr.decode().splitlines() == [
-        "toy plugin: toy: /usr/lib/sysimage/rpm-headers is not a directory; move it away and try again"
+        "toy plugin: /usr/lib/sysimage/rpm-headers is not a directory; move it away and try again"
     ]
 
 
 def test_a_toy_that_is_not_there_is_one_line_and_acknowledged(host: Host) -> None:
     host.run("rm", "/usr/bin/toy")
+    said = "toy plugin: cannot run /usr/bin/toy: No such file or directory"
     done = talk(host, frame("COMMITEND"), frame("PLUGINEND"))
     assert done.stdout == 2 * ACK
-    assert done.stderr.decode().splitlines() == 2 * ["toy plugin: cannot run /usr/bin/toy: No such file or directory"]
+    assert done.stderr.decode().splitlines() == [said, said]
+    host.run("zypper", "-n", "install", "hello")
+    assert said in host.run("cat", "/var/log/zypper.log").stdout
 
 
 def test_a_dump_that_hangs_is_given_up_before_libzypp_gives_up_the_plugin(host: Host) -> None:

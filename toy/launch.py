@@ -29,6 +29,10 @@ def launch(name: str, command: Sequence[str], *, say: Say) -> int:
     with machine.locked():
         mounts.wait_until_unused(machine.overlay)
         lower = _prepare(machine, say)
+        try:
+            var.share_metadata(machine.var)
+        except (ToyError, OSError) as error:  # zypper can fetch it as well
+            say(f"the host's repository metadata is not shared: {error}")
         status = _enter(machine, lower, command)
         with HeaderSet.open(lower[0]) as host_set, HeaderSet.open_upper(machine.overlay) as upper:
             _preserve(machine, upper, host_set)
@@ -59,14 +63,15 @@ def _merge(machine: Machine, layer: Path) -> None:
         if database == merged:
             machine.rebase(host_files)
         else:
-            sync.merge(machine.new_rpmdb(), {file: upper if file in wanted.files else host_set for file in merged})
-            machine.commit(host_files)
+            new = machine.new_rpmdb()
+            sync.merge(new, {file: upper if file in wanted.files else host_set for file in merged})
+            with Database.open(new) as built:
+                var.seed(machine.var, built.paths_below("/var"))
             # libsolv knows solvables by hdrNum, and these are new.
             var.forget_installed(machine.var)
-        with _open(machine) as merged_database:
-            upper.stamp = merged_database.stamp()
-            if database != merged:
-                var.seed(machine.var, merged_database.paths_below("/var"))
+            machine.commit(host_files)
+        with _open(machine) as current:
+            upper.stamp = current.stamp()
 
 
 def _preserve(machine: Machine, upper: HeaderSet, host_set: HeaderSet) -> tuple[AbstractSet[str] | None, plan.Upper]:
@@ -75,7 +80,7 @@ def _preserve(machine: Machine, upper: HeaderSet, host_set: HeaderSet) -> tuple[
     Returns the files of the database's headers, None where there is no database yet, and the upper's set.
     """
     host_files = host_set.check().files
-    if not machine.rpmdb.exists():
+    if not machine.has_rpmdb:
         listing = upper.check()
         return None, plan.Upper(listing.files, listing.whiteouts)
     base = machine.base()
@@ -96,16 +101,14 @@ def _open(machine: Machine) -> Iterator[Database]:
     try:
         with Database.open(machine.rpmdb) as database:
             yield database
-    except rpmdb.Unreadable as error:
-        raise ToyError(
-            f"cannot read the rpm database in {machine.rpmdb}",
-            f"to have it made anew from the header set: mv {machine.rpmdb} {machine.rpmdb}.damaged",
-        ) from error
+    except rpmdb.Unusable as error:
+        mend = f"to have it made anew from the header set: mv {machine.rpmdb} {machine.rpmdb}.damaged"
+        raise ToyError(error.what, mend) from error
 
 
 def _mend(machine: Machine, file: str) -> list[str]:
     """Write a header file of the overlay anew if its database still has the header."""
-    if not machine.rpmdb.exists():
+    if not machine.has_rpmdb:
         return []
     with HeaderSet.open_upper(machine.overlay) as upper, _open(machine) as database:
         if file not in upper.list().files:
@@ -118,7 +121,6 @@ def _mend(machine: Machine, file: str) -> list[str]:
 
 
 def _enter(machine: Machine, lower: Sequence[Path], command: Sequence[str]) -> int:
-    var.share_metadata(machine.var)
     spawn = nspawn.command_line(
         machine.name,
         machine.mount_point,

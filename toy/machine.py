@@ -50,21 +50,30 @@ class Machine:
         MACHINES.mkdir(mode=0o700, parents=True, exist_ok=True)
         STATE.mkdir(mode=0o700, parents=True, exist_ok=True)  # old setuid programs may lie in an overlay
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        with files.directory(self.directory) as fd:
+        with files.directory(self.directory) as fd, contextlib.ExitStack() as stack:
             try:
-                with files.locked(fd, wait=False):
-                    for directory in (self.overlay, self.work, self.var, self.mount_point):
-                        directory.mkdir(mode=0o755, exist_ok=True)
-                        directory.chmod(0o755)  # whatever the umask: two of them are / and /var of the overlay
-                    link = MACHINES / f".{self.name}"
-                    if not link.is_symlink() and not link.exists():
-                        link.symlink_to(self.directory)
-                    self._finish()
-                    yield
+                stack.enter_context(files.locked(fd, wait=False))
             except BlockingIOError:
                 raise ToyError(
                     f"machine {self.name} is in use", "leave it first, or use another one: toy -n NAME"
                 ) from None
+            for directory in (self.overlay, self.work, self.var, self.mount_point):
+                if not directory.exists():
+                    directory.mkdir()
+                    directory.chmod(0o755)  # whatever the umask: two of them are / and /var of the overlay
+            link = MACHINES / f".{self.name}"
+            if not link.is_symlink() and not link.exists():
+                link.symlink_to(self.directory)
+            self._finish()
+            yield
+
+    @property
+    def has_rpmdb(self) -> bool:
+        """Whether there is a merged database. Dot files in its place do not make one."""
+        try:
+            return any(not name.startswith(".") for name in os.listdir(self.rpmdb))
+        except FileNotFoundError:
+            return False
 
     def base(self) -> AbstractSet[str] | None:
         """Return the files of the host's set that the database was merged with, or None if that cannot be read."""

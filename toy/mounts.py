@@ -23,6 +23,12 @@ def _escape(path: Path) -> str:
     return os.fspath(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
+def _source(upper: Path) -> str:
+    """Return what stands as the source of the mount: it tells one upper from another, whatever its path is for whom."""
+    status = upper.stat()
+    return f"toy:{status.st_dev}:{status.st_ino}"
+
+
 def in_own_namespaces(
     command: Sequence[str], *, lower: Sequence[Path], upper: Path, work: Path, merged: Path
 ) -> list[str]:
@@ -37,14 +43,14 @@ def in_own_namespaces(
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
         # sh stays, as the first process of the namespace: it reaps the others.
-        "sh", "-c", f'mount -t overlay -o "$0" toy "$1" || exit {MOUNT_FAILED}; shift; "$@"; exit $?', options,
-        os.fspath(merged), *command,
+        "sh", "-c", f'mount -t overlay -o "$0" "$1" "$2" || exit {MOUNT_FAILED}; shift 2; "$@"; exit $?',
+        options, _source(upper), os.fspath(merged), *command,
     ]  # fmt: skip
 
 
 def users(upper: Path) -> list[int]:
     """Return the processes whose mount namespace has an overlay with this upper."""
-    option = f"upperdir={upper}".encode()
+    source = f" overlay {_source(upper)} ".encode()  # after the type, see proc_pid_mountinfo(5)
     namespaces: dict[str, bool] = {}
     found = []
     for pid in filter(str.isdecimal, os.listdir("/proc")):
@@ -52,7 +58,7 @@ def users(upper: Path) -> list[int]:
             namespace = os.readlink(f"/proc/{pid}/ns/mnt")
             if namespace not in namespaces:
                 with open(f"/proc/{pid}/mountinfo", "rb") as mounts:
-                    namespaces[namespace] = any(option in line.replace(b",", b" ").split() for line in mounts)
+                    namespaces[namespace] = source in mounts.read()
         except OSError:
             continue  # it ended meanwhile
         if namespaces[namespace]:

@@ -23,11 +23,16 @@ def dbpath() -> Path:
     return Path(rpm.expandMacro("%{_dbpath}"))
 
 
-class Unreadable(ToyError):
-    """A database that is there, or part of it, cannot be read."""
+class Unusable(ToyError):
+    """A database that is there but cannot be read, or cannot be true."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
+    def __init__(self, what: str, next_step: str) -> None:
+        super().__init__(what, next_step)
+        self.what = what
+
+
+def _unreadable(path: Path) -> Unusable:
+    return Unusable(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
 
 
 class Database:
@@ -60,7 +65,7 @@ class Database:
             except rpm.error:
                 failed = True
             if failed:
-                raise Unreadable(path)
+                raise _unreadable(path)
             try:
                 yield cls(path, ts)
             finally:
@@ -91,7 +96,7 @@ class Database:
             for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
                 yield _header(found)
             if found is None:
-                raise Unreadable(self.path)
+                raise _unreadable(self.path)
 
     def paths(self, number: int) -> list[str]:
         """Return the files of a package by its hdrNum."""

@@ -11,7 +11,7 @@ from . import header, plan, rpmdb
 from .errors import DamagedHeader, ToyError
 from .header import Header
 from .headerset import HeaderSet
-from .rpmdb import Database
+from .rpmdb import Database, Unusable
 from .stamp import Stamp
 
 
@@ -61,10 +61,7 @@ def _dump(database: Database, headers: HeaderSet, stamp: Stamp, depth: Depth) ->
     packages = _by_package(database)
     present = _by_name(headers.list().files)
     if present and not packages:
-        raise ToyError(
-            f"the rpm database in {database.path} is empty, the header set {headers.path} is not",
-            f"if the database was lost, restore it: cat {headers.path}/*.hdr | rpmdb --importdb",
-        )
+        raise _emptied(database, headers)
     everything = packages.keys() | present.keys()
     suspects = _unequal(packages, present)
     if depth is Depth.EVERYTHING:
@@ -86,6 +83,13 @@ def _dump(database: Database, headers: HeaderSet, stamp: Stamp, depth: Depth) ->
         if depth is Depth.EVERYTHING:
             done.mended.extend(_mend(headers, {file: wanted[file] for file in wanted.keys() & have}))
     return done
+
+
+def _emptied(database: Database, headers: HeaderSet) -> Unusable:
+    return Unusable(
+        f"the rpm database in {database.path} is empty, the header set {headers.path} is not",
+        f"if the database was lost, restore it: cat {headers.path}/*.hdr | rpmdb --importdb",
+    )
 
 
 def _by_package(database: Database) -> dict[str, list[int]]:
@@ -142,17 +146,16 @@ def preserve(
 
     `base` is the host's set that the database was merged with (None: not known), `host` the one to merge with.
     Returns the files of the database's headers, and what the upper's set is now. Where that changed, the set has
-    no stamp any more: the caller stamps it once `host` is the database's base.
+    no stamp any more: the caller stamps it once `host` is the database's base. Raises ToyError if either cannot be
+    read, or if the database has lost all its packages.
     """
     listing = upper.check()
+    packages = _by_package(database)
+    if not packages and (base or host):
+        raise _emptied(database, upper)
     numbers: dict[str, int] = {}
     merged: AbstractSet[str] = plan.Upper(listing.files, listing.whiteouts).over(base or frozenset())
-    if (
-        base is None
-        or upper.opaque
-        or upper.stamp != database.stamp()
-        or _unequal(_by_package(database), _by_name(merged))
-    ):
+    if base is None or upper.opaque or upper.stamp != database.stamp() or _unequal(packages, _by_name(merged)):
         # No dump has seen the last changes, or somebody changed the set: what the database says, counts.
         numbers = files_of(database)
         merged = numbers.keys()

@@ -38,7 +38,10 @@ def seed(var: Path, owned: Iterable[str]) -> None:
 
 
 def share_metadata(var: Path) -> None:
-    """Copy the metadata of each repository that the host refreshed later than the overlay."""
+    """Copy the metadata of each repository that the host refreshed later than the overlay.
+
+    Raises ToyError if something cannot be copied; the overlay has its own of that, or none.
+    """
     host = _HOST / "cache/zypp"
     with contextlib.suppress(FileNotFoundError, files.NotADirectory):
         for repository in sorted(os.listdir(host / "solv")):
@@ -47,9 +50,7 @@ def share_metadata(var: Path) -> None:
             _supply(var, PurePath("cache/zypp"))
             for kind in _METADATA:  # solv, with the cookie, comes last
                 with files.directory(var, PurePath("cache/zypp", kind), create=True) as fd:
-                    _remove(fd, repository)
-                    if (host / kind / repository).is_dir():
-                        _copy(host / kind / repository, fd, repository)
+                    _copy(host / kind / repository, fd, repository)
 
 
 def _newer(cookie: Path, var: Path, repository: str) -> bool:
@@ -103,12 +104,13 @@ def _make_directory(dir_fd: int, name: str, like: os.stat_result) -> None:
 
 
 def _copy(source: Path, dir_fd: int, name: str) -> None:
-    """Copy a file or a tree; it is there whole or not at all."""
+    """Copy a file or a tree in the place of what is there; it is there whole or not at all."""
     _remove(dir_fd, files.TEMPORARY)
     target = f"/proc/self/fd/{dir_fd}/{files.TEMPORARY}"
     run.run(
         ["cp", "--archive", "--reflink=auto", "--no-target-directory", os.fspath(source), target], pass_fds=[dir_fd]
     )
+    _remove(dir_fd, name)
     os.rename(files.TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
 
