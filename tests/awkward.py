@@ -48,7 +48,8 @@ def make(template: Path, directory: Path) -> Path:
         # rpm takes the names of files for patterns.
         host.sh('cd /tmp/rpms; n=0; for file in *; do n=$((n + 1)); mv "$file" "$n.rpm"; done')
         host.sh(f"{' '.join(host.rpm)} --install --nosignature /tmp/rpms/*.rpm")
-        host.run("rpm", "--import", image.CHECKOUT / "tests/key.asc")
+        host.write("/tmp/key.asc", (image.CHECKOUT / "tests/key.asc").read_text())
+        host.run("rpm", "--import", "/tmp/key.asc")
         path = directory / "rpm"
         shutil.copytree(host.upper / "usr/lib/sysimage/rpm", path)
     # The very same header twice, which only a database put together by hand has.

@@ -7,6 +7,9 @@ from host import Host
 from packages import Package, build
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+SOURCE = "/usr/src/toy"
+"""A copy of the checkout: nothing in a host writes to the checkout itself, wherever that is."""
+
 REPOSITORY = "/srv/repository"
 RPMS = "/srv/rpms"
 """Where built packages wait until `publish` puts them into the repository."""
@@ -33,13 +36,14 @@ HELLO = Package("hello", files={"/usr/bin/hello": "#!/bin/sh\necho 'Hello, world
 
 def make(directory: Path) -> Path:
     """Build the host below `directory` and return what a `Host` can be like."""
-    with Host(directory) as host:
+    with Host(directory, binds={CHECKOUT: "/mnt"}) as host:
         host.write("/etc/rpm/macros", "%_dbpath /usr/lib/sysimage/rpm\n")
         # Where libzypp looks on Debian; on openSUSE it is a link as well.
         host.sh("rm -rf /var/lib/rpm; mkdir -p /usr/lib/sysimage/rpm; ln -s ../../usr/lib/sysimage/rpm /var/lib/rpm")
         host.sh("rm -rf /etc/zypp/repos.d/* /var/cache/zypp /var/lib/zypp")
-        host.run("make", "-C", CHECKOUT, "rpm")
-        host.sh(f"mkdir -p {RPMS} {REPOSITORY}; mv {CHECKOUT}/.build/rpm/*.rpm {RPMS}")
+        host.sh(f"mkdir -p {SOURCE} {RPMS} {REPOSITORY}; cp -r /mnt/* {SOURCE}")
+        host.run("make", "-C", SOURCE, "rpm")
+        host.sh(f"mv {SOURCE}/.build/rpm/*.rpm {RPMS}")
         publish(host, SYSTEM, EDITOR, LIBRARY, LEGACY, HELLO)
         host.sh(f"cp {RPMS}/toy-*.rpm {REPOSITORY}; createrepo_c -q {REPOSITORY}")
         host.run("zypper", "-n", "addrepo", "--no-gpgcheck", "--refresh", REPOSITORY, "repository")

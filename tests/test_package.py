@@ -3,7 +3,7 @@
 
 import pytest
 from host import Host
-from image import CHECKOUT
+from image import SOURCE
 from truth import is_current, packages
 
 from toy.headerset import DIRECTORY
@@ -42,7 +42,7 @@ def test_erasing_it_leaves_only_the_machines(host: Host) -> None:
 
 @pytest.mark.parametrize("prefix", ["/usr", "/opt/toy"])
 def test_make_install_brings_the_same_files(host: Host, prefix: str) -> None:
-    host.run("make", "-C", CHECKOUT, "install", "DESTDIR=/tmp/dest", f"PREFIX={prefix}")
+    host.run("make", "-C", SOURCE, "install", "DESTDIR=/tmp/dest", f"PREFIX={prefix}")
     made = host.run("find", f"/tmp/dest{prefix}", "!", "-type", "d", "-printf", "%P %m %l\n").stdout
     packaged = host.run("rpm", "-q", "--qf", "[%{FILENAMES} %{FILEMODES:octal} %{FILELINKTOS}\n]", "toy").stdout
     expected = []
