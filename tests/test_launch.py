@@ -119,7 +119,7 @@ def test_a_shell_and_its_status(host: Host) -> None:
 
 def test_interrupting_a_command_of_the_shell(host: Host) -> None:
     terminal = Terminal(host, "toy")
-    terminal.type("echo wai''ting; sleep 1000\n")
+    terminal.type("sh -c 'echo wait\"\"ing; exec sleep 1000'\n")
     terminal.expect("waiting\r\n")
     terminal.type("\x03")
     terminal.type("echo status $?\n")
