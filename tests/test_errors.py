@@ -42,7 +42,7 @@ def test_a_name_may_have_64_characters(host: Host) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["ls"], "argument dump: invalid choice: 'ls' (choose from 'dump', 'init'); see: toy --help"),
+        (["ls"], "no verb 'ls'; to run a command: toy -- COMMAND"),
         (["--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
         (["dump", "--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
         (["dump", "--", "true"], "dump takes no command; see: toy --help"),
@@ -79,11 +79,28 @@ def test_nspawn_that_fails(host: Host) -> None:
     assert refused(host, *OVERLAY, "true").startswith("systemd-nspawn did not start machine toy (status 1); ")
 
 
-def test_no_overlayfs(host: Host) -> None:
+def test_inside_a_machine(host: Host) -> None:
+    done = host.run(*OVERLAY, *OVERLAY, "true", check=False)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr == "toy: this is inside a machine or a container already; leave it first\n"
+
+
+@pytest.mark.parametrize(
+    ("filesystems", "said"),
+    [
+        (
+            "nodev\toverlay\n\text4\n",
+            "cannot mount the overlay of machine toy; the kernel's log says why: dmesg | tail",
+        ),
+        ("nodev\tproc\n\text4\n", "this kernel has no overlayfs; load it: modprobe overlay"),
+    ],
+)
+def test_the_overlay_cannot_be_mounted(host: Host, filesystems: str, said: str) -> None:
     host.run("mv", "/bin/mount", "/bin/mount.real")
     host.write("/bin/mount", '#!/bin/sh\ncase "$*" in *overlay*) exit 32;; esac\nexec /bin/mount.real "$@"\n')
-    host.run("chmod", "755", "/bin/mount")
-    assert refused(host, *OVERLAY, "true").startswith("cannot mount the overlay of machine toy; ")
+    host.write("/tmp/filesystems", filesystems)
+    host.sh("chmod 755 /bin/mount; mount --bind /tmp/filesystems /proc/filesystems")
+    assert refused(host, *OVERLAY, "true") == said
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ DEFAULT_MACHINE = "toy"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_FAILURE, f"toy: {message}; see: toy --help\n")
+        _, is_verb, rest = message.partition("invalid choice: ")
+        what = f"no verb {rest.partition(' (')[0]}" if is_verb else message
+        next_step = "to run a command: toy -- COMMAND" if is_verb else "see: toy --help"
+        self.exit(EXIT_FAILURE, f"toy: {what}; {next_step}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

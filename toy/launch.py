@@ -15,6 +15,9 @@ from .machine import Machine
 from .rpmdb import Database
 from .sync import Depth
 
+_CONTAINER = Path("/run/host/container-manager")
+"""See https://systemd.io/CONTAINER_INTERFACE."""
+
 Say = Callable[[str], None]
 """Takes a line for the user."""
 
@@ -25,6 +28,8 @@ def launch(name: str, command: Sequence[str], *, say: Say) -> int:
     Raises ToyError if it could not be started, or if what it changed in its rpm database could not be kept.
     """
     machine = Machine(name)
+    if _CONTAINER.exists():
+        raise ToyError("this is inside a machine or a container already", "leave it first")
     run.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)
     with machine.locked():
         mounts.wait_until_unused(machine.overlay)
@@ -142,7 +147,7 @@ def _enter(machine: Machine, lower: Sequence[Path], command: Sequence[str]) -> i
     if outcome.ready:
         return outcome.status
     if outcome.status == mounts.MOUNT_FAILED:
-        raise ToyError(f"cannot mount the overlay of machine {machine.name}", "see: dmesg | tail")
+        raise mounts.failure(machine.name)
     raise ToyError(
         f"systemd-nspawn did not start machine {machine.name} (status {outcome.status})", "see what it said above"
     )

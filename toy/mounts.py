@@ -43,9 +43,17 @@ def in_own_namespaces(
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
         # sh stays, as the first process of the namespace: it reaps the others.
-        "sh", "-c", f'mount -t overlay -o "$0" "$1" "$2" || exit {MOUNT_FAILED}; shift 2; "$@"; exit $?',
+        "sh", "-c", f'mount -t overlay -o "$0" "$1" "$2" 2>/dev/null || exit {MOUNT_FAILED}; shift 2; "$@"; exit $?',
         options, _source(upper), os.fspath(merged), *command,
     ]  # fmt: skip
+
+
+def failure(machine: str) -> ToyError:
+    """Return the error for MOUNT_FAILED."""
+    with open("/proc/filesystems") as filesystems:
+        if not any(line.split()[-1] == "overlay" for line in filesystems):
+            return ToyError("this kernel has no overlayfs", "load it: modprobe overlay")
+    return ToyError(f"cannot mount the overlay of machine {machine}", "the kernel's log says why: dmesg | tail")
 
 
 def users(upper: Path) -> list[int]:
