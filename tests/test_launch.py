@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from host import Host
-from image import EDITOR, HELLO, LEGACY, RPMS, publish
+from image import CHECKOUT, EDITOR, HELLO, LEGACY, RPMS, publish
 from packages import Package, build
 from truth import OVERLAY, database, header_set, is_current, packages
 
@@ -106,6 +106,16 @@ def test_a_terminal_when_there_is_one(host: Host) -> None:
     terminal = Terminal(host, "toy", "--", "sh", "-c", "test -t 0 && test -t 1 && test -t 2 && tty && stty size")
     terminal.expect("/dev/")
     assert terminal.end() == 0
+
+
+def test_a_terminal_on_one_side_only(host: Host) -> None:
+    script = "toy -- sh -c 'test -t 0 && ! test -t 1 && read line && echo got $line; sleep 1000' | cat"
+    terminal = Terminal(host, "sh", "-c", script)
+    terminal.type("something\n")
+    terminal.expect("got something")
+    terminal.type("\x03")
+    terminal.end()
+    assert toy(host, "true").returncode == 0
 
 
 def test_a_shell_and_its_status(host: Host) -> None:
@@ -219,6 +229,14 @@ def test_two_at_once(host: Host) -> None:
     process.terminate()
     process.communicate()
     assert toy(host, "true").returncode == 0
+
+
+def test_a_key_imported_in_the_overlay_stays(host: Host) -> None:
+    host.write("/root/key.asc", (CHECKOUT / "tests/key.asc").read_text())
+    host.run(*OVERLAY, "rpm", "--import", "/root/key.asc")
+    assert "gpg-pubkey" in toy(host, "rpm", "-qa").stdout
+    assert "gpg-pubkey" not in host.run("rpm", "-qa").stdout
+    assert is_current(host, *OVERLAY)
 
 
 def test_machines_are_apart(host: Host) -> None:
