@@ -12,7 +12,7 @@ from toy.header import Header
 
 # What rpm stores is bytes; in Python the odd ones are surrogates.
 texts = st.binary(min_size=1, max_size=300).map(lambda raw: raw.replace(b"\0", b"0").decode(errors="surrogateescape"))
-headers = st.builds(Header, name=texts, version=texts, release=texts, blob=st.binary(max_size=8))
+headers = st.builds(Header, name=texts, version=texts, release=texts, arch=texts, blob=st.binary(max_size=8))
 
 
 def file_name(one: Header) -> str:
@@ -39,20 +39,20 @@ def test_other_content_other_name(one: Header, other: Header) -> None:
 def test_names_are_readable() -> None:
     blob = b"blob"
     digest = hashlib.sha256(blob).hexdigest()
-    assert file_name(Header("bash", "5.2.15", "2.cm2.x86_64", blob)) == f"bash-5.2.15-2.cm2.x86_64.{digest}.hdr"
-    assert file_name(Header("vim", "2:9.0", "1.noarch", blob)) == f"vim-2:9.0-1.noarch.{digest}.hdr"
-    assert file_name(Header("gpg-pubkey", "3fa1", "62f0", blob)) == f"gpg-pubkey-3fa1-62f0.{digest}.hdr"
+    assert file_name(Header("bash", "5.2.15", "2.cm2", "x86_64", blob)) == f"bash-5.2.15-2.cm2.x86_64.{digest}.hdr"
+    assert file_name(Header("vim", "2:9.0", "1", "noarch", blob)) == f"vim-2:9.0-1.noarch.{digest}.hdr"
+    assert file_name(Header("gpg-pubkey", "3fa1", "62f0", "", blob)) == f"gpg-pubkey-3fa1-62f0.{digest}.hdr"
 
 
 def test_identical_headers_are_told_apart() -> None:
-    one = Header("a", "1", "1.noarch", b"blob")
+    one = Header("a", "1", "1", "noarch", b"blob")
     first, second, third = (name for name, _ in header.file_names([one, one, one]))
     assert second == first.replace(".hdr", ".2.hdr")
     assert third == first.replace(".hdr", ".3.hdr")
 
 
 def test_content_is_held_against_the_name() -> None:
-    name = file_name(Header("a", "1", "1.noarch", b"blob"))
+    name = file_name(Header("a", "1", "1", "noarch", b"blob"))
     assert header.problem(name, header.MAGIC + b"blob") is None
     assert header.problem(name, header.MAGIC + b"blo") == "truncated or altered"
     assert header.problem(name, b"") == "not an rpm header"

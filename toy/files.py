@@ -106,9 +106,52 @@ def locked(dir_fd: int, *, wait: bool = True) -> Iterator[None]:
         fcntl.flock(dir_fd, fcntl.LOCK_UN)
 
 
+@contextlib.contextmanager
+def opened(dir_fd: int, name: str) -> Iterator[int]:
+    """Yield a descriptor for reading what `name` is, unless that is a symbolic link."""
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def make_directory(dir_fd: int, name: str, *, like: os.stat_result) -> None:
+    """Make a directory with the owner and the mode of another one."""
+    os.mkdir(name, 0o700, dir_fd=dir_fd)
+    os.chown(name, like.st_uid, like.st_gid, dir_fd=dir_fd, follow_symlinks=False)
+    os.chmod(name, stat.S_IMODE(like.st_mode), dir_fd=dir_fd)
+
+
+def make_whiteout(dir_fd: int, name: str) -> None:
+    """Hide the lower's `name`, in the directory of an upper that is not mounted."""
+    os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=dir_fd)
+
+
 def is_whiteout(status: os.stat_result) -> bool:
     """Say whether this is how overlayfs marks a removed file (Documentation/filesystems/overlayfs.rst)."""
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+_OPAQUE = "trusted.overlay.opaque"
+
+
+def is_opaque(dir_fd: int) -> bool:
+    """Say whether a directory of an upper hides all of the one below it."""
+    try:
+        return os.getxattr(dir_fd, _OPAQUE) == b"y"
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
+        return False
+
+
+def set_opaque(dir_fd: int, opaque: bool) -> None:
+    """Have a directory of an upper hide all of the one below it, or not."""
+    if opaque:
+        os.setxattr(dir_fd, _OPAQUE, b"y")
+    elif is_opaque(dir_fd):
+        os.removexattr(dir_fd, _OPAQUE)
 
 
 def flush(path: Path) -> None:

@@ -20,7 +20,7 @@ MAGIC = bytes.fromhex("8eade801 00000000")
 _FILE = re.compile(r"(?P<label>[^/]+)\.(?P<digest>[0-9a-f]{64})(\.(?P<copy>[1-9][0-9]*))?\.hdr")
 
 # A file name has at most 255 bytes; dots, digest, copy and suffix want 72 and more.
-_NAME_MAX, _VERSION_MAX, _RELEASE_MAX = 80, 45, 45
+_NAME_MAX, _VERSION_MAX, _RELEASE_MAX, _ARCH_MAX = 80, 40, 35, 15
 
 
 class Header(NamedTuple):
@@ -30,7 +30,8 @@ class Header(NamedTuple):
     version: str
     """[EPOCH:]VERSION"""
     release: str
-    """RELEASE[.ARCH]; gpg-pubkey has no ARCH"""
+    arch: str
+    """Empty for gpg-pubkey."""
     blob: bytes
 
 
@@ -57,6 +58,8 @@ def file_names(headers: Iterable[Header]) -> Iterator[tuple[str, Header]]:
     for header in headers:
         version = _version(header.version, _VERSION_MAX)
         release = _version(header.release, _RELEASE_MAX)
+        if header.arch:
+            release += f".{_version(header.arch, _ARCH_MAX)}"
         digest = hashlib.sha256(header.blob).hexdigest()
         stem = f"{package(header.name)}-{version}-{release}.{digest}"
         copies[stem] = copies.get(stem, 0) + 1
@@ -72,6 +75,17 @@ def is_file_name(file: str) -> bool:
 def package_of(file: str) -> str:
     """Return what `package` returns for the package of a header file."""
     return file.rsplit("-", 2)[0]
+
+
+def label(file: str) -> str:
+    """Return a header file's name without digest and copy: NAME-[EPOCH:]VERSION-RELEASE[.ARCH], quoted and cut."""
+    match = _FILE.fullmatch(file)
+    return file if match is None else match["label"]
+
+
+def name_and_arch(file: str) -> str:
+    """Return NAME[.ARCH], quoted and cut, of the package of a header file."""
+    return package_of(file) + "".join(label(file).rpartition("-")[2].rpartition(".")[1:])
 
 
 def same_content(file: str, other: str) -> bool:

@@ -6,9 +6,7 @@ database it came from writes it anew.
 """
 
 import contextlib
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -22,8 +20,6 @@ DIRECTORY = PurePath("usr/lib/sysimage/rpm-headers")
 
 STAMP = ".stamp"
 
-_OPAQUE = "trusted.overlay.opaque"
-
 
 class Listing(NamedTuple):
     """The entries of a set's directory, by name."""
@@ -34,18 +30,21 @@ class Listing(NamedTuple):
 
 
 class HeaderSet:
-    """A header set, open and locked. `root` is the root, or the layer of an overlay, that it lies in."""
+    """A header set, open and locked."""
 
-    def __init__(self, root: Path, fd: int) -> None:
-        self.path = root / DIRECTORY
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
         self._fd = fd
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, root: Path, *, create: bool = False) -> Iterator["HeaderSet"]:
-        """Open the set of `root`. Raises FileNotFoundError if there is none, other OSErrors if it cannot be made."""
-        with files.directory(root, DIRECTORY, create=create) as fd, files.locked(fd):
-            yield cls(root, fd)
+    def open(cls, root: Path, below: PurePath = DIRECTORY, *, create: bool = False) -> Iterator["HeaderSet"]:
+        """Open the set of a root, or of a layer of an overlay.
+
+        Raises FileNotFoundError if there is none, other OSErrors if it cannot be made.
+        """
+        with files.directory(root, below, create=create) as fd, files.locked(fd):
+            yield cls(root / below, fd)
 
     @classmethod
     @contextlib.contextmanager
@@ -91,6 +90,10 @@ class HeaderSet:
             raise DamagedHeader(self.path / file, problem)
         return content
 
+    def read_blob(self, file: str) -> bytes:
+        """Return the blob of a header file. Raises DamagedHeader."""
+        return self.read(file)[len(header.MAGIC) :]
+
     def write(self, file: str, blob: bytes) -> None:
         """Write a header file, whatever was there under its name."""
         with files.naming(self.path / file):
@@ -106,24 +109,16 @@ class HeaderSet:
         with files.naming(self.path / file):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(file, dir_fd=self._fd)
-            os.mknod(file, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self._fd)
+            files.make_whiteout(self._fd, file)
 
     @property
     def opaque(self) -> bool:
         """Whether the directory, as part of an overlay, hides the one below it."""
-        try:
-            return os.getxattr(self._fd, _OPAQUE) == b"y"
-        except OSError as error:
-            if error.errno != errno.ENODATA:
-                raise
-            return False
+        return files.is_opaque(self._fd)
 
     @opaque.setter
     def opaque(self, opaque: bool) -> None:
-        if opaque:
-            os.setxattr(self._fd, _OPAQUE, b"y")
-        elif self.opaque:
-            os.removexattr(self._fd, _OPAQUE)
+        files.set_opaque(self._fd, opaque)
 
     @property
     def stamp(self) -> Stamp | None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host: the tree below the overlay, and its header set."""
 
+import contextlib
 import errno
 from pathlib import Path
 
@@ -29,3 +30,17 @@ def current_set(layer: Path, *, depth: Depth = Depth.CHANGED) -> tuple[list[Path
         with HeaderSet.open(layer, create=True) as headers:
             headers.opaque = True
             return [layer, ROOT], sync.dump(database, headers, depth=depth)
+
+
+def multiversion() -> frozenset[str]:
+    """Return what libzypp's configuration lists as `multiversion`: package names, and "provides:" capabilities."""
+    listed: list[str] = []
+    with contextlib.suppress(OSError):
+        for line in (ROOT / "etc/zypp/zypp.conf").read_text().splitlines():
+            name, _, value = line.partition("=")
+            if name.strip() == "multiversion":
+                listed += value.replace(",", " ").split()
+    for path in sorted((ROOT / "etc/zypp/multiversion.d").glob("*")):
+        with contextlib.suppress(OSError):
+            listed += path.read_text().split()
+    return frozenset(listed)

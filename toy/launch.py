@@ -4,15 +4,12 @@
 import contextlib
 import os
 import pwd
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import host, mounts, nspawn, plan, rpmdb, run, sync, var
+from . import host, mounts, nspawn, rpmdb, run, settle, var
 from .errors import DamagedHeader, ToyError
-from .headerset import HeaderSet
 from .machine import Machine
-from .rpmdb import Database
 from .sync import Depth
 
 _CONTAINER = Path("/run/host/container-manager")
@@ -39,90 +36,24 @@ def launch(name: str, command: Sequence[str], *, say: Say) -> int:
         except (ToyError, OSError) as error:  # zypper can fetch it as well
             say(f"the host's repository metadata is not shared: {error}")
         status = _enter(machine, lower, command)
-        with HeaderSet.open(lower[0]) as host_set, HeaderSet.open_upper(machine.overlay) as upper:
-            _preserve(machine, upper, host_set)
+        settle.keep(machine, lower[0])
         return status
 
 
 def _prepare(machine: Machine, say: Say) -> list[Path]:
-    """Bring header sets and merged database up to date. Returns the lower layers, uppermost first."""
+    """Bring header sets, merged database and files up to date. Returns the lower layers, uppermost first."""
     lower, _ = host.current_set(machine.host_layer)
     try:
-        _merge(machine, lower[0])
+        settle.settle(machine, lower[0], say=say)
     except DamagedHeader as damaged:
         lower, done = host.current_set(machine.host_layer, depth=Depth.EVERYTHING)
-        mended = [*done.mended, *_mend(machine, damaged.file)]
+        mended = [*done.mended, *settle.mend(machine, damaged)]
         if not mended:
             raise
         for file in mended:
             say(f"header file {file} was damaged; written anew from the rpm database")
-        _merge(machine, lower[0])
+        settle.settle(machine, lower[0], say=say)
     return lower
-
-
-def _merge(machine: Machine, layer: Path) -> None:
-    with HeaderSet.open(layer) as host_set, HeaderSet.open_upper(machine.overlay) as upper:
-        database, wanted = _preserve(machine, upper, host_set)
-        host_files = host_set.check().files
-        merged = wanted.over(host_files)
-        if database == merged:
-            machine.rebase(host_files)
-        else:
-            new = machine.new_rpmdb()
-            sync.merge(new, {file: upper if file in wanted.files else host_set for file in merged})
-            with Database.open(new) as built:
-                var.seed(machine.var, built.paths_below("/var"))
-            # libsolv knows solvables by hdrNum, and these are new.
-            var.forget_installed(machine.var)
-            machine.commit(host_files)
-        with _open(machine) as current:
-            upper.stamp = current.stamp()
-
-
-def _preserve(machine: Machine, upper: HeaderSet, host_set: HeaderSet) -> tuple[AbstractSet[str] | None, plan.Upper]:
-    """Put into the upper's set what the overlay changed in its database.
-
-    Returns the files of the database's headers, None where there is no database yet, and the upper's set.
-    """
-    host_files = host_set.check().files
-    if not machine.has_rpmdb:
-        listing = upper.check()
-        return None, plan.Upper(listing.files, listing.whiteouts)
-    base = machine.base()
-    with _open(machine) as database:
-        files, wanted = sync.preserve(database, upper, base=base, host=host_files)
-        if base == host_files:
-            upper.stamp = database.stamp()
-    return files, wanted
-
-
-@contextlib.contextmanager
-def _open(machine: Machine) -> Iterator[Database]:
-    """Open the merged database: root in the overlay can put anything in its place."""
-    with os.scandir(machine.rpmdb) as entries:
-        for entry in entries:
-            if not entry.is_file(follow_symlinks=False):
-                raise ToyError(f"{entry.path} is not a regular file", "move it away and try again")
-    try:
-        with Database.open(machine.rpmdb) as database:
-            yield database
-    except rpmdb.Unusable as error:
-        mend = f"to have it made anew from the header set: mv {machine.rpmdb} {machine.rpmdb}.damaged"
-        raise ToyError(error.what, mend) from error
-
-
-def _mend(machine: Machine, file: str) -> list[str]:
-    """Write a header file of the overlay anew if its database still has the header."""
-    if not machine.has_rpmdb:
-        return []
-    with HeaderSet.open_upper(machine.overlay) as upper, _open(machine) as database:
-        if file not in upper.list().files:
-            return []
-        for number in filter(None, [sync.files_of(database).get(file)]):
-            for found in database.headers([number]):
-                upper.write(file, found.blob)
-                return [file]
-    return []
 
 
 def _enter(machine: Machine, lower: Sequence[Path], command: Sequence[str]) -> int:

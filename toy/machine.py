@@ -39,6 +39,7 @@ class Machine:
         self.var = self.directory / "var"
         self.host_layer = self.directory / "host"
         """A layer between root and overlay with the host's header set, where that cannot be written."""
+        self._intent = self.directory / "intent"
         self._base = self.directory / "base"
         self._new_rpmdb = self.directory / "rpmdb.new"
         self._old_rpmdb = self.directory / "rpmdb.old"
@@ -83,6 +84,18 @@ class Machine:
             return None
         return frozenset(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
+    def intent(self) -> bytes | None:
+        """Return what `intend` recorded, if that was not finished."""
+        try:
+            return self._intent.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def intend(self, intent: bytes) -> None:
+        """Record what is going to be done, before anything of it is; `commit` and `rebase` say that it is done."""
+        with files.directory(self.directory) as fd, files.naming(self._intent):
+            files.write(fd, self._intent.name, intent, durable=True)
+
     def new_rpmdb(self) -> Path:
         """Return an empty directory to build the next database in."""
         _remove(self._new_rpmdb)
@@ -94,11 +107,13 @@ class Machine:
         files.flush(self._new_rpmdb)
         self._write_base(self._new_base, base)  # from here on, _finish() goes forward
         self._finish()
+        self._intent.unlink(missing_ok=True)
 
     def rebase(self, base: AbstractSet[str]) -> None:
         """Record another base for the database as it is."""
         if base != self.base():
             self._write_base(self._base, base)
+        self._intent.unlink(missing_ok=True)
 
     def _write_base(self, path: Path, base: AbstractSet[str]) -> None:
         with files.directory(self.directory) as fd, files.naming(path):

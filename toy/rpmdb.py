@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import rpm
 from . import run
 from .errors import ToyError
 from .header import Header
+from .package import Package, PackageFile
 from .stamp import Stamp
 
 _UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
@@ -117,15 +119,15 @@ class Database:
             if f"{path}/".startswith(inside) and not flags & rpm.RPMFILE_GHOST
         }
 
-    def owners(self, path: str) -> list[str]:
-        """Return the names of the packages that own a file."""
-        return [found["name"] for found in self._ts.dbMatch("basenames", path)]
+    def owners(self, path: str) -> Iterator[Header]:
+        """Yield the headers of the packages that own a file."""
+        return map(_header, self._ts.dbMatch("basenames", path))
 
 
 def _header(found: "rpm.hdr") -> Header:
     epoch = "" if found["epoch"] is None else f"{found['epoch']}:"
-    arch = f".{found['arch']}" if found["arch"] else ""
-    return Header(found["name"] or "", f"{epoch}{found['version']}", f"{found['release']}{arch}", found.unload())
+    version = f"{epoch}{found['version']}"
+    return Header(found["name"] or "", version, str(found["release"]), found["arch"] or "", found.unload())
 
 
 def build(path: Path, contents: Iterable[bytes]) -> str:
@@ -136,3 +138,33 @@ def build(path: Path, contents: Iterable[bytes]) -> str:
     """
     # Without --initdb first: that would fsync after every header.
     return run.feed(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)
+
+
+_DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
+"""hashlib's name of what RPMTAG_FILEDIGESTALGO says (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
+
+_NORMAL = 0
+"""State of a file that is installed and nobody else's (rpm, lib/rpmfiles.h: rpmfileState_e)."""
+
+
+def parse(blob: bytes) -> Package:
+    """Return what a header says. Raises ToyError if rpm cannot read it."""
+    try:
+        found = rpm.hdr(blob)
+    except rpm.error as error:
+        raise ToyError(f"rpm cannot read a header: {error}", "see: toy dump") from None
+    algorithm = _DIGESTS.get(found["filedigestalgo"] or 1, "")
+    files = []
+    for file in rpm.files(found):
+        if file.state == _NORMAL:
+            digest = f"{algorithm}:{file.digest}" if stat.S_ISREG(file.mode) and file.digest else ""
+            kept = bool(file.fflags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
+            # The mode is 16 bits, which some versions take for a signed number.
+            files.append(PackageFile(file.name, file.mode & 0xFFFF, digest, file.linkto or "", kept))
+    evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
+    return Package(found["name"] or "", found["arch"] or "", evr, frozenset(found["providename"]), tuple(files))
+
+
+def is_newer(one: Package, other: Package) -> bool:
+    """Say whether rpm takes the version of `one` for newer."""
+    return bool(rpm.labelCompare(one.evr, other.evr) > 0)

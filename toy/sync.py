@@ -126,7 +126,7 @@ def _changed(
     if 2 * len(paths) > sum(map(len, packages.values())):
         return None  # a look-up costs twice what a header does
     # A package that takes over another's file has rpm mark it as replaced in the other's header.
-    sharing = {header.package(owner) for path in paths for owner in database.owners(path)}
+    sharing = {header.package(owner.name) for path in paths for owner in database.owners(path)}
     return sharing | {name for name, numbers in packages.items() if not set(added).isdisjoint(numbers)}
 
 
@@ -139,40 +139,41 @@ def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:
             yield file
 
 
-def preserve(
-    database: Database, upper: HeaderSet, *, base: AbstractSet[str] | None, host: AbstractSet[str]
-) -> tuple[AbstractSet[str], plan.Upper]:
-    """Bring the set of an upper that is not mounted in line with the overlay's database and the host's set.
+def preserve(database: Database, upper: HeaderSet, *, base: AbstractSet[str]) -> AbstractSet[str]:
+    """Put what the overlay changed in its database into the set of its upper, which is not mounted.
 
-    `base` is the host's set that the database was merged with (None: not known), `host` the one to merge with.
-    Returns the files of the database's headers, and what the upper's set is now. Where that changed, the set has
-    no stamp any more: the caller stamps it once `host` is the database's base. Raises ToyError if either cannot be
-    read, or if the database has lost all its packages.
+    `base` is the host's set that the database was merged with. Returns the files of the database's headers.
+    Raises ToyError if either cannot be read, or if the database has lost all its packages.
     """
     listing = upper.check()
     packages = _by_package(database)
-    if not packages and (base or host):
+    if base and not packages:
         raise _emptied(database, upper)
-    numbers: dict[str, int] = {}
-    merged: AbstractSet[str] = plan.Upper(listing.files, listing.whiteouts).over(base or frozenset())
-    if base is None or upper.opaque or upper.stamp != database.stamp() or _unequal(packages, _by_name(merged)):
+    stamp = database.stamp()
+    merged: AbstractSet[str] = plan.Upper(listing.files, listing.whiteouts).over(base)
+    if upper.opaque or upper.stamp != stamp or _unequal(packages, _by_name(merged)):
         # No dump has seen the last changes, or somebody changed the set: what the database says, counts.
         numbers = files_of(database)
         merged = numbers.keys()
-    if base is None:
-        base = host & (merged | listing.whiteouts)
-    wanted = plan.carry_over(base=base, host=host, merged=merged)
-    if upper.opaque or wanted != (listing.files, listing.whiteouts):
-        upper.stamp = None
+        wanted = plan.carry_over(base=base, host=base, merged=merged)
         for file in sorted(wanted.files - listing.files):
             for found in database.headers([numbers[file]]):
                 upper.write(file, found.blob)
+        arrange(upper, wanted)
+        upper.stamp = stamp
+    return merged
+
+
+def arrange(upper: HeaderSet, wanted: plan.Upper) -> None:
+    """Make the set of an upper that is not mounted have these entries, of files it has already."""
+    listing = upper.check()
+    if upper.opaque or wanted != (listing.files, listing.whiteouts):
+        upper.stamp = None
         for file in sorted(wanted.whiteouts - listing.whiteouts):
             upper.hide(file)
         for file in sorted((listing.files | listing.whiteouts) - wanted.files - wanted.whiteouts):
             upper.remove(file)
         upper.opaque = False
-    return merged, wanted
 
 
 def files_of(database: Database) -> dict[str, int]:

@@ -82,7 +82,7 @@ def _supply(var: Path, path: PurePath, *, whole: bool = False) -> None:
                 if _exists(fd, part.name):
                     continue
                 if stat.S_ISDIR(status.st_mode) and not (whole and part == path):
-                    _make_directory(fd, part.name, status)
+                    files.make_directory(fd, part.name, like=status)
                 elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode) or stat.S_ISDIR(status.st_mode):
                     _copy(source, fd, part.name)
         except (FileNotFoundError, NotADirectoryError, files.NotADirectory):
@@ -95,12 +95,6 @@ def _exists(dir_fd: int, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _make_directory(dir_fd: int, name: str, like: os.stat_result) -> None:
-    os.mkdir(name, 0o700, dir_fd=dir_fd)
-    os.chown(name, like.st_uid, like.st_gid, dir_fd=dir_fd, follow_symlinks=False)
-    os.chmod(name, stat.S_IMODE(like.st_mode), dir_fd=dir_fd)
 
 
 def _copy(source: Path, dir_fd: int, name: str) -> None:

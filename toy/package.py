@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a header says of a package and its files, as far as files have to follow headers."""
+
+from typing import NamedTuple
+
+
+class PackageFile(NamedTuple):
+    """A file as its package installed it."""
+
+    path: str
+    mode: int
+    """Type and permissions, as in st_mode."""
+    digest: str
+    """ALGORITHM:HEX of a regular file, with the algorithm's name as hashlib has it; else empty."""
+    target: str
+    """Of a symbolic link; else empty."""
+    kept: bool
+    """Whether it is the user's rather than the package's: %config, or %ghost, which no package brings."""
+
+
+class Package(NamedTuple):
+    """A package, from its header."""
+
+    name: str
+    arch: str
+    """Empty for gpg-pubkey."""
+    evr: tuple[str, str, str]
+    """Epoch ("0" if there is none), version, release, as rpm compares them."""
+    provides: frozenset[str]
+    """Names of what it provides."""
+    files: tuple[PackageFile, ...]
+    """Those it has installed: no files that were left out or that another package has replaced."""
+
+    @property
+    def version(self) -> str:
+        """[EPOCH:]VERSION-RELEASE, for people."""
+        epoch, version, release = self.evr
+        return f"{'' if epoch == '0' else f'{epoch}:'}{version}-{release}"
+
+    @property
+    def label(self) -> str:
+        """NAME [EPOCH:]VERSION-RELEASE, for people."""
+        return f"{self.name} {self.version}"
