@@ -7,7 +7,7 @@ PYTHON = /usr/bin/python3
 version = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' toy/__init__.py)
 build = .build
 
-.PHONY: all install rpm setup demo test clean
+.PHONY: all install rpm setup demo test soak clean
 
 all:
 	@echo 'make demo, make test, make rpm, or make install DESTDIR= PREFIX='
@@ -43,6 +43,14 @@ demo: setup
 test:
 	tests/setup tests
 	.build/venv/bin/python -m pytest tests
+
+# A long random walk: make soak STEPS=2000 SEED=7
+STEPS = 500
+SEED = 0
+
+soak:
+	tests/setup tests
+	TOY_STEPS=$(STEPS) TOY_SEED=$(SEED) .build/venv/bin/python -m pytest -q tests/test_model.py
 
 clean:
 	rm -rf $(build)

@@ -47,6 +47,7 @@ class Package:
         for path, target in self.links.items():
             lines += [f"mkdir -p %{{buildroot}}{Path(path).parent}", f"ln -s {target} %{{buildroot}}{path}"]
         lines += [f"mkdir -p %{{buildroot}}{path}" for path in self.directories]
+        lines += ["find %{buildroot} -exec touch --no-dereference --date=@0 {} +"]  # as reproducible builds do
         lines += ["%files", "%defattr(-,root,root)"]
         lines += [f"%config(noreplace) {path}" if path in self.config else path for path in (*self.files, *self.links)]
         lines += [f"%dir {path}" for path in self.directories]

@@ -365,6 +365,19 @@ class TestVar:
         assert toy(host, "rpm", "-Va").stdout == ""
         assert toy(host, "cat", "/var/lib/state/link").stdout == "content\n"
 
+    def test_they_follow_the_host_while_nobody_changed_them(self, host: Host) -> None:
+        publish(host, self.STATE)
+        host.run("zypper", "-n", "install", "state")
+        toy(host, "true")
+        files = {**self.STATE.files, "/var/lib/state/file": "other", "/var/lib/state/added": ""}
+        publish(host, replace(self.STATE, version="2", files=files))
+        host.run("zypper", "-n", "update")
+        assert toy(host, "rpm", "-Va").stdout == ""
+        assert toy(host, "cat", "/var/lib/state/link").stdout == "other\n"
+        toy(host, "sh", "-c", "echo mine > /var/lib/state/added; touch /var/lib/state/unowned")
+        host.run("zypper", "-n", "remove", "state")
+        assert toy(host, "ls", "/var/lib/state").stdout.split() == ["added", "deep", "unowned"]
+
     def test_it_is_the_overlays_and_stays(self, host: Host) -> None:
         toy(host, "sh", "-c", "echo mine > /var/lib/editor/mine; rm -r /var/lib/zypp")
         assert toy(host, "cat", "/var/lib/editor/mine").stdout == "mine\n"

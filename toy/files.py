@@ -7,6 +7,7 @@ No symbolic link is followed on the way, nothing half-written gets a final name,
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -114,6 +115,12 @@ def opened(dir_fd: int, name: str) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def digest(dir_fd: int, name: str, algorithm: str) -> str:
+    """Return the digest of a file's content in hexadecimal; `algorithm` as hashlib has it."""
+    with opened(dir_fd, name) as fd, open(fd, "rb", closefd=False) as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def make_directory(dir_fd: int, name: str, *, like: os.stat_result) -> None:

@@ -37,6 +37,8 @@ class Machine:
         self.rpmdb = self.directory / "rpmdb"
         """The merged database."""
         self.var = self.directory / "var"
+        self.seeded = self.directory / "seeded"
+        """Which files of its /var came from the host's, and what they were like."""
         self.host_layer = self.directory / "host"
         """A layer between root and overlay with the host's header set, where that cannot be written."""
         self._intent = self.directory / "intent"

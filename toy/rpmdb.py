@@ -5,13 +5,14 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import rpm
 
 from . import run
 from .errors import ToyError
-from .header import Header
+from .header import Header, file_names
 from .package import Package, PackageFile
 from .stamp import Stamp
 
@@ -104,8 +105,11 @@ class Database:
         """Return the files of a package by its hdrNum."""
         return [path for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number) for path in found["filenames"]]
 
-    def paths_below(self, directory: str) -> set[str]:
-        """Return the directory's files, and itself, as far as packages own them and they are no mere %ghost."""
+    def paths_below(self, directory: str, *, without: AbstractSet[str] = frozenset()) -> set[str]:
+        """Return a directory's files, and itself, as far as packages own them and they are no mere %ghost.
+
+        `without` are the header files of packages that do not count.
+        """
         numbers: set[int] = set()
         inside = directory.rstrip("/") + "/"
         for key, owners in self._index("dirnames"):
@@ -115,6 +119,7 @@ class Database:
             path
             for number in numbers
             for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number)
+            if without.isdisjoint(file for file, _ in file_names([_header(found)]))
             for path, flags in zip(found["filenames"], found["fileflags"], strict=True)
             if f"{path}/".startswith(inside) and not flags & rpm.RPMFILE_GHOST
         }

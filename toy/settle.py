@@ -181,16 +181,20 @@ def _carry_out(tree: UpperTree, sets: Sets, intent: Intent, say: Callable[[str],
 
 def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, *, unchanged: bool) -> None:
     host_files = sets.host.check().files
-    if unchanged:
-        machine.rebase(host_files)
-    else:
+    if not unchanged:
         new = machine.new_rpmdb()
         merged = wanted.over(host_files)
         sync.merge(new, {file: sets.upper if file in wanted.files else sets.host for file in merged})
-        with Database.open(new) as built:
-            var.seed(machine.var, built.paths_below("/var"))
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(machine.var)
+    if machine.base() != host_files:
+        with open_database(machine) if unchanged else Database.open(new) as database:
+            owned = database.paths_below("/var")
+            of_host = database.paths_below("/var", without=wanted.files)
+            var.seed(machine.var, of_host, ours=owned - of_host, record=machine.seeded)
+    if unchanged:
+        machine.rebase(host_files)
+    else:
         machine.commit(host_files)
     with open_database(machine) as database:
         sets.upper.stamp = database.stamp()

@@ -7,7 +7,6 @@ is the overlay's own business and stays.
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -75,7 +74,7 @@ class UpperTree:
                     return False
                 if stat.S_IFMT(status.st_mode) != stat.S_IFMT(file.mode):
                     return False
-                if stat.S_ISREG(status.st_mode) and not _has_digest(fd, name, file.digest):
+                if stat.S_ISREG(status.st_mode) and not self._is_installed(fd, name, file):
                     return False
                 if stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) != file.target:
                     return False
@@ -83,6 +82,11 @@ class UpperTree:
         except FileNotFoundError:
             pass
         return True
+
+    @staticmethod
+    def _is_installed(dir_fd: int, name: str, file: PackageFile) -> bool:
+        algorithm, _, digest = file.digest.partition(":")
+        return bool(algorithm) and files.digest(dir_fd, name, algorithm) == digest
 
     def _prune(self, path: str) -> None:
         """Remove a directory if it is empty."""
@@ -154,11 +158,3 @@ class UpperTree:
                     files.make_directory(fd, part.name, like=os.stat(self._lower / part))
         with files.directory(self._upper, folder) as fd:
             yield fd
-
-
-def _has_digest(dir_fd: int, name: str, digest: str) -> bool:
-    algorithm, _, value = digest.partition(":")
-    if not algorithm:
-        return False
-    with files.opened(dir_fd, name) as fd, open(fd, "rb", closefd=False) as file:
-        return hashlib.file_digest(file, algorithm).hexdigest() == value

@@ -5,10 +5,11 @@ Whoever is root in the overlay arranges that tree, so nothing here follows a sym
 """
 
 import contextlib
+import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
 from . import files, run
@@ -24,8 +25,13 @@ _METADATA = ("raw", "solv")
 _SYSTEM = "@System"
 
 
-def seed(var: Path, owned: Iterable[str]) -> None:
-    """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and the paths in `owned`."""
+def seed(var: Path, owned: AbstractSet[str], *, ours: AbstractSet[str], record: Path) -> None:
+    """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and the paths in `owned`.
+
+    Those are the paths of the host's packages, `ours` those that only packages of the overlay own. `record` is the
+    file that says what came from the host like this: while it is as it came, it follows the host's, and it goes when
+    no package owns it any more.
+    """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
             for entry in entries:
@@ -33,8 +39,60 @@ def seed(var: Path, owned: Iterable[str]) -> None:
                     _supply(var, folder / entry.name)
     for tree in _TREES:
         _supply(var, PurePath(tree), whole=True)
-    for path in sorted(owned):
-        _supply(var, PurePath(path).relative_to(_HOST))
+    before = _read_record(record)
+    after: dict[str, str] = {}
+    for path in sorted(PurePath(name).relative_to(_HOST) for name in owned):
+        have = _looks(var, path)
+        came_from_host = have is None or before.get(str(path)) == have
+        if came_from_host and have != _DIRECTORY and have != (theirs := _looks(_HOST, path)) and theirs is not None:
+            if have is not None:
+                _drop(var, path)
+            _supply(var, path)
+        looks = _looks(var, path)
+        if came_from_host and looks is not None:
+            after[str(path)] = looks
+    for name in sorted(before.keys() - after.keys(), reverse=True):
+        if f"{_HOST}/{name}" not in owned | ours and _looks(var, PurePath(name)) == before[name]:
+            _drop(var, PurePath(name))
+    with files.directory(record.parent) as fd, files.naming(record):
+        files.write(fd, record.name, json.dumps(after, indent=0).encode())
+
+
+_DIRECTORY = "directory"
+
+
+def _looks(var: Path, path: PurePath) -> str | None:
+    """Return what tells the file at a path from another or a changed one, or None if there is none."""
+    try:
+        with files.directory(var, path.parent) as fd:
+            status = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                return _DIRECTORY
+            if stat.S_ISLNK(status.st_mode):
+                return f"-> {os.readlink(path.name, dir_fd=fd)}"
+            # Size and time are not enough: reproducible builds give versions the same times.
+            digest = files.digest(fd, path.name, "sha256") if stat.S_ISREG(status.st_mode) else "-"
+            return f"{status.st_mode:o} {status.st_uid}:{status.st_gid} {status.st_mtime_ns} {digest}"
+    except (FileNotFoundError, files.NotADirectory):
+        return None
+
+
+def _drop(var: Path, path: PurePath) -> None:
+    """Remove a file, or a directory if it is empty."""
+    with files.directory(var, path.parent) as fd:
+        try:
+            os.unlink(path.name, dir_fd=fd)
+        except IsADirectoryError:
+            with contextlib.suppress(OSError):
+                os.rmdir(path.name, dir_fd=fd)
+
+
+def _read_record(record: Path) -> dict[str, str]:
+    try:
+        content = json.loads(record.read_bytes())
+    except (OSError, ValueError):
+        return {}  # then nothing in the overlay's /var is known to be the host's, and all of it stays
+    return content if isinstance(content, dict) else {}
 
 
 def share_metadata(var: Path) -> None:

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Random walks of host and overlay, against a model of who wins.
+
+TOY_STEPS and TOY_SEED say how long and which; seed 0 is a new one each time.
+"""
+
+import os
+import random
+import signal
+import subprocess
+from dataclasses import dataclass, field
+
+import pytest
+from host import Host
+from image import RPMS
+from packages import Package, build
+from truth import OVERLAY, header_set, is_current
+
+STEPS = int(os.environ.get("TOY_STEPS", "25"))
+SEED = int(os.environ.get("TOY_SEED", "1")) or random.SystemRandom().randrange(1, 10**6)
+
+NAMES, VERSIONS = "abcd", "1234"
+
+
+LOOK = """
+rpm -qa --qf '%{NAME} %{VERSION}\\n'
+echo --
+rpm -Va --noconfig
+echo --
+ls /usr/share/pool
+for name in a b c d; do ! [ -e /usr/bin/$name ] || echo $name $($name); done
+"""
+
+
+def package(name: str, version: str) -> Package:
+    """A package that shares a directory and a file with others, and has others, a link and a program of its own."""
+    own = f"/usr/lib/{name}"
+    return Package(
+        name,
+        version,
+        files={
+            f"/usr/bin/{name}": f"#!/bin/sh\necho {version}",
+            f"/usr/share/pool/{name}-{version}": version,
+            f"{own}/even/file" if int(version) % 2 == 0 else f"{own}/odd/file": version,
+            "/usr/share/pool/common": "the same in all",
+            f"/etc/{name}.conf": f"version={version}",
+            f"/var/lib/{name}/data": version,
+        },
+        links={f"{own}/link": "even" if int(version) % 2 == 0 else "odd"},
+        directories=("/usr/share/pool", own, f"/var/lib/{name}"),
+        config=(f"/etc/{name}.conf",),
+    )
+
+
+@dataclass
+class Model:
+    """What should be the case. Versions by package name; a header's file name stands for one installation."""
+
+    base: dict[str, str] = field(default_factory=dict)
+    """The host's header files at the last launch."""
+    host: dict[str, str] = field(default_factory=dict)
+    overlay: dict[str, str] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
+    """Those of the overlay that it installed itself."""
+    removed: set[str] = field(default_factory=set)
+
+    def launch(self, headers: dict[str, str]) -> None:
+        """Apply the rules; `headers` are the host's header files now."""
+        for name in NAMES:
+            if headers.get(name) == self.base.get(name):
+                continue
+            theirs, ours = self.host.get(name), self.overlay.get(name)
+            if name in self.own and (theirs is None or (ours is not None and ours > theirs)):
+                continue
+            self.own.discard(name)
+            if theirs is None:
+                self.removed.discard(name)
+                self.overlay.pop(name, None)
+            elif name not in self.removed:
+                self.overlay[name] = theirs
+        self.base = headers
+
+
+class Walk:
+    """One host, one overlay, one model."""
+
+    def __init__(self, host: Host, rng: random.Random) -> None:
+        self.host, self.rng, self.model = host, rng, Model()
+        self.files: set[str] = set()
+        self.log: list[str] = []
+
+    def rpm(self, installed: dict[str, str]) -> tuple[str, str, str | None]:
+        """Choose a change: the arguments of rpm, the package, and its version afterwards."""
+        name = self.rng.choice(NAMES)
+        if name in installed and self.rng.random() < 0.4:
+            return f"-e {name}", name, None
+        version = self.rng.choice(VERSIONS)
+        options = "-U --oldpackage --replacepkgs --nodeps"
+        return f"{options} {RPMS}/{package(name, version).file}", name, version
+
+    def change_host(self) -> None:
+        arguments, name, version = self.rpm(self.model.host)
+        self.log.append(f"host: rpm {arguments}")
+        notriggers = self.rng.choice(["", "--notriggers"])
+        self.host.sh(f"{' '.join(self.host.rpm)} {notriggers} {arguments}")
+        if version is None:
+            del self.model.host[name]
+        else:
+            self.model.host[name] = version
+
+    def change_overlay(self) -> None:
+        """Enter, change a few things, and leave or be killed."""
+        self.enter()
+        script = []
+        for _ in range(self.rng.randrange(1, 4)):
+            arguments, name, version = self.rpm(self.model.overlay)
+            notriggers = self.rng.choice(["", "--notriggers"])
+            script.append(f"{' '.join(self.host.rpm)} {notriggers} {arguments} >&2")
+            if version is None:
+                self.model.own.discard(name)
+                if name in self.model.base:
+                    self.model.removed.add(name)
+                del self.model.overlay[name]
+            else:
+                self.model.removed.discard(name)
+                self.model.own.add(name)
+                self.model.overlay[name] = version
+        if self.rng.random() < 0.3:
+            path = f"/usr/share/pool/by-hand-{len(self.files)}"
+            self.files.add(path)
+            script.append(f"mkdir -p /usr/share/pool; echo mine > {path}")
+        kill = self.rng.random() < 0.3
+        self.log.append(f"overlay{', killed' if kill else ''}: " + "; ".join(script))
+        end = "echo done; sleep 1000" if kill else "echo done"
+        process = subprocess.Popen(
+            self.host.command(*OVERLAY, "sh", "-ec", "; ".join([*script, end])),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"done\n", process.communicate()
+        if kill:
+            os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+
+    def enter(self) -> None:
+        """Enter the overlay, apply the rules to the model, and see that all is as it says."""
+        self.host.run(*OVERLAY, "true")
+        headers = {file.split("-")[0]: file for file in header_set(self.host).values()}
+        self.model.launch({name: file for name, file in headers.items() if name in NAMES})
+        out = self.host.run(*OVERLAY, "sh", "-c", LOOK, check=False).stdout
+        listed, complaints, pool = out.split("--\n")
+        installed = dict(line.split() for line in listed.splitlines())
+        assert {name: version for name, version in installed.items() if name in NAMES} == self.model.overlay
+        assert complaints == ""
+        assert self.files <= {f"/usr/share/pool/{name}" for name in pool.split()}
+        for name, version in self.model.overlay.items():
+            assert f"{name} {version}" in pool.splitlines()
+        for name in NAMES:
+            versions = {entry for entry in pool.split() if entry.startswith(f"{name}-")}
+            assert versions == ({f"{name}-{self.model.overlay[name]}"} if name in self.model.overlay else set())
+        assert is_current(self.host, *OVERLAY)
+
+
+@pytest.mark.timeout(60 + 10 * STEPS)
+def test_random_walk(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"[seed {SEED}, {STEPS} steps] ", end="", flush=True)
+    build(host, [package(name, version) for name in NAMES for version in VERSIONS], RPMS)
+    walk = Walk(host, random.Random(SEED))
+    for step in range(STEPS):
+        try:
+            walk.rng.choice([walk.change_host, walk.change_host, walk.change_overlay])()
+            if walk.rng.random() < 0.5:
+                walk.enter()
+        except AssertionError as error:
+            raise AssertionError(f"seed {SEED}, step {step}:\n" + "\n".join(walk.log)) from error
+    walk.enter()
