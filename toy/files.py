@@ -41,6 +41,8 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False) -> I
     try:
         for name in PurePath(below).parts:
             path /= name
+            if name == "..":
+                raise NotADirectory(path)  # of a tree that ends at `root`
             if create:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=fd)

@@ -4,6 +4,11 @@
 from typing import NamedTuple
 
 
+def is_plain(path: str) -> bool:
+    """Say whether a path out of a header is absolute and leads nowhere but downwards."""
+    return path.startswith("/") and not path.startswith("//") and not {"..", "."} & set(path.split("/"))
+
+
 class PackageFile(NamedTuple):
     """A file as its package installed it."""
 

@@ -13,7 +13,7 @@ import rpm
 from . import run
 from .errors import ToyError
 from .header import Header, file_names
-from .package import Package, PackageFile
+from .package import Package, PackageFile, is_plain
 from .stamp import Stamp
 
 _UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
@@ -121,7 +121,7 @@ class Database:
             for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number)
             if without.isdisjoint(file for file, _ in file_names([_header(found)]))
             for path, flags in zip(found["filenames"], found["fileflags"], strict=True)
-            if f"{path}/".startswith(inside) and not flags & rpm.RPMFILE_GHOST
+            if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
         }
 
     def owners(self, path: str) -> Iterator[Header]:

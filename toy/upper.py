@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from . import files
-from .package import PackageFile
+from .package import PackageFile, is_plain
 from .reconcile import Operations
 
 _VAR = PurePath("var")
@@ -45,6 +45,8 @@ class UpperTree:
 
     def _place(self, path: str) -> tuple[Path, PurePath] | None:
         """Return the tree a path of a package lies in, and where there; None if that is not in the overlay."""
+        if not is_plain(path):
+            return None
         folder = os.path.realpath(self._lower / PurePath(path).parent.relative_to("/"))
         place = PurePath(folder).relative_to(self._lower) / PurePath(path).name
         if place.is_relative_to(_VAR):
