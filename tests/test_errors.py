@@ -1,25 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bad input: one line that names the thing and the next step, status 125, and nothing is lost."""
 
-from collections.abc import Callable
-
 import pytest
 from host import Host
+from overlay import refused
 from truth import OVERLAY, database, header_set, is_current, packages
 
 SET = "/usr/lib/sysimage/rpm-headers"
 DATABASE = "/usr/lib/sysimage/rpm"
 UPPER_SET = f"/var/lib/toy/toy/overlay{SET}"
-
-
-def refused(host: Host, *command: str) -> str:
-    """Run a command that must fail in toy's way, and return its one line without the "toy: "."""
-    done = host.run(*command, check=False)
-    assert (done.returncode, done.stdout) == (125, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("toy: ")
-    assert "; " in line  # what; what to do now
-    return line.removeprefix("toy: ")
 
 
 @pytest.mark.parametrize("command", [("toy",), ("toy", "--", "true"), ("toy", "dump"), ("toy", "--init")])
@@ -145,91 +134,6 @@ def test_an_emptied_database_empties_no_set(host: Host) -> None:
     assert header_set(host) == before
 
 
-DAMAGES = {
-    "truncated": "truncate -s 100 {}",
-    "empty": ": > {}",
-    "garbage": "head -c 3000 /dev/urandom > {}",
-    "content of another": f"cat {SET}/system-*.hdr > {{}}",
-    "fifo": "rm {}; mkfifo {}",
-    "link": "mv {} /tmp/aside; ln -s /tmp/aside {}",
-}
-
-
-@pytest.fixture(params=list(DAMAGES))
-def damage(request: pytest.FixtureRequest, host: Host) -> Callable[[str], str]:
-    """Damages the one file that a pattern matches, and returns its name."""
-
-    def do(pattern: str) -> str:
-        path = host.sh(f"ls {pattern}").strip()
-        host.sh(DAMAGES[request.param].replace("{}", path))
-        return path
-
-    return do
-
-
-def test_a_damaged_file_of_the_host_is_written_anew_by_dump(host: Host, damage: Callable[[str], str]) -> None:
-    name = damage(f"{SET}/editor-*.hdr").rsplit("/", 1)[1]
-    done = host.run("toy", "dump")
-    assert (done.stdout, done.stderr) == (
-        "",
-        f"toy: header file {name} was damaged; written anew from the rpm database\n",
-    )
-    assert is_current(host)
-    assert host.run("toy", "dump").stderr == ""
-
-
-def test_a_damaged_file_of_the_host_is_written_anew_by_a_launch(host: Host, damage: Callable[[str], str]) -> None:
-    name = damage(f"{SET}/editor-*.hdr").rsplit("/", 1)[1]
-    done = host.run(*OVERLAY, "rpm", "-q", "editor")
-    assert done.stdout == "editor-1-1.noarch\n"
-    assert done.stderr == f"toy: header file {name} was damaged; written anew from the rpm database\n"
-    assert is_current(host)
-
-
-def test_a_damaged_file_of_the_overlay_is_written_anew(host: Host, damage: Callable[[str], str]) -> None:
-    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
-    name = damage(f"{UPPER_SET}/hello-*.hdr").rsplit("/", 1)[1]
-    host.run("zypper", "-n", "remove", "legacy")
-    done = host.run(*OVERLAY, "rpm", "-q", "hello")
-    assert done.stdout == "hello-1-1.noarch\n"
-    assert done.stderr == f"toy: header file {name} was damaged; written anew from the rpm database\n"
-    assert is_current(host, *OVERLAY)
-
-
-def test_a_damaged_file_that_no_database_has_is_kept_and_named(host: Host, damage: Callable[[str], str]) -> None:
-    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
-    path = damage(f"{UPPER_SET}/hello-*.hdr")
-    host.sh("mv /var/lib/toy/toy/rpmdb /var/lib/toy/toy/lost")
-    before = host.sh(f"ls -l {UPPER_SET}")
-    assert path in refused(host, *OVERLAY, "true")
-    assert host.sh(f"ls -l {UPPER_SET}") == before
-    # The database is found again.
-    host.sh("mv /var/lib/toy/toy/lost /var/lib/toy/toy/rpmdb")
-    assert "hello-1" in packages(host, *OVERLAY)
-
-
-@pytest.mark.parametrize(
-    "entry", ["README", "core", "hello-1-1.noarch.hdr", ".hidden", "directory/", f"x-1-1.noarch.{'0' * 63}.hdr"]
-)
-@pytest.mark.parametrize("where", [SET, UPPER_SET])
-def test_a_foreign_file(host: Host, entry: str, where: str) -> None:
-    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
-    host.sh(f"mkdir {where}/{entry}" if entry.endswith("/") else f"echo foreign > {where}/{entry}")
-    expected = f"{where}/{entry.rstrip('/')} is not a header file; move it away and try again"
-    assert refused(host, *OVERLAY, "true") == expected
-    if where == SET:
-        assert refused(host, "toy", "dump") == expected
-    host.sh(f"rm -r {where}/{entry}")
-    assert is_current(host)
-    assert "hello-1" in packages(host, *OVERLAY)
-
-
-def test_a_file_name_that_is_a_directory(host: Host) -> None:
-    path = host.sh(f"ls {SET}/editor-*").strip()
-    host.sh(f"rm {path}; mkdir {path}")
-    assert refused(host, "toy", "dump") == f"{path}: Is a directory; mend that and try again"
-
-
 def test_a_merged_database_that_cannot_be_read(host: Host) -> None:
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
     host.sh("for file in /var/lib/toy/toy/rpmdb/*; do echo garbage > $file; done")
@@ -245,21 +149,6 @@ def test_a_merged_database_that_leads_elsewhere(host: Host) -> None:
     for _ in ("after the launch that did it", "before the next"):
         assert "is not a regular file; move it away" in refused(host, *OVERLAY, "sh", "-c", script)
     assert host.run("rpm", "-q", "editor").stdout == "editor-1-1.noarch\n"
-
-
-@pytest.mark.parametrize("content", ["", "[", "{}", "[1]", "null"])
-def test_a_damaged_base(host: Host, content: str) -> None:
-    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
-    host.run(*OVERLAY, "zypper", "-n", "remove", "legacy")
-    host.write("/var/lib/toy/toy/base", content)
-    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
-
-
-@pytest.mark.parametrize("content", ["", "[", "{}", "null", '["a",[["x",1,1]]]'])
-def test_a_damaged_stamp(host: Host, content: str) -> None:
-    host.write(f"{SET}/.stamp", content)
-    assert packages(host, *OVERLAY) == packages(host)
-    assert is_current(host)
 
 
 def test_no_space_for_the_set(host: Host) -> None:

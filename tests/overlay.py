@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Running commands in the overlay of a host."""
+
+import subprocess
+
+from host import Host
+from truth import OVERLAY
+
+
+def toy(host: Host, *command: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    """Run a command in the overlay."""
+    return host.run(*OVERLAY, *command, check=False, **options)  # type: ignore[arg-type]
+
+
+def start(host: Host, *command: str) -> "subprocess.Popen[bytes]":
+    """Start a command in the host, in a process group of its own, and wait for its first line."""
+    process = subprocess.Popen(
+        host.command(*command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"waiting\n"
+    return process
+
+
+def refused(host: Host, *command: str) -> str:
+    """Run a command that must fail in toy's way, and return its one line without the "toy: "."""
+    done = host.run(*command, check=False)
+    assert (done.returncode, done.stdout) == (125, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("toy: ")
+    assert "; " in line  # what; what to do now
+    return line.removeprefix("toy: ")

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Terminals and signals, and launches that are killed."""
+
+import os
+import pty
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from host import Host
+from image import EDITOR, HELLO, RPMS, publish
+from overlay import start, toy
+from packages import build
+from truth import OVERLAY, is_current, packages
+
+
+class Terminal:
+    """A command in the host on a terminal of its own, as a user has it."""
+
+    def __init__(self, host: Host, *command: str) -> None:
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            line = host.command("env", "TERM=dumb", "PS1=$ ", *command)
+            os.execvp(line[0], line)
+        self._seen = b""
+
+    def type(self, text: str) -> None:
+        """Type something."""
+        os.write(self._fd, text.encode())
+
+    def expect(self, pattern: str) -> "re.Match[bytes]":
+        """Wait until something is on the screen; what was before it is forgotten."""
+        while not (match := re.search(pattern.encode(), self._seen)):
+            self._seen += os.read(self._fd, 4096)
+        self._seen = self._seen[match.end() :]
+        return match
+
+    def hang_up(self) -> None:
+        """Close the terminal, and wait until the command has noticed."""
+        os.close(self._fd)
+        os.waitpid(self.pid, 0)
+
+    def end(self) -> int:
+        """Read to the end and return the exit status."""
+        try:
+            while os.read(self._fd, 4096):
+                pass
+        except OSError:
+            pass  # so Linux says that the other side is gone
+        os.close(self._fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def test_a_terminal_when_there_is_one(host: Host) -> None:
+    terminal = Terminal(host, "toy", "--", "sh", "-c", "test -t 0 && test -t 1 && test -t 2 && tty && stty size")
+    terminal.expect("/dev/")
+    assert terminal.end() == 0
+
+
+def test_a_terminal_on_one_side_only(host: Host) -> None:
+    script = "toy -- sh -c 'test -t 0 && ! test -t 1 && read line && echo got $line; sleep 1000' | cat"
+    terminal = Terminal(host, "sh", "-c", script)
+    terminal.type("something\n")
+    terminal.expect("got something")
+    terminal.type("\x03")
+    terminal.end()
+    assert toy(host, "true").returncode == 0
+
+
+def test_a_shell_and_its_status(host: Host) -> None:
+    terminal = Terminal(host, "toy")
+    terminal.type("echo $((6 * 7)); cat /proc/sys/kernel/hostname\n")
+    terminal.expect("\n42\r\ntoy\r\n")
+    terminal.type("touch /root/was-here; exit 7\n")
+    assert terminal.end() == 7
+    assert host.run("ls", "/root/was-here").returncode == 0
+
+
+def test_interrupting_a_command_of_the_shell(host: Host) -> None:
+    terminal = Terminal(host, "toy")
+    terminal.type("sh -c 'echo wait\"\"ing; exec sleep 1000'\n")
+    terminal.expect("waiting\r\n")
+    terminal.type("\x03")
+    terminal.type("echo status $?\n")
+    terminal.expect("status 130")
+    terminal.type("exit\n")
+    terminal.end()
+
+
+def test_interrupting_a_command_on_the_terminal(host: Host) -> None:
+    terminal = Terminal(
+        host, "toy", "--", "sh", "-c", "trap 'echo interrupted; exit 9' INT; echo waiting; sleep 1000 & wait"
+    )
+    terminal.expect("waiting")
+    terminal.type("\x03")
+    terminal.expect("interrupted")
+    assert terminal.end() == 9
+
+
+def test_a_terminal_that_goes_away_ends_the_launch(host: Host) -> None:
+    terminal = Terminal(host, "toy")
+    terminal.type(f"{' '.join(host.rpm)} -e --notriggers legacy; echo do''ne\n")
+    terminal.expect("done")
+    terminal.hang_up()
+    assert "legacy-1" not in packages(host, *OVERLAY)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["toy", "group"])
+def test_signals_reach_the_command(host: Host, number: signal.Signals, kill: Callable[[int, int], None]) -> None:
+    script = f"trap 'echo caught; exit 9' {number.value}; echo waiting; sleep 1000 & wait"
+    process = start(host, "toy", "--", "sh", "-c", script)
+    kill(process.pid, number)
+    assert process.communicate() == (b"caught\n", b"")
+    assert process.returncode == 9
+
+
+def test_a_signal_ends_a_command_that_does_not_care(host: Host) -> None:
+    process = start(host, "toy", "--", "sh", "-c", "echo waiting; exec sleep 1000")
+    os.kill(process.pid, signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert toy(host, "true").returncode == 0
+
+
+def left_over(host: Host) -> str:
+    """Return what of a launch is still there: mounts, processes, files that somebody has open."""
+    return host.sh("grep -e ' toy ' -e machines /proc/self/mountinfo || :; ls /run /tmp; pgrep -x -f 'sleep 4242' || :")
+
+
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["toy", "group"])
+def test_nothing_remains_of_a_killed_launch(host: Host, kill: Callable[[int, int], None]) -> None:
+    toy(host, "true")
+    before, state = left_over(host), sorted(os.listdir(host.toy / "toy"))
+    process = start(host, "toy", "--", "sh", "-c", "echo waiting; sleep 4242; :")
+    assert "4242" not in before
+    kill(process.pid, signal.SIGKILL)
+    process.communicate()  # ends when the last one that could write has ended
+    assert left_over(host) == before
+    assert sorted(os.listdir(host.toy / "toy")) == state
+    assert toy(host, "true").returncode == 0
+
+
+def test_what_a_killed_launch_did_is_kept(host: Host) -> None:
+    build(host, [HELLO], RPMS)
+    rpm = " ".join([*host.rpm, "--notriggers"])
+    script = f"{rpm} -i {RPMS}/{HELLO.file} >&2; {rpm} -e legacy >&2; echo waiting; sleep 1000"
+    process = start(host, "toy", "--", "sh", "-c", script)
+    process.kill()
+    process.communicate()
+    publish(host, replace(EDITOR, version="2"))
+    host.run("zypper", "-n", "update")
+    assert packages(host, *OVERLAY) == {"editor-2", "library-1", "hello-1"}
+    assert is_current(host, *OVERLAY)
+    assert toy(host, "hello").stdout == "Hello, world!\n"

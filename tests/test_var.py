@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The overlay's own /var, and the host's repository metadata in it."""
+
+from dataclasses import replace
+
+from host import Host
+from image import EDITOR, HELLO, LEGACY, publish
+from overlay import toy
+from packages import Package
+from truth import OVERLAY
+
+
+class TestVar:
+    """The overlay's own /var."""
+
+    STATE = Package(
+        "state",
+        directories=("/var/lib/state", "/var/lib/state/deep/er"),
+        files={"/var/lib/state/file": "content", "/usr/share/state": ""},
+        links={"/var/lib/state/link": "file"},
+    )
+
+    def test_packages_find_what_they_own(self, host: Host) -> None:
+        publish(host, self.STATE)
+        host.run("zypper", "-n", "install", "state")
+        assert toy(host, "rpm", "-Va").stdout == ""
+        assert toy(host, "cat", "/var/lib/state/link").stdout == "content\n"
+
+    def test_they_follow_the_host_while_nobody_changed_them(self, host: Host) -> None:
+        publish(host, self.STATE)
+        host.run("zypper", "-n", "install", "state")
+        toy(host, "true")
+        files = {**self.STATE.files, "/var/lib/state/file": "other", "/var/lib/state/added": ""}
+        publish(host, replace(self.STATE, version="2", files=files))
+        host.run("zypper", "-n", "update")
+        assert toy(host, "rpm", "-Va").stdout == ""
+        assert toy(host, "cat", "/var/lib/state/link").stdout == "other\n"
+        toy(host, "sh", "-c", "echo mine > /var/lib/state/added; touch /var/lib/state/unowned")
+        host.run("zypper", "-n", "remove", "state")
+        assert toy(host, "ls", "/var/lib/state").stdout.split() == ["added", "deep", "unowned"]
+
+    def test_it_is_the_overlays_and_stays(self, host: Host) -> None:
+        toy(host, "sh", "-c", "echo mine > /var/lib/editor/mine; rm -r /var/lib/zypp")
+        assert toy(host, "cat", "/var/lib/editor/mine").stdout == "mine\n"
+        assert host.run("ls", "/var/lib/editor").stdout == ""
+        assert "AutoInstalled" in host.run("ls", "/var/lib/zypp").stdout
+
+    def test_certificates_and_zypp_s_notes_are_there(self, host: Host) -> None:
+        host.write("/var/lib/ca-certificates/pem/one.pem", "certificate")
+        toy(host, "true")
+        assert toy(host, "cat", "/var/lib/ca-certificates/pem/one.pem").stdout == "certificate"
+        assert (
+            toy(host, "cat", "/var/lib/zypp/AutoInstalled").stdout
+            == host.run("cat", "/var/lib/zypp/AutoInstalled").stdout
+        )
+
+    def test_a_link_in_it_leads_nowhere_on_the_host(self, host: Host) -> None:
+        toy(host, "sh", "-c", "rm -r /var/lib /var/cache; ln -s /etc /var/lib; ln -s /etc /var/cache")
+        before = host.sh("ls -R /etc | md5sum")
+        publish(host, self.STATE)
+        host.run("zypper", "-n", "install", "state")
+        assert toy(host, "true").returncode == 0
+        assert host.sh("ls -R /etc | md5sum") == before
+
+
+class TestMetadata:
+    """The host's refreshed repository metadata."""
+
+    def test_it_is_used_without_a_refresh(self, host: Host) -> None:
+        host.run("zypper", "-n", "refresh")
+        host.sh("mv /srv/repository/repodata /srv/repository/gone")
+        assert "hello" in toy(host, "zypper", "-n", "--no-refresh", "search", "hello").stdout
+
+    def test_the_newer_one_wins(self, host: Host) -> None:
+        toy(host, "true")
+        publish(host, HELLO, replace(HELLO, version="2"))
+        host.run("zypper", "-n", "refresh")
+        host.sh("mv /srv/repository/repodata /srv/repository/gone")
+        assert "| 2-1" in toy(host, "zypper", "-n", "--no-refresh", "search", "-s", "hello").stdout
+
+    def test_the_overlays_own_refresh_stays(self, host: Host) -> None:
+        toy(host, "true")
+        publish(host, HELLO, replace(HELLO, version="2"))
+        toy(host, "zypper", "-n", "refresh")
+        raw = host.sh("md5sum /var/cache/zypp/raw/repository/repodata/repomd.xml")
+        assert "| 2-1" in toy(host, "zypper", "-n", "--no-refresh", "search", "-s", "hello").stdout
+        assert host.sh("md5sum /var/cache/zypp/raw/repository/repodata/repomd.xml") == raw
+
+    def test_each_side_has_its_own_system(self, host: Host) -> None:
+        system = "cd /var/cache/zypp/solv/@System && md5sum *"
+        before = host.sh(system)
+        host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+        assert host.sh(system) == before
+        assert host.run(*OVERLAY, "sh", "-c", system).stdout != before
+
+    def test_the_solver_does_not_go_by_an_old_database(self, host: Host) -> None:
+        host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+        publish(host, replace(EDITOR, version="2"), replace(LEGACY, version="2"))
+        host.run("zypper", "-n", "update")
+        listed = toy(host, "zypper", "-n", "search", "-i", "-s").stdout
+        installed = {
+            line.split("|")[1].strip(): line.split("|")[3].strip()
+            for line in listed.splitlines()
+            if line.startswith("i")
+        }
+        assert {"editor": "2-1", "legacy": "2-1", "hello": "1-1", "library": "1-1"}.items() <= installed.items()
