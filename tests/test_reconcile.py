@@ -233,7 +233,7 @@ def test_a_reconciliation_that_was_interrupted_is_finished(host: Host) -> None:
     publish(host, TOOL["2"])
     overlay(host, "install", "tool")
     overlay(host, "remove", "legacy")
-    on_host(host, "install", "tool")
+    on_host(host, "install", "tool", "hello")
     # rpmdb fails after the files have been dealt with.
     host.run("mv", "/usr/bin/rpmdb", "/usr/bin/rpmdb.real")
     host.write("/usr/bin/rpmdb", "#!/bin/sh\nexit 1\n")
@@ -246,7 +246,7 @@ def test_a_reconciliation_that_was_interrupted_is_finished(host: Host) -> None:
     publish(host, replace(LEGACY, version="2", files={**LEGACY.files, "/usr/bin/legacy-2": ""}))
     on_host(host, "update")
     enter(host)
-    assert packages(host, *OVERLAY) == {"editor-1", "library-1"}
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
     assert host.run(*OVERLAY, "ls", "/usr/bin/tool", "/usr/bin/legacy", "/usr/bin/legacy-2", check=False).stdout == ""
 
 
