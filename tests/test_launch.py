@@ -59,7 +59,7 @@ class TestHostUpdate:
         host.run("zypper", "-n", "remove", "legacy")
         before = database(host)
         assert packages(host, *OVERLAY) == {"editor-2", "library-1", "new-1", "hello-1"}
-        assert toy(host, "rpm", "-Va").stdout == ""
+        assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
         assert is_current(host, *OVERLAY)
         assert database(host) == before
 

@@ -23,7 +23,7 @@ class TestVar:
     def test_packages_find_what_they_own(self, host: Host) -> None:
         publish(host, self.STATE)
         host.run("zypper", "-n", "install", "state")
-        assert toy(host, "rpm", "-Va").stdout == ""
+        assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
         assert toy(host, "cat", "/var/lib/state/link").stdout == "content\n"
 
     def test_they_follow_the_host_while_nobody_changed_them(self, host: Host) -> None:
@@ -33,7 +33,7 @@ class TestVar:
         files = {**self.STATE.files, "/var/lib/state/file": "other", "/var/lib/state/added": ""}
         publish(host, replace(self.STATE, version="2", files=files))
         host.run("zypper", "-n", "update")
-        assert toy(host, "rpm", "-Va").stdout == ""
+        assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
         assert toy(host, "cat", "/var/lib/state/link").stdout == "other\n"
         toy(host, "sh", "-c", "echo mine > /var/lib/state/added; touch /var/lib/state/unowned")
         host.run("zypper", "-n", "remove", "state")

@@ -26,6 +26,8 @@ class Sets(NamedTuple):
     """The open header sets of one machine."""
 
     host: HeaderSet
+    host_files: frozenset[str]
+    """Listed once: nobody changes the host's set while it is locked."""
     upper: HeaderSet
     hidden: HeaderSet
 
@@ -38,7 +40,7 @@ class Sets(NamedTuple):
             HeaderSet.open_upper(machine.overlay) as upper,
             HeaderSet.open(machine.directory, _HIDDEN, create=True) as hidden,
         ):
-            yield cls(host_set, upper, hidden)
+            yield cls(host_set, host_set.check().files, upper, hidden)
 
 
 class Intent(NamedTuple):
@@ -81,7 +83,7 @@ def _keep(machine: Machine, sets: Sets) -> tuple[AbstractSet[str] | None, Abstra
     base = machine.base()
     with open_database(machine) as database:
         if base is None:  # lost: what both have was the host's, and what the overlay hides
-            base = sets.host.check().files & (sync.files_of(database).keys() | sets.upper.check().whiteouts)
+            base = sets.host_files & (sync.files_of(database).keys() | sets.upper.check().whiteouts)
         merged = sync.preserve(database, sets.upper, base=base)
     _remember(sets, base - merged)
     return merged, base
@@ -90,7 +92,7 @@ def _keep(machine: Machine, sets: Sets) -> tuple[AbstractSet[str] | None, Abstra
 def _remember(sets: Sets, hidden: AbstractSet[str]) -> None:
     """Keep the headers of the host's packages that the overlay hides, as far as the host has them still."""
     known = sets.hidden.check().files
-    for file in sorted((hidden - known) & sets.host.check().files):
+    for file in sorted((hidden - known) & sets.host_files):
         sets.hidden.write(file, sets.host.read_blob(file))
     for file in sorted(known - hidden):
         sets.hidden.remove(file)
@@ -104,7 +106,7 @@ def settle(machine: Machine, layer: Path, *, say: Callable[[str], None]) -> None
     """
     with Sets.open(machine, layer) as sets:
         merged, base = _keep(machine, sets)
-        host_files = sets.host.check().files
+        host_files = sets.host_files
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
         stored = machine.intent()
@@ -133,7 +135,7 @@ def _read(machine: Machine, stored: bytes) -> Intent:
 
 
 def _decide(sets: Sets, *, base: AbstractSet[str], merged: AbstractSet[str], say: Callable[[str], None]) -> Intent:
-    listing, host_files = sets.upper.check(), sets.host.check().files
+    listing, host_files = sets.upper.check(), sets.host_files
     packages: dict[str, Package] = {}
 
     def load(file: str) -> Package:
@@ -180,7 +182,7 @@ def _carry_out(tree: UpperTree, sets: Sets, intent: Intent, say: Callable[[str],
 
 
 def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, *, unchanged: bool) -> None:
-    host_files = sets.host.check().files
+    host_files = sets.host_files
     if not unchanged:
         new = machine.new_rpmdb()
         merged = wanted.over(host_files)
