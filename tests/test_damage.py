@@ -39,7 +39,7 @@ def test_a_damaged_file_of_the_host_is_written_anew_by_dump(host: Host, damage: 
     done = host.run("toy", "dump")
     assert (done.stdout, done.stderr) == (
         "",
-        f"toy: header file {name} was damaged; written anew from the rpm database\n",
+        f"toy: header file {name} was not what the rpm database has; mended\n",
     )
     assert is_current(host)
     assert host.run("toy", "dump").stderr == ""
@@ -49,7 +49,7 @@ def test_a_damaged_file_of_the_host_is_written_anew_by_a_launch(host: Host, dama
     name = damage(f"{SET}/editor-*.hdr").rsplit("/", 1)[1]
     done = host.run(*OVERLAY, "rpm", "-q", "editor")
     assert done.stdout == "editor-1-1.noarch\n"
-    assert done.stderr == f"toy: header file {name} was damaged; written anew from the rpm database\n"
+    assert done.stderr == f"toy: header file {name} was not what the rpm database has; mended\n"
     assert is_current(host)
 
 
@@ -59,7 +59,7 @@ def test_a_damaged_file_of_the_overlay_is_written_anew(host: Host, damage: Calla
     host.run("zypper", "-n", "remove", "legacy")
     done = host.run(*OVERLAY, "rpm", "-q", "hello")
     assert done.stdout == "hello-1-1.noarch\n"
-    assert done.stderr == f"toy: header file {name} was damaged; written anew from the rpm database\n"
+    assert done.stderr == f"toy: header file {name} was not what the rpm database has; mended\n"
     assert is_current(host, *OVERLAY)
 
 

@@ -3,6 +3,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,18 @@ def tree(tmp_path: Path) -> UpperTree:
     return UpperTree(tmp_path / "upper", tmp_path / "var", tmp_path / "lower")
 
 
+def operations(
+    *,
+    remove: Sequence[PackageFile] = (),
+    show: Sequence[str] = (),
+    merge: Sequence[str] = (),
+    hide: Sequence[str] = (),
+    sweep: bool = False,
+    drop: Sequence[str] = (),
+) -> Operations:
+    return Operations(list(remove), list(show), list(merge), list(hide), sweep, list(drop))
+
+
 def regular(path: str) -> PackageFile:
     return PackageFile(path, stat.S_IFREG | 0o644, EMPTY, "", False)
 
@@ -31,7 +44,9 @@ def regular(path: str) -> PackageFile:
 def everything(path: str) -> Operations:
     """Every operation on one path."""
     directory = PackageFile(path, stat.S_IFDIR | 0o755, "", "", False)
-    return Operations(remove=[regular(path), directory], show=[path], merge=[path], hide=[path])
+    return operations(
+        remove=[regular(path), directory], show=[path], merge=[path], hide=[path], drop=[path], sweep=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,11 +70,11 @@ def test_no_symbolic_link_of_the_overlay_is_followed(tree: UpperTree, tmp_path: 
 
 def test_hide_and_show_are_inverse_and_may_be_repeated(tree: UpperTree, tmp_path: Path) -> None:
     for _ in range(2):
-        tree.apply(Operations([], [], [], ["/usr/file"]))
+        tree.apply(operations(hide=["/usr/file"]))
         status = (tmp_path / "upper/usr/file").lstat()
         assert stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
     for _ in range(2):
-        tree.apply(Operations([], ["/usr/file"], [], []))
+        tree.apply(operations(show=["/usr/file"]))
         assert not (tmp_path / "upper/usr/file").exists()
 
 
@@ -68,11 +83,11 @@ def test_a_directory_is_hidden_with_the_last_thing_in_it(tree: UpperTree, tmp_pa
     (tmp_path / "lower/usr/dir/inner/file").touch()
     (tmp_path / "lower/usr/dir/foreign").touch()
     paths = ["/usr/dir", "/usr/dir/inner", "/usr/dir/inner/file"]
-    tree.apply(Operations([], [], [], paths))
+    tree.apply(operations(hide=paths))
     assert stat.S_ISCHR((tmp_path / "upper/usr/dir/inner").lstat().st_mode)
     assert (tmp_path / "upper/usr/dir").is_dir()
     (tmp_path / "lower/usr/dir/foreign").unlink()
-    tree.apply(Operations([], [], [], paths))
+    tree.apply(operations(hide=paths))
     assert stat.S_ISCHR((tmp_path / "upper/usr/dir").lstat().st_mode)
 
 
@@ -83,7 +98,7 @@ def test_only_what_the_package_installed_is_removed(tree: UpperTree, tmp_path: P
     (usr / "link").symlink_to("elsewhere")
     (usr / "directory").mkdir()
     names = ("same", "changed", "link", "directory", "missing")
-    assert tree.apply(Operations([regular(f"/usr/{name}") for name in names], [], [], [])) == [
+    assert tree.apply(operations(remove=[regular(f"/usr/{name}") for name in names])) == [
         "/usr/changed",
         "/usr/directory",
         "/usr/link",

@@ -49,6 +49,10 @@ class TestVar:
         host.write("/var/lib/ca-certificates/pem/one.pem", "certificate")
         toy(host, "true")
         assert toy(host, "cat", "/var/lib/ca-certificates/pem/one.pem").stdout == "certificate"
+        host.write("/var/lib/ca-certificates/pem/one.pem", "renewed")
+        host.write("/var/lib/ca-certificates/pem/two.pem", "another")
+        host.run("zypper", "-n", "install", "hello")
+        assert toy(host, "sh", "-c", "cat /var/lib/ca-certificates/pem/*").stdout == "renewedanother"
         assert (
             toy(host, "cat", "/var/lib/zypp/AutoInstalled").stdout
             == host.run("cat", "/var/lib/zypp/AutoInstalled").stdout

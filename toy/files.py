@@ -59,6 +59,24 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False) -> I
         os.close(fd)
 
 
+def walk(root: Path, *, skip: PurePath | None = None) -> Iterator[tuple[PurePath, int]]:
+    """Yield the directories of a tree, each with a descriptor that is good until the next, from the root downwards.
+
+    `skip` is left out with what is in it; so is what vanishes meanwhile.
+    """
+    pending = [_HERE]
+    while pending:
+        here = pending.pop()
+        try:
+            with directory(root, here) as fd:
+                yield here, fd
+                with os.scandir(fd) as entries:
+                    inner = [here / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectory):
+            continue
+        pending += [path for path in inner if path != skip]
+
+
 def read(dir_fd: int, name: str) -> bytes:
     """Return the content of a regular file. Raises OSError; EINVAL means that it is not a regular file."""
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
@@ -85,6 +103,27 @@ def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> N
     os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     if durable:
         os.fsync(dir_fd)
+
+
+def rewrite(dir_fd: int, name: str, content: bytes) -> None:
+    """Put another content in the place of a regular file, by rename; its owner, mode and attributes stay.
+
+    The caller holds the lock of the directory, or nobody else may write there.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(TEMPORARY, dir_fd=dir_fd)
+    fd = os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+    with open(fd, "wb") as file, opened(dir_fd, name) as old:
+        status = os.fstat(old)
+        file.write(content)
+        file.flush()
+        os.fchown(fd, status.st_uid, status.st_gid)
+        os.fchmod(fd, stat.S_IMODE(status.st_mode))
+        for attribute in os.listxattr(old):
+            if not attribute.startswith(_OVERLAY):  # they say where the kernel copied the old one from
+                os.setxattr(fd, attribute, os.getxattr(old, attribute))
+        os.fsync(fd)
+    os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
 
 @contextlib.contextmanager
@@ -125,11 +164,36 @@ def digest(dir_fd: int, name: str, algorithm: str) -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def same(dir_fd: int, name: str, other: Path) -> bool:
+    """Say whether two files are there and alike: type, permissions, owner, and content or target."""
+    try:
+        one, two = os.stat(name, dir_fd=dir_fd, follow_symlinks=False), os.lstat(other)
+    except OSError:
+        return False
+    if (one.st_mode, one.st_uid, one.st_gid, one.st_rdev) != (two.st_mode, two.st_uid, two.st_gid, two.st_rdev):
+        return False
+    if stat.S_ISLNK(one.st_mode):
+        return os.readlink(name, dir_fd=dir_fd) == os.readlink(other)
+    if not stat.S_ISREG(one.st_mode):
+        return True
+    with directory(other.parent) as folder:
+        return one.st_size == two.st_size and digest(dir_fd, name, "md5") == digest(folder, other.name, "md5")
+
+
 def make_directory(dir_fd: int, name: str, *, like: os.stat_result) -> None:
     """Make a directory with the owner and the mode of another one."""
     os.mkdir(name, 0o700, dir_fd=dir_fd)
     os.chown(name, like.st_uid, like.st_gid, dir_fd=dir_fd, follow_symlinks=False)
     os.chmod(name, stat.S_IMODE(like.st_mode), dir_fd=dir_fd)
+
+
+def remove_if_empty(dir_fd: int, name: str) -> None:
+    """Remove a directory, unless there is something in it."""
+    try:
+        os.rmdir(name, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def make_whiteout(dir_fd: int, name: str) -> None:
@@ -142,7 +206,10 @@ def is_whiteout(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
-_OPAQUE = "trusted.overlay.opaque"
+_OVERLAY = "trusted.overlay."
+"""What attributes that are the kernel's own business in an upper begin with."""
+
+_OPAQUE = f"{_OVERLAY}opaque"
 
 
 def is_opaque(dir_fd: int) -> bool:

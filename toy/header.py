@@ -10,7 +10,8 @@ percent-encoded, and parts too long for a file name are cut: the digest is what 
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -92,6 +93,43 @@ def same_content(file: str, other: str) -> bool:
     """Say whether two file names promise the same content."""
     one, two = _FILE.fullmatch(file), _FILE.fullmatch(other)
     return one is not None and two is not None and one["digest"] == two["digest"]
+
+
+_FILESTATES = 1029
+"""The tag with one byte per file (rpm, include/rpm/rpmtag.h)."""
+
+NORMAL, REPLACED, NOT_INSTALLED = 0, 1, 2
+"""States of a file: it is installed, another package has overwritten it, it was left out (rpm, rpmfileState_e)."""
+
+
+def _file_states(blob: bytes) -> slice:
+    """Return where a blob has its file states.
+
+    A blob is the number of index entries and the size of the data, then the entries (tag, type, offset, count),
+    then the data; all numbers are big-endian (rpm, docs/manual/format_header.md).
+    """
+    entries, size = struct.unpack_from(">II", blob)
+    data = 8 + 16 * entries
+    for tag, _, offset, count in struct.iter_unpack(">IIiI", blob[8:data]):
+        if tag == _FILESTATES and offset >= 0 and offset + count <= size:
+            return slice(data + offset, data + offset + count)
+    return slice(0)
+
+
+def with_file_states(blob: bytes, changes: Mapping[int, int]) -> bytes:
+    """Return the blob with other states of the files that have these indexes: all that rpm itself changes in a header.
+
+    Python's rpm can read file states, but not write them.
+    """
+    where = _file_states(blob)
+    states = bytes(changes.get(index, state) for index, state in enumerate(blob[where]))
+    return blob[: where.start or 0] + states + blob[where.stop :]
+
+
+def installation(blob: bytes) -> str:
+    """Return what two headers have in common if they differ in nothing but file states: one package, installed once."""
+    where = _file_states(blob)
+    return hashlib.sha256(blob[: where.start or 0] + blob[where.stop :]).hexdigest()
 
 
 def problem(file: str, content: bytes) -> str | None:

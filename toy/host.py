@@ -32,6 +32,17 @@ def current_set(layer: Path, *, depth: Depth = Depth.CHANGED) -> tuple[list[Path
             return [layer, ROOT], sync.dump(database, headers, depth=depth)
 
 
+def peek(layer: Path) -> frozenset[str] | None:
+    """Return the files of the host's header set as `current_set` would, if it is current; nothing is written."""
+    with Database.open(rpmdb.dbpath()) as database:
+        stamp = database.stamp()
+        for root in (layer, ROOT):
+            with contextlib.suppress(FileNotFoundError), HeaderSet.open(root) as headers:
+                if headers.stamp == stamp:
+                    return headers.list().files
+    return None
+
+
 def multiversion() -> frozenset[str]:
     """Return what libzypp's configuration lists as `multiversion`: package names, and "provides:" capabilities."""
     listed: list[str] = []

@@ -4,10 +4,10 @@
 import contextlib
 import os
 import pwd
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from . import host, mounts, nspawn, rpmdb, run, settle, var
+from . import events, host, mounts, nspawn, rpmdb, run, settle, var
 from .errors import DamagedHeader, ToyError
 from .machine import Machine
 from .sync import Depth
@@ -42,21 +42,33 @@ def launch(name: str, command: Sequence[str], *, say: Say) -> int:
 
 def _prepare(machine: Machine, say: Say) -> list[Path]:
     """Bring header sets, merged database and files up to date. Returns the lower layers, uppermost first."""
-    lower, _ = host.current_set(machine.host_layer)
+    lower, done = host.current_set(machine.host_layer)
+    _say_mended(done.mended, say)
+
+    def run_in_overlay(command: Sequence[str]) -> None:
+        run.run(_command_line(machine, lower, command), environment=nspawn.ENVIRONMENT)
+
     try:
-        settle.settle(machine, lower[0], say=say)
+        happened = settle.settle(machine, lower[0], run=run_in_overlay)
     except DamagedHeader as damaged:
         lower, done = host.current_set(machine.host_layer, depth=Depth.EVERYTHING)
         mended = [*done.mended, *settle.mend(machine, damaged)]
         if not mended:
             raise
-        for file in mended:
-            say(f"header file {file} was damaged; written anew from the rpm database")
-        settle.settle(machine, lower[0], say=say)
+        _say_mended(mended, say)
+        happened = settle.settle(machine, lower[0], run=run_in_overlay)
+    if happened:
+        events.record(machine.log, happened)
+        events.say(happened, say, more=f"toy status {machine.name}")
     return lower
 
 
-def _enter(machine: Machine, lower: Sequence[Path], command: Sequence[str]) -> int:
+def _say_mended(mended: Iterable[str], say: Say) -> None:
+    for file in mended:
+        say(f"header file {file} was not what the rpm database has; mended")
+
+
+def _command_line(machine: Machine, lower: Sequence[Path], command: Sequence[str]) -> list[str]:
     spawn = nspawn.command_line(
         machine.name,
         machine.mount_point,
@@ -69,12 +81,13 @@ def _enter(machine: Machine, lower: Sequence[Path], command: Sequence[str]) -> i
         read_only_binds=map(nspawn.bind, _name_resolution()),
         environment=os.environ,
     )
-    outcome = run.supervised(
-        mounts.in_own_namespaces(
-            spawn, lower=lower, upper=machine.overlay, work=machine.work, merged=machine.mount_point
-        ),
-        environment=nspawn.ENVIRONMENT,
+    return mounts.in_own_namespaces(
+        spawn, lower=lower, upper=machine.overlay, work=machine.work, merged=machine.mount_point
     )
+
+
+def _enter(machine: Machine, lower: Sequence[Path], command: Sequence[str]) -> int:
+    outcome = run.supervised(_command_line(machine, lower, command), environment=nspawn.ENVIRONMENT)
     if outcome.ready:
         return outcome.status
     if outcome.status == mounts.MOUNT_FAILED:

@@ -41,6 +41,10 @@ class Machine:
         """Which files of its /var came from the host's, and what they were like."""
         self.host_layer = self.directory / "host"
         """A layer between root and overlay with the host's header set, where that cannot be written."""
+        self.accounts = self.directory / "accounts"
+        """The host's passwd(5) and its kin, as they were at the last launch."""
+        self.log = self.directory / "log"
+        """What became of it after the host changed."""
         self._intent = self.directory / "intent"
         self._base = self.directory / "base"
         self._new_rpmdb = self.directory / "rpmdb.new"
@@ -69,6 +73,15 @@ class Machine:
                 link.symlink_to(self.directory)
             self._finish()
             yield
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody has it locked now."""
+        try:
+            with files.directory(self.directory) as fd, files.locked(fd, wait=False):
+                return False
+        except BlockingIOError:
+            return True
 
     @property
     def has_rpmdb(self) -> bool:

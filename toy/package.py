@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a header says of a package and its files, as far as files have to follow headers."""
 
+import stat
 from typing import NamedTuple
 
 
@@ -22,6 +23,20 @@ class PackageFile(NamedTuple):
     kept: bool
     """Whether it is the user's rather than the package's: %config, or %ghost, which no package brings."""
 
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+    def is_same(self, other: "PackageFile") -> bool:
+        """Whether two packages that own one path have the same file there."""
+        return (self.mode, self.digest, self.target) == (other.mode, other.digest, other.target)
+
+    @property
+    def is_ghost(self) -> bool:
+        """Whether the package owns it without having brought it."""
+        return self.kept and not (self.digest or self.target or self.is_directory)
+
 
 class Package(NamedTuple):
     """A package, from its header."""
@@ -34,7 +49,11 @@ class Package(NamedTuple):
     provides: frozenset[str]
     """Names of what it provides."""
     files: tuple[PackageFile, ...]
-    """Those it has installed: no files that were left out or that another package has replaced."""
+    """Those it has installed."""
+    absent: frozenset[str]
+    """Paths of its files that were left out, or that another package has replaced."""
+    installation: str
+    """What `header.installation` says."""
 
     @property
     def version(self) -> str:

@@ -4,13 +4,13 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import rpm
 
-from . import run
+from . import header, run
 from .errors import ToyError
 from .header import Header, file_names
 from .package import Package, PackageFile, is_plain
@@ -38,6 +38,20 @@ def _unreadable(path: Path) -> Unusable:
     return Unusable(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
 
 
+def _connected(path: Path) -> "rpm.TransactionSet":
+    rpm.addMacro("_dbpath", os.fspath(path))
+    try:
+        ts = rpm.TransactionSet()
+        ts.setVSFlags(_UNCHECKED)
+        if ts.openDB():
+            raise _unreadable(path)
+        return ts
+    except rpm.error:
+        raise _unreadable(path) from None
+    finally:
+        rpm.delMacro("_dbpath")  # what is opened stays; the next one to ask for `dbpath` means the system's
+
+
 class Database:
     """An rpm database, open for reading.
 
@@ -59,22 +73,11 @@ class Database:
             raise ToyError(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
         if empty:  # rpm would make an empty one, and believe it
             raise ToyError(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
-        rpm.addMacro("_dbpath", os.fspath(path))
+        ts = _connected(path)
         try:
-            ts = rpm.TransactionSet()
-            ts.setVSFlags(_UNCHECKED)
-            try:
-                failed = ts.openDB()
-            except rpm.error:
-                failed = True
-            if failed:
-                raise _unreadable(path)
-            try:
-                yield cls(path, ts)
-            finally:
-                ts.closeDB()
+            yield cls(path, ts)
         finally:
-            rpm.delMacro("_dbpath")
+            ts.closeDB()
 
     def _index(self, tag: str) -> Iterator[tuple["str | int", list[int]]]:
         index = self._ts.dbIndex(tag)
@@ -124,9 +127,35 @@ class Database:
             if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
         }
 
+    def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
+        """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came.
+
+        Nothing is installed or erased, and what is broken already is not said. One line each.
+        """
+        ts = _connected(self.path)  # one of its own: what is added to a transaction set stays in it
+        for number in erase:
+            ts.addErase(number)
+        for blob in install:
+            ts.addInstall(_parsed(blob), None, "i")
+        try:
+            ts.check()
+            return sorted({str(problem).replace("(installed) ", "") for problem in ts.problems() or ()})
+        finally:
+            ts.closeDB()
+
+    def broken(self) -> list[str]:
+        """Return what rpm says of the dependencies of all packages, one line each."""
+        every = [number for numbers in self.packages().values() for number in numbers]
+        return self.broken_by(erase=(), install=(found.blob for found in self.headers(every)))
+
+    def labels_of_owners(self, path: str) -> list[str]:
+        """Return the packages that a file is of, as NAME VERSION-RELEASE; not those whose file another one replaced."""
+        packages = (parse(owner.blob) for owner in self.owners(path))
+        return sorted(package.label for package in packages if path not in package.absent)
+
     def owners(self, path: str) -> Iterator[Header]:
         """Yield the headers of the packages that own a file."""
-        return map(_header, self._ts.dbMatch("basenames", path))
+        return map(_header, self._ts.dbMatch("basenames", os.fsencode(path)))
 
 
 def _header(found: "rpm.hdr") -> Header:
@@ -148,26 +177,51 @@ def build(path: Path, contents: Iterable[bytes]) -> str:
 _DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 """hashlib's name of what RPMTAG_FILEDIGESTALGO says (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
 
-_NORMAL = 0
-"""State of a file that is installed and nobody else's (rpm, lib/rpmfiles.h: rpmfileState_e)."""
+
+def _parsed(blob: bytes) -> "rpm.hdr":
+    try:
+        return rpm.hdr(blob)
+    except rpm.error as error:
+        raise ToyError(f"rpm cannot read a header: {error}", "see: toy dump") from None
 
 
 def parse(blob: bytes) -> Package:
     """Return what a header says. Raises ToyError if rpm cannot read it."""
-    try:
-        found = rpm.hdr(blob)
-    except rpm.error as error:
-        raise ToyError(f"rpm cannot read a header: {error}", "see: toy dump") from None
+    found = _parsed(blob)
     algorithm = _DIGESTS.get(found["filedigestalgo"] or 1, "")
-    files = []
+    files, absent = [], set()
     for file in rpm.files(found):
-        if file.state == _NORMAL:
+        if file.state != header.NORMAL:
+            absent.add(file.name)
+        else:
             digest = f"{algorithm}:{file.digest}" if stat.S_ISREG(file.mode) and file.digest else ""
             kept = bool(file.fflags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
             # The mode is 16 bits, which some versions take for a signed number.
             files.append(PackageFile(file.name, file.mode & 0xFFFF, digest, file.linkto or "", kept))
     evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
-    return Package(found["name"] or "", found["arch"] or "", evr, frozenset(found["providename"]), tuple(files))
+    return Package(
+        found["name"] or "",
+        found["arch"] or "",
+        evr,
+        frozenset(found["providename"]),
+        tuple(files),
+        frozenset(absent),
+        header.installation(blob),
+    )
+
+
+def with_file_states(blob: bytes, states: Mapping[str, int]) -> Header:
+    """Return a header in which these files, by their paths, are in other states as far as they were installed.
+
+    Raises ToyError if rpm cannot read it.
+    """
+    found = _parsed(blob)
+    changes = {
+        index: states[file.name]
+        for index, file in enumerate(rpm.files(found))
+        if file.state == header.NORMAL and file.name in states
+    }
+    return _header(_parsed(header.with_file_states(blob, changes)))
 
 
 def is_newer(one: Package, other: Package) -> bool:

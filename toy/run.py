@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from .errors import ToyError
@@ -34,7 +35,9 @@ def require(*tools: str) -> None:
             raise missing(tool)
 
 
-def run(command: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:
+def run(
+    command: Sequence[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Run a command to its end. Raises ToyError, with the last line of its stderr, if it fails."""
     try:
         done = subprocess.run(
@@ -43,6 +46,7 @@ def run(command: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=pass_fds,
+            env={**os.environ, **environment},
         )
     except FileNotFoundError:
         raise missing(command[0]) from None

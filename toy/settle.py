@@ -2,69 +2,23 @@
 """What lies between two launches: one machine's header set, database and files are brought in line with the host."""
 
 import contextlib
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path, PurePath
-from typing import NamedTuple
+from pathlib import Path
 
-from . import header, host, plan, reconcile, rpmdb, sync, var
+from . import accounts, host, intent, plan, rpmdb, sync, var
 from .errors import DamagedHeader, ToyError
+from .events import Event
 from .headerset import HeaderSet
+from .intent import Intent
 from .machine import Machine
-from .package import Package, PackageFile
-from .reconcile import Operations
 from .rpmdb import Database
+from .sets import Sets
 from .upper import UpperTree
 
-_HIDDEN = PurePath("hidden")
-"""In a machine's directory: the headers of the host's packages that the overlay hides. The host may drop them."""
-
-
-class Sets(NamedTuple):
-    """The open header sets of one machine."""
-
-    host: HeaderSet
-    host_files: frozenset[str]
-    """Listed once: nobody changes the host's set while it is locked."""
-    upper: HeaderSet
-    hidden: HeaderSet
-
-    @classmethod
-    @contextlib.contextmanager
-    def open(cls, machine: Machine, layer: Path) -> Iterator["Sets"]:
-        """Open the sets; `layer` is the lower layer with the host's."""
-        with (
-            HeaderSet.open(layer) as host_set,
-            HeaderSet.open_upper(machine.overlay) as upper,
-            HeaderSet.open(machine.directory, _HIDDEN, create=True) as hidden,
-        ):
-            yield cls(host_set, host_set.check().files, upper, hidden)
-
-
-class Intent(NamedTuple):
-    """A reconciliation that was decided on."""
-
-    host: frozenset[str]
-    """The host's set that it is for: the base, once it is done."""
-    upper: plan.Upper
-    operations: Operations
-
-    def to_json(self) -> bytes:
-        """Return the intent as it is stored."""
-        upper = [sorted(names) for names in self.upper]
-        return json.dumps([sorted(self.host), upper, self.operations]).encode()
-
-    @classmethod
-    def from_json(cls, content: bytes) -> "Intent":
-        """Read a stored intent. Raises ValueError if it is not one."""
-        try:
-            names, (files, whiteouts), (remove, show, merge, hide) = json.loads(content)
-            operations = Operations([PackageFile(*file) for file in remove], list(show), list(merge), list(hide))
-            return cls(frozenset(names), plan.Upper(frozenset(files), frozenset(whiteouts)), operations)
-        except TypeError as error:
-            raise ValueError(*error.args) from None
+Run = Callable[[Sequence[str]], None]
+"""Runs a command in the overlay, to its end. Raises ToyError if it fails."""
 
 
 def keep(machine: Machine, layer: Path) -> None:
@@ -82,46 +36,62 @@ def _keep(machine: Machine, sets: Sets) -> tuple[AbstractSet[str] | None, Abstra
         return None, frozenset()
     base = machine.base()
     with open_database(machine) as database:
-        if base is None:  # lost: what both have was the host's, and what the overlay hides
-            base = sets.host_files & (sync.files_of(database).keys() | sets.upper.check().whiteouts)
+        if base is None:
+            base = _guessed_base(sets, database)
         merged = sync.preserve(database, sets.upper, base=base)
-    _remember(sets, base - merged)
+    sets.remember(base - merged)
     return merged, base
 
 
-def _remember(sets: Sets, hidden: AbstractSet[str]) -> None:
-    """Keep the headers of the host's packages that the overlay hides, as far as the host has them still."""
-    known = sets.hidden.check().files
-    for file in sorted((hidden - known) & sets.host_files):
-        sets.hidden.write(file, sets.host.read_blob(file))
-    for file in sorted(known - hidden):
-        sets.hidden.remove(file)
+def _guessed_base(sets: Sets, database: Database) -> AbstractSet[str]:
+    """Return what the host's set must have been when the overlay's database was merged, if no record says it."""
+    listing, merged = sets.upper.check(), sync.files_of(database).keys()
+    if sets.upper.stamp == database.stamp():  # then the upper's set says what is the overlay's own
+        return merged - listing.files | listing.whiteouts
+    return sets.host_files & (merged | listing.whiteouts)
 
 
-def settle(machine: Machine, layer: Path, *, say: Callable[[str], None]) -> None:
+def settle(machine: Machine, layer: Path, *, run: Run) -> list[Event]:
     """Before a launch: carry over to the host's set what the overlay changed, and make database and files follow.
 
+    `run` runs a command in the overlay. Returns what happened, once it is done.
     Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever else
     cannot be read or written; nothing is lost then.
     """
+    tree = UpperTree(machine.overlay, machine.var, host.ROOT)
+    events = accounts.follow(machine.overlay, host.ROOT, machine.accounts)
+    if machine.has_rpmdb and machine.base() is None:
+        text = f"the host's packages when {machine.name} was last entered ({machine.directory}/base could not be read)"
+        events.append(Event("guessed", text))
     with Sets.open(machine, layer) as sets:
         merged, base = _keep(machine, sets)
-        host_files = sets.host_files
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
         stored = machine.intent()
-        tree = UpperTree(machine.overlay, machine.var, host.ROOT)
         if merged is not None and stored is not None:
-            intent = _read(machine, stored)
-            _carry_out(tree, sets, intent, say)
-            wanted, base = intent.upper, intent.host
-        if merged is not None and base != host_files:
-            intent = _decide(sets, base=base, merged=wanted.over(base), say=say)
-            machine.intend(intent.to_json())
-            _carry_out(tree, sets, intent, say)
-            wanted = intent.upper
-        _merge(machine, sets, wanted, unchanged=wanted.over(host_files) == merged)
-        _remember(sets, wanted.whiteouts)
+            done = _read(machine, stored)
+            events += _carry_out(tree, sets, done, run)
+            wanted, base = done.upper, done.host
+        if merged is not None and (base != sets.host_files or sets.has_stand_ins(wanted)):
+            with open_database(machine) as database:
+                todo, new = intent.decide(
+                    sets,
+                    tree,
+                    database,
+                    base=base,
+                    merged=wanted.over(base),
+                    installed=merged,
+                    mend=f"toy -n {machine.name} -- zypper verify",
+                )
+            if base != sets.host_files or todo.upper != wanted:
+                for file, blob in new.items():
+                    sets.upper.write(file, blob)
+                machine.intend(todo.to_json())
+                events += _carry_out(tree, sets, todo, run)
+                wanted = todo.upper
+        _merge(machine, sets, wanted, unchanged=wanted.over(sets.host_files) == merged)
+        sets.remember(wanted.whiteouts)
+    return events
 
 
 def _read(machine: Machine, stored: bytes) -> Intent:
@@ -134,51 +104,16 @@ def _read(machine: Machine, stored: bytes) -> Intent:
         ) from None
 
 
-def _decide(sets: Sets, *, base: AbstractSet[str], merged: AbstractSet[str], say: Callable[[str], None]) -> Intent:
-    listing, host_files = sets.upper.check(), sets.host_files
-    packages: dict[str, Package] = {}
-
-    def load(file: str) -> Package:
-        if file not in packages:
-            source = sets.upper if file in listing.files else sets.host if file in host_files else sets.hidden
-            packages[file] = rpmdb.parse(source.read_blob(file))
-        return packages[file]
-
-    multiversion = host.multiversion()
-    several = {
-        header.package_of(file)
-        for file in (merged - base) | (host_files - base)
-        if multiversion & ({load(file).name} | {f"provides:{name}" for name in load(file).provides})
-    }
-    decision = reconcile.decide(
-        base=base,
-        host=host_files,
-        merged=merged,
-        is_newer=lambda one, other: rpmdb.is_newer(load(one), load(other)),
-        several=several,
-    )
-    for line in reconcile.describe(load, decision, host_files):
-        say(line)
-    with Database.open(rpmdb.dbpath()) as database:
-
-        def is_visible(path: str) -> bool:
-            owners = header.file_names(database.owners(path))
-            return any(file not in decision.upper.whiteouts for file, _ in owners)
-
-        operations = reconcile.operations(
-            retired=map(load, sorted(decision.retired)),
-            kept=map(load, sorted(decision.upper.files)),
-            was_hidden=map(load, sorted(sets.hidden.check().files)),
-            hidden=map(load, sorted(decision.upper.whiteouts)),
-            is_visible=is_visible,
-        )
-    return Intent(frozenset(host_files), decision.upper, operations)
-
-
-def _carry_out(tree: UpperTree, sets: Sets, intent: Intent, say: Callable[[str], None]) -> None:
-    for path in tree.apply(intent.operations):
-        say(f"kept: {path} (changed in the overlay)")
-    sync.arrange(sets.upper, intent.upper)
+def _carry_out(tree: UpperTree, sets: Sets, todo: Intent, run: Run) -> list[Event]:
+    """Do what was intended; what was done before is done again. Returns what happened."""
+    events = [Event("kept", f"{path} (changed in the overlay)") for path in tree.apply(todo.operations)]
+    for path, command in todo.caches:
+        try:
+            run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
+        except ToyError as error:
+            events.append(Event("stale", f"{path}: {error}"))
+    sync.arrange(sets.upper, todo.upper)
+    return [*todo.events, *events]
 
 
 def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, *, unchanged: bool) -> None:

@@ -36,6 +36,7 @@ class Dumped(NamedTuple):
     added: list[str]
     removed: list[str]
     mended: list[str]
+    """Files that were there, but not what their name says; or of a set whose stamp said that it is as it should be."""
 
 
 def dump(database: Database, headers: HeaderSet, *, depth: Depth = Depth.EVERYTHING) -> Dumped:
@@ -47,6 +48,7 @@ def dump(database: Database, headers: HeaderSet, *, depth: Depth = Depth.EVERYTH
     while True:
         stamp = database.stamp()
         try:
+            earlier = headers.stamp
             done = _dump(database, headers, stamp, depth)
         except ToyError:
             if database.stamp() == stamp:
@@ -54,6 +56,8 @@ def dump(database: Database, headers: HeaderSet, *, depth: Depth = Depth.EVERYTH
             continue  # rpm was at work meanwhile
         if depth is not Depth.PASSING:
             headers.stamp = stamp
+            if earlier == stamp:
+                return Dumped([], [], sorted({*done.added, *done.removed, *done.mended}))
         return done
 
 
@@ -176,9 +180,14 @@ def arrange(upper: HeaderSet, wanted: plan.Upper) -> None:
         upper.opaque = False
 
 
-def files_of(database: Database) -> dict[str, int]:
-    """Return the file name of every header in a database, and its hdrNum."""
-    numbers = [number for group in database.packages().values() for number in group]
+def files_of(database: Database, packages: AbstractSet[str] | None = None) -> dict[str, int]:
+    """Return the file name of every header in a database, and its hdrNum.
+
+    With `packages`, names as they stand in file names, only theirs.
+    """
+    groups = _by_package(database)
+    wanted = groups.keys() if packages is None else groups.keys() & packages
+    numbers = [number for name in sorted(wanted) for number in groups[name]]
     return {
         file: number for (file, _), number in zip(header.file_names(database.headers(numbers)), numbers, strict=True)
     }

@@ -7,9 +7,10 @@ is the overlay's own business and stays.
 
 import contextlib
 import errno
+import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from . import files
@@ -31,9 +32,9 @@ class UpperTree:
 
     def apply(self, operations: Operations) -> list[str]:
         """Carry out operations; those that were before change nothing. Returns the paths of changed files that stay."""
-        stays = [file.path for file in operations.remove if not stat.S_ISDIR(file.mode) and not self._remove(file)]
+        stays = [file.path for file in operations.remove if not file.is_directory and not self._remove(file)]
         for file in sorted(operations.remove, reverse=True):  # a directory after what is in it
-            if stat.S_ISDIR(file.mode):
+            if file.is_directory:
                 self._prune(file.path)
         for path in sorted(operations.show):  # a directory before what is in it
             self._show(path)
@@ -41,48 +42,94 @@ class UpperTree:
             self._merge(path)
         for path in sorted(operations.hide, reverse=True):
             self._hide(path)
+        if operations.sweep:
+            self._sweep()
+        self._tidy({*operations.show, *(file.path for file in operations.remove)})
+        for path in operations.drop:
+            self._drop(path)
         return sorted(stays)
 
-    def _place(self, path: str) -> tuple[Path, PurePath] | None:
-        """Return the tree a path of a package lies in, and where there; None if that is not in the overlay."""
+    def has(self, path: str) -> bool:
+        """Say whether the upper has a file, no directory and no whiteout, at a path."""
+        with contextlib.suppress(FileNotFoundError), self._entry(path) as (_, _, status):
+            return not stat.S_ISDIR(status.st_mode) and not files.is_whiteout(status)
+        return False
+
+    def is_other_kind(self, path: str) -> bool:
+        """Say whether one of upper and lower has a directory at a path, and the other one something else."""
+        with contextlib.suppress(OSError), self._entry(path) as (_, _, status):
+            return stat.S_ISDIR(status.st_mode) != stat.S_ISDIR(os.lstat(self._lower / path.lstrip("/")).st_mode)
+        return False
+
+    def missing(self, files_of_package: Iterable[PackageFile]) -> list[str]:
+        """Return the paths of those files that the lower does not have, but for what is the user's to remove."""
+        return [
+            file.path
+            for file in files_of_package
+            if not file.kept and is_plain(file.path) and not os.path.lexists(self._lower / file.path.lstrip("/"))
+        ]
+
+    def hides_another(self, path: str) -> bool:
+        """Say whether the upper has a file at a path, and another one than the lower."""
+        with contextlib.suppress(FileNotFoundError), self._entry(path) as (fd, name, status):
+            if not stat.S_ISDIR(status.st_mode) and not files.is_whiteout(status):
+                return not files.same(fd, name, self._lower / path.lstrip("/"))
+        return False
+
+    def find(self, pattern: str) -> list[str]:
+        """Return the paths of files that match a pattern, see glob(7)."""
+        found = glob.glob(pattern.lstrip("/"), root_dir=self._upper)  # may leave the upper: `_entry` does not
+        return [f"/{path}" for path in sorted(found) if self.has(f"/{path}")]
+
+    def _places(self, path: str) -> list[tuple[Path, PurePath]]:
+        """Return where a path of a package may lie: a tree, and the place in it.
+
+        That is the path itself; or, if the lower has a symbolic link on the way, where that leads. None is
+        anywhere else than in the overlay.
+        """
         if not is_plain(path):
-            return None
-        folder = os.path.realpath(self._lower / PurePath(path).parent.relative_to("/"))
-        place = PurePath(folder).relative_to(self._lower) / PurePath(path).name
-        if place.is_relative_to(_VAR):
-            return self._var, place.relative_to(_VAR)
-        return None if any(place.is_relative_to(other) for other in _ELSEWHERE) else (self._upper, place)
+            return []
+        literal = PurePath(path).relative_to("/")
+        folder = os.path.realpath(self._lower / literal.parent)
+        resolved = PurePath(folder).relative_to(self._lower) / literal.name
+        places = []
+        for place in dict.fromkeys((literal, resolved)):
+            if place.is_relative_to(_VAR):
+                places.append((self._var, place.relative_to(_VAR)))
+            elif not any(place.is_relative_to(other) for other in _ELSEWHERE):
+                places.append((self._upper, place))
+        return [place for place in places if place[1].name]
 
     @contextlib.contextmanager
     def _entry(self, path: str) -> Iterator[tuple[int, str, os.stat_result]]:
         """Yield directory, name and status of what the upper has at a path. Raises FileNotFoundError if nothing."""
-        place = self._place(path)
-        if place is None or not place[1].name:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        tree, where = place
-        try:
-            with files.directory(tree, where.parent) as fd:
-                yield fd, where.name, os.stat(where.name, dir_fd=fd, follow_symlinks=False)
-        except files.NotADirectory:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
+        for tree, where in self._places(path):
+            try:
+                with contextlib.ExitStack() as stack:
+                    fd = stack.enter_context(files.directory(tree, where.parent))
+                    status = os.stat(where.name, dir_fd=fd, follow_symlinks=False)
+                    keep = stack.pop_all()
+            except (FileNotFoundError, files.NotADirectory):
+                continue
+            with keep:
+                yield fd, where.name, status
+                return
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
     def _remove(self, file: PackageFile) -> bool:
         """Remove a file if it is what its package installed. Returns whether it is gone."""
-        try:
-            with self._entry(file.path) as (fd, name, status):
-                if files.is_whiteout(status):
-                    return True
-                if file.kept and not file.digest and not file.target:
-                    return False
-                if stat.S_IFMT(status.st_mode) != stat.S_IFMT(file.mode):
-                    return False
-                if stat.S_ISREG(status.st_mode) and not self._is_installed(fd, name, file):
-                    return False
-                if stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) != file.target:
-                    return False
-                os.unlink(name, dir_fd=fd)
-        except FileNotFoundError:
-            pass
+        with contextlib.suppress(FileNotFoundError), self._entry(file.path) as (fd, name, status):
+            if files.is_whiteout(status):
+                return True
+            if file.is_ghost:
+                return True  # as good as gone: no package brought it
+            if stat.S_IFMT(status.st_mode) != stat.S_IFMT(file.mode):
+                return False
+            if stat.S_ISREG(status.st_mode) and not self._is_installed(fd, name, file):
+                return False
+            if stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) != file.target:
+                return False
+            os.unlink(name, dir_fd=fd)
         return True
 
     @staticmethod
@@ -92,15 +139,9 @@ class UpperTree:
 
     def _prune(self, path: str) -> None:
         """Remove a directory if it is empty."""
-        try:
-            with self._entry(path) as (fd, name, status):
-                if stat.S_ISDIR(status.st_mode):
-                    os.rmdir(name, dir_fd=fd)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
+        with contextlib.suppress(FileNotFoundError), self._entry(path) as (fd, name, status):
+            if stat.S_ISDIR(status.st_mode):
+                files.remove_if_empty(fd, name)
 
     def _show(self, path: str) -> None:
         """Let the lower's file be seen."""
@@ -116,29 +157,35 @@ class UpperTree:
                 with files.opened(fd, name) as directory:
                     files.set_opaque(directory, False)
 
+    def _drop(self, path: str) -> None:
+        """Remove a file of the upper, so that the lower's is seen."""
+        with contextlib.suppress(FileNotFoundError), self._entry(path) as (fd, name, status):
+            if stat.S_ISREG(status.st_mode):
+                os.unlink(name, dir_fd=fd)
+
     def _hide(self, path: str) -> None:
         """Hide the lower's file, or a directory of which nothing would be seen any more."""
-        place = self._place(path)
-        if place is None or place[0] != self._upper or not place[1].name:
+        places = self._places(path)
+        if not places or places[-1][0] != self._upper:
             return
-        where = place[1]
+        where = places[-1][1]
         lower = self._lower / where
         if not os.path.lexists(lower):
             return
-        is_directory = lower.is_dir() and not lower.is_symlink()
+        seen = set(os.listdir(lower)) if lower.is_dir() and not lower.is_symlink() else set()
         try:
             with self._like_lower(where.parent) as fd:
                 try:
                     status = os.stat(where.name, dir_fd=fd, follow_symlinks=False)
                 except FileNotFoundError:
-                    if not is_directory or not os.listdir(lower):
+                    if not seen:
                         files.make_whiteout(fd, where.name)
                     return
-                if not is_directory or not stat.S_ISDIR(status.st_mode):
+                if not stat.S_ISDIR(status.st_mode):
                     return  # it is hidden, by a whiteout or by a file of the overlay's
                 with files.opened(fd, where.name) as directory:
                     names = os.listdir(directory)
-                    if set(os.listdir(lower)) - set(names) or not all(
+                    if seen - set(names) or not all(
                         files.is_whiteout(os.stat(name, dir_fd=directory, follow_symlinks=False)) for name in names
                     ):
                         return
@@ -160,3 +207,31 @@ class UpperTree:
                     files.make_directory(fd, part.name, like=os.stat(self._lower / part))
         with files.directory(self._upper, folder) as fd:
             yield fd
+
+    def _sweep(self) -> None:
+        """Remove the whiteouts that hide nothing."""
+        swept = set()
+        for here, fd in files.walk(self._upper):
+            for name in os.listdir(fd):
+                is_whiteout = files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False))
+                if is_whiteout and not os.path.lexists(self._lower / here / name):
+                    os.unlink(name, dir_fd=fd)
+                    swept.add(f"/{here / name}")
+        self._tidy(swept)
+
+    def _tidy(self, paths: Iterable[str]) -> None:
+        """Remove the directories above these paths that are empty and in all else like the lower's.
+
+        A copy that holds nothing would be in the way once the lower has a link or a file in its place.
+        """
+        for folder in sorted({str(above) for path in paths for above in PurePath(path).parents}, reverse=True):
+            if any(tree != self._upper for tree, _ in self._places(folder)):
+                continue  # nothing would be seen through it
+            with contextlib.suppress(OSError), self._entry(folder) as (fd, name, status):
+                lower = os.lstat(self._lower / folder.lstrip("/"))
+                if (status.st_mode, status.st_uid, status.st_gid) != (lower.st_mode, lower.st_uid, lower.st_gid):
+                    continue
+                with files.opened(fd, name) as directory:
+                    if files.is_opaque(directory):
+                        continue
+                files.remove_if_empty(fd, name)

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
@@ -28,17 +29,16 @@ _SYSTEM = "@System"
 def seed(var: Path, owned: AbstractSet[str], *, ours: AbstractSet[str], record: Path) -> None:
     """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and the paths in `owned`.
 
-    Those are the paths of the host's packages, `ours` those that only packages of the overlay own. `record` is the
+    `owned` are the paths of the host's packages, `ours` those that only packages of the overlay own. `record` is the
     file that says what came from the host like this: while it is as it came, it follows the host's, and it goes when
-    no package owns it any more.
+    the host does not have it any more, or no package of its owns it.
     """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
             for entry in entries:
                 if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
                     _supply(var, folder / entry.name)
-    for tree in _TREES:
-        _supply(var, PurePath(tree), whole=True)
+    owned = owned | {path for tree in _TREES for path in _below(_HOST / tree)}
     before = _read_record(record)
     after: dict[str, str] = {}
     for path in sorted(PurePath(name).relative_to(_HOST) for name in owned):
@@ -56,6 +56,13 @@ def seed(var: Path, owned: AbstractSet[str], *, ours: AbstractSet[str], record: 
             _drop(var, PurePath(name))
     with files.directory(record.parent) as fd, files.naming(record):
         files.write(fd, record.name, json.dumps(after, indent=0).encode())
+
+
+def _below(tree: Path) -> Iterator[str]:
+    """Yield the paths of a tree of the host's, itself among them."""
+    for folder, directories, names in os.walk(tree):
+        yield folder
+        yield from (os.path.join(folder, name) for name in (*directories, *names))
 
 
 _DIRECTORY = "directory"
@@ -130,7 +137,7 @@ def forget_installed(var: Path) -> None:
             _remove(fd, _SYSTEM)
 
 
-def _supply(var: Path, path: PurePath, *, whole: bool = False) -> None:
+def _supply(var: Path, path: PurePath) -> None:
     """Copy one path, and the directories it lies in, where the host has it and the overlay does not."""
     for part in (*list(path.parents)[-2::-1], path):
         source = _HOST / part
@@ -139,9 +146,9 @@ def _supply(var: Path, path: PurePath, *, whole: bool = False) -> None:
             with files.directory(var, part.parent) as fd:
                 if _exists(fd, part.name):
                     continue
-                if stat.S_ISDIR(status.st_mode) and not (whole and part == path):
+                if stat.S_ISDIR(status.st_mode):
                     files.make_directory(fd, part.name, like=status)
-                elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                     _copy(source, fd, part.name)
         except (FileNotFoundError, NotADirectoryError, files.NotADirectory):
             return  # not on the host, or the overlay has it otherwise

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""passwd, group and their kin in the overlay get what the host changed, and keep what is the overlay's."""
+
+import pytest
+from host import Host
+from overlay import toy
+from truth import OVERLAY
+
+from toy import accounts
+
+
+@pytest.mark.parametrize(
+    ("name", "then", "now", "ours", "merged"),
+    [
+        pytest.param("passwd", "r:x:0\n", "r:x:0\na:x:1\n", "r:x:0\nb:x:2\n", "r:x:0\nb:x:2\na:x:1\n", id="both added"),
+        pytest.param("passwd", "a:x:1\n", "a:x:1\n", "a:x:1\n", "a:x:1\n", id="nothing"),
+        pytest.param("passwd", "a:x:1\n", "", "a:x:1\n", "a:x:1\n", id="the host removed it"),
+        pytest.param("passwd", "a:x:1\n", "a:y:1\n", "", "", id="the overlay removed it"),
+        pytest.param("passwd", "a:x:1\n", "a:x:1\nb:x:2\n", "a:x:1", "a:x:1\nb:x:2\n", id="no newline at the end"),
+        pytest.param("passwd", "", "a:x:1\n", "r:x:0\n+::\n", "r:x:0\na:x:1\n+::\n", id="elsewhere"),
+        pytest.param("passwd", "", "a:x:1\n", "# x\n\nbad\n", "# x\n\nbad\na:x:1\n", id="what is no entry stays"),
+        pytest.param("passwd", "a:x:1:sh\n", "a:x:1:zsh\n", "a:x:1:sh\n", "a:x:1:zsh\n", id="shell"),
+        pytest.param("shadow", "a:!:1:\n", "a:new:1:\n", "a:own:1:\n", "a:own:1:\n", id="both changed the password"),
+        pytest.param("shadow", "a:!:1:\n", "a:!:1:9\n", "a:own:1:\n", "a:own:1:9\n", id="different fields"),
+        pytest.param("group", "g:x:1:a,b\n", "g:x:1:b,c\n", "g:x:1:a,b,d\n", "g:x:1:b,d,c\n", id="members"),
+        pytest.param("group", "", "g:x:1:a\n", "g:x:2:b\n", "g:x:2:b,a\n", id="both made the group"),
+        pytest.param("subuid", "a:1:9\n", "a:1:9\na:20:9\n", "a:1:9\nb:50:9\n", "a:1:9\nb:50:9\na:20:9\n", id="ranges"),
+    ],
+)
+def test_merge(name: str, then: str, now: str, ours: str, merged: str) -> None:
+    once, _ = accounts.merge(name, then=then.encode(), now=now.encode(), ours=ours.encode())
+    assert once.decode() == merged
+    twice, _ = accounts.merge(name, then=then.encode(), now=now.encode(), ours=once)
+    assert twice == once
+
+
+@pytest.fixture
+def users(host: Host) -> Host:
+    """A host and an overlay that both got users since the overlay was first entered."""
+    host.run(*OVERLAY, "sh", "-c", "groupadd -g 7001 ours; useradd -u 7001 -g 7001 ours")
+    host.sh("groupadd -g 7002 theirs; useradd -u 7002 -g 7002 theirs; usermod -aG theirs root")
+    return host
+
+
+def test_both_sides_users_are_there(users: Host) -> None:
+    done = toy(users, "id", "ours", "theirs")
+    assert done.stdout.splitlines() == [
+        "uid=7001(ours) gid=7001(ours) groups=7001(ours)",
+        "uid=7002(theirs) gid=7002(theirs) groups=7002(theirs)",
+    ]
+    assert done.stderr == ""
+    assert "theirs" in toy(users, "id", "-nG", "root").stdout.split()
+    assert toy(users, "sh", "-c", "pwck -rq; grpck -r; getent shadow theirs >/dev/null && echo well").stdout == "well\n"
+    assert toy(users, "stat", "-c", "%a %U %G", "/etc/shadow").stdout == "640 root shadow\n"
+
+
+def test_a_number_that_both_gave_away(users: Host) -> None:
+    users.run("useradd", "-u", "7001", "-g", "7002", "another")
+    users.run("groupadd", "-g", "7003", "ours")
+    done = toy(users, "true")
+    assert done.stderr.splitlines() == [
+        "toy: clash: 7001 is another on the host, ours in the overlay (/etc/passwd)",
+        "toy: clash: ours is 7003 on the host, 7001 in the overlay (/etc/group)",
+    ]
+    assert toy(users, "id", "-u", "another").stdout == "7001\n"
+    assert toy(users, "true").stderr == ""
+
+
+def test_an_overlay_without_accounts_of_its_own(host: Host) -> None:
+    host.run(*OVERLAY, "true")
+    host.run("useradd", "-u", "7002", "theirs")
+    assert toy(host, "id", "-u", "theirs").stdout == "7002\n"
+    assert host.run("ls", "/var/lib/toy/toy/overlay/etc", check=False).stdout == ""
+
+
+@pytest.mark.parametrize("damage", ["mkfifo", "ln -s /etc/hostname", "mkdir"])
+def test_what_is_no_file_of_accounts_is_left_alone(users: Host, damage: str) -> None:
+    passwd = "/var/lib/toy/toy/overlay/etc/passwd"
+    users.sh(f"before=$(sha256sum /etc/hostname); rm {passwd}; {damage} {passwd}")
+    users.run("useradd", "-u", "7010", "more")
+    assert "7010" not in users.sh("cat /etc/hostname")
+    assert toy(users, "true").returncode == 0

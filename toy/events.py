@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What became of a machine after the host changed, for its users: said at a launch, and kept in the machine's log."""
+
+import datetime
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from . import files
+
+_FEW = 5
+"""Lines that a launch says at most."""
+
+
+class Event(NamedTuple):
+    """One thing that happened: a line of the log, after the time."""
+
+    kind: str
+    """One word: retired, kept, conflict, shadowed, broken, stale, clash or guessed."""
+    text: str
+    """What it happened to, and what there is to do."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+class Reconciliation(NamedTuple):
+    """What one launch did, as the log has it."""
+
+    time: str
+    """As in ISO 8601, with the offset from UTC."""
+    events: list[Event]
+
+
+def say(events: Sequence[Event], line: Callable[[str], None], *, more: str) -> None:
+    """Say the first few events, and what shows the rest: `more` is a command."""
+    few = events if len(events) <= _FEW else events[: _FEW - 1]
+    for event in few:
+        line(str(event))
+    if len(few) < len(events):
+        line(f"and {len(events) - len(few)} more: {more}")
+
+
+def record(log: Path, events: Iterable[Event]) -> None:
+    """Append events, all with the present time, to a log."""
+    time = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    with files.naming(log), open(log, "a", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(f"{time} {printable(str(event))}\n" for event in events)
+
+
+def last(log: Path) -> Reconciliation | None:
+    """Return what the log says last, or None if it says nothing."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
+    except FileNotFoundError:
+        return None
+    entries = [line.split(" ", 2) for line in lines if line.count(" ") >= 2]
+    if not entries:
+        return None
+    time = entries[-1][0]
+    return Reconciliation(time, [Event(kind.rstrip(":"), text) for when, kind, text in entries if when == time])
+
+
+def printable(text: str) -> str:
+    """Return text as a terminal and a log can have it: a path in an overlay may hold control characters."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a launch is going to do to a machine after the host changed: decided, and stored before it is done."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from . import caches, header, host, plan, reconcile, rpmdb, sync
+from .caches import Cache
+from .errors import DamagedHeader
+from .events import Event
+from .package import Package, PackageFile
+from .reconcile import Clash, Decision, Operations
+from .rpmdb import Database
+from .sets import Sets
+from .upper import UpperTree
+
+
+class Intent(NamedTuple):
+    """A reconciliation that was decided on."""
+
+    host: frozenset[str]
+    """The host's set that it is for: the base, once it is done."""
+    upper: plan.Upper
+    operations: Operations
+    caches: list[Cache]
+    """What is to be made anew in the overlay."""
+    events: list[Event]
+    """What is to be said of it."""
+
+    def to_json(self) -> bytes:
+        """Return the intent as it is stored."""
+        upper = [sorted(names) for names in self.upper]
+        return json.dumps([sorted(self.host), upper, self.operations, self.caches, self.events]).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Intent":
+        """Read a stored intent. Raises ValueError if it is not one."""
+        try:
+            names, (files, whiteouts), (remove, *paths), stale, events = json.loads(content)
+            return cls(
+                frozenset(names),
+                plan.Upper(frozenset(files), frozenset(whiteouts)),
+                Operations([PackageFile(*file) for file in remove], *paths),
+                [(path, list(command)) for path, command in stale],
+                [Event(*event) for event in events],
+            )
+        except TypeError as error:
+            raise ValueError(*error.args) from None
+
+
+class _Packages:
+    """The packages of header files, wherever these lie; each is read once."""
+
+    def __init__(self, sets: Sets) -> None:
+        self._sets = sets
+        self._in_upper = sets.upper.list().files
+        self._known: dict[str, Package] = {}
+
+    def blob(self, file: str) -> bytes:
+        """Return the blob. Raises DamagedHeader."""
+        sets = self._sets
+        source = sets.upper if file in self._in_upper else sets.host if file in sets.host_files else sets.hidden
+        return source.read_blob(file)
+
+    def __call__(self, file: str) -> Package:
+        if file not in self._known:
+            self._known[file] = rpmdb.parse(self.blob(file))
+        return self._known[file]
+
+
+def decide(
+    sets: Sets,
+    tree: UpperTree,
+    database: Database,
+    *,
+    base: AbstractSet[str],
+    merged: AbstractSet[str],
+    installed: AbstractSet[str],
+    mend: str,
+) -> tuple[Intent, dict[str, bytes]]:
+    """Decide what becomes of an overlay, now that the host's set is no longer `base`.
+
+    `merged` is what the overlay made of it; `installed` are the headers in its database, which has not followed an
+    earlier intent yet. `mend` is the command that mends broken dependencies.
+    Returns the intent, and the blobs of the header files in it that may not be in the upper's set yet.
+    Raises DamagedHeader for a header that is needed and cannot be read, or that the host's database does not have.
+    """
+    load = _Packages(sets)
+    host_files = sets.host_files
+    own, removed = merged - base, base - merged
+    hidden = sets.hidden.check().files
+    stand_ins = reconcile.amended(own, removed & (host_files | hidden), load)
+    plain = merged - stand_ins.keys() | set(stand_ins.values())
+    with Database.open(rpmdb.dbpath()) as host_database:
+        _check(sets, host_database, base ^ host_files)
+        decision = _decide(load, tree, base=base, now=host_files, merged=plain)
+        visible = host_files - decision.upper.whiteouts
+        arrived = sorted(visible - plain | visible & set(stand_ins.values()))
+        kept = [load(file) for file in sorted(decision.upper.files)]
+        clashes = reconcile.conflicts(kept, {file: load(file) for file in arrived}, tree.is_other_kind)
+
+        def is_visible(path: str) -> bool:
+            owners = header.file_names(host_database.owners(path))
+            return any(file not in decision.upper.whiteouts for file, _ in owners)
+
+        stale = caches.in_upper(tree.find)
+        operations = reconcile.operations(
+            retired=map(load, sorted(decision.retired)),
+            kept=kept,
+            freed=_freed(load, hidden, stand_ins),
+            hidden=map(load, sorted(decision.upper.whiteouts)),
+            is_visible=is_visible,
+            sweep=not removed <= host_files | hidden,
+            drop=[path for path, _ in stale],
+        )
+    new: dict[str, bytes] = {}
+    for file, paths in clashes.items():
+        stand_in = rpmdb.with_file_states(load.blob(file), {path: clash.state for path, clash in paths.items()})
+        new |= {name: stand_in.blob for name, _ in header.file_names([stand_in])}
+    upper = plan.Upper(decision.upper.files | new.keys(), decision.upper.whiteouts | clashes.keys())
+    gone, come = installed - upper.over(host_files), upper.over(host_files) - installed
+    numbers = sync.files_of(database, set(map(header.package_of, gone)))
+    blobs = (new[file] if file in new else load.blob(file) for file in sorted(come))
+    broken = database.broken_by(erase=[numbers[file] for file in sorted(gone)], install=blobs)
+    known = {(load(file).name, path) for file in stand_ins for path in load(file).absent}
+    events = [
+        *_retired(load, decision, host_files),
+        *(
+            Event(
+                "conflict",
+                f"{path} is {clash.owner.label}'s in the overlay ({load(file).label} of the host has one, too)",
+            )
+            for file, paths in clashes.items()
+            for path, clash in paths.items()
+            if (load(file).name, path) not in known
+        ),
+        *(
+            Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
+            for path in _shadowed(load, tree, arrived, kept, operations, clashes)
+        ),
+        *(Event("broken", f"{problem} (mend it: {mend})") for problem in broken),
+    ]
+    return Intent(host_files, upper, operations, stale, events), new
+
+
+def _check(sets: Sets, database: Database, changed: AbstractSet[str]) -> None:
+    """Hold the host's set against its database, as to the packages that changed."""
+    names = set(map(header.package_of, changed))
+    in_set = {file for file in sets.host_files if header.package_of(file) in names}
+    for file in sorted(in_set ^ sync.files_of(database, names).keys()):
+        raise DamagedHeader(sets.host.path / file, "the host's set is not what its rpm database is")
+
+
+def _decide(
+    load: _Packages, tree: UpperTree, *, base: AbstractSet[str], now: AbstractSet[str], merged: AbstractSet[str]
+) -> Decision:
+    multiversion = host.multiversion()
+    several = {
+        header.package_of(file)
+        for file in (merged - base) | (now - base)
+        if multiversion & ({load(file).name} | {f"provides:{name}" for name in load(file).provides})
+    }
+    return reconcile.decide(
+        base=base,
+        host=now,
+        merged=merged,
+        is_newer=lambda one, other: rpmdb.is_newer(load(one), load(other)),
+        is_sound=lambda file: not tree.missing(load(file).files),
+        several=several,
+    )
+
+
+def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, str]) -> Iterator[str]:
+    """Yield the paths that the host's hidden packages were the reason to hide."""
+    amended = {other: file for file, other in stand_ins.items()}
+    for file in sorted(hidden):
+        if file in amended:
+            yield from sorted(load(amended[file]).absent - load(file).absent)
+        else:
+            yield from (owned.path for owned in load(file).files)
+
+
+def _shadowed(
+    load: _Packages,
+    tree: UpperTree,
+    arrived: Iterable[str],
+    kept: Iterable[Package],
+    operations: Operations,
+    clashes: Mapping[str, Mapping[str, Clash]],
+) -> list[str]:
+    """Return the files of the host's new packages that have a file of the overlay, no package's, in front of them."""
+    known = {file.path for package in kept for file in package.files} | set(operations.drop)
+    known |= {file.path for file in operations.remove}
+    return [
+        file.path
+        for name in arrived
+        for file in load(name).files
+        if not file.is_directory
+        and file.path not in known
+        and file.path not in clashes.get(name, ())
+        and tree.hides_another(file.path)
+    ]
+
+
+def _retired(load: _Packages, decision: Decision, host: AbstractSet[str]) -> Iterator[Event]:
+    for file in sorted(decision.retired):
+        yield Event("retired", f"{load(file).label} (host has {_versions(load, file, host)})")
+    for file in sorted(decision.unsound):
+        yield Event(
+            "kept",
+            f"the overlay's {load(file).name}: not all files of the host's {load(file).version} are there"
+            f" (see on the host: rpm -V {load(file).name})",
+        )
+
+
+def _versions(load: _Packages, file: str, host: AbstractSet[str]) -> str:
+    """Return the versions that the host has of the package of a header file."""
+    name = header.name_and_arch(file)
+    return ", ".join(load(other).version for other in sorted(host) if header.name_and_arch(other) == name)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The header sets that one machine is made of, open together."""
+
+import contextlib
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from . import header
+from .headerset import HeaderSet
+from .machine import Machine
+from .plan import Upper
+
+HIDDEN = PurePath("hidden")
+"""In a machine's directory."""
+
+
+class Sets(NamedTuple):
+    """The open header sets of one machine."""
+
+    host: HeaderSet
+    host_files: frozenset[str]
+    """Listed once: nobody changes the host's set while it is locked."""
+    upper: HeaderSet
+    hidden: HeaderSet
+    """The headers of the host's packages that the overlay hides: the host may drop them."""
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, machine: Machine, layer: Path) -> Iterator["Sets"]:
+        """Open the sets; `layer` is the lower layer with the host's."""
+        with (
+            HeaderSet.open(layer) as host_set,
+            HeaderSet.open_upper(machine.overlay) as upper,
+            HeaderSet.open(machine.directory, HIDDEN, create=True) as hidden,
+        ):
+            yield cls(host_set, host_set.check().files, upper, hidden)
+
+    def remember(self, hidden: AbstractSet[str]) -> None:
+        """Keep the headers of the host's packages that the overlay hides, as far as the host has them still."""
+        known = self.hidden.check().files
+        for file in sorted((hidden - known) & self.host_files):
+            self.hidden.write(file, self.host.read_blob(file))
+        for file in sorted(known - hidden):
+            self.hidden.remove(file)
+
+    def has_stand_ins(self, upper: Upper) -> bool:
+        """Say whether some header of the overlay's own may stand for one of the host's that it hides."""
+        return not {header.label(file) for file in upper.files}.isdisjoint(map(header.label, upper.whiteouts))

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a machine stands: what is in it that is not on the host, what became of that, and what needs a look."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from . import diff, events, header, host, reconcile, rpmdb, sync
+from .errors import ToyError
+from .headerset import HeaderSet
+from .machine import Machine
+from .package import Package
+from .sets import HIDDEN
+from .settle import open_database
+
+
+class Versions(NamedTuple):
+    """A package that the overlay has otherwise than the host; versions are [EPOCH:]VERSION-RELEASE."""
+
+    name: str
+    arch: str
+    overlay: str | None
+    """None if the overlay removed it."""
+    host: str | None
+    """None if the host has none, or another one is no obstacle (kernels)."""
+
+
+class Conflict(NamedTuple):
+    """A path of a package of the host's, where the overlay has another file."""
+
+    path: str
+    host: str
+    """The host's package: NAME VERSION-RELEASE."""
+    overlay: str | None
+    """The overlay's package with that file, or None if it is gone."""
+
+
+class Status(NamedTuple):
+    """How a machine stands."""
+
+    machine: str
+    in_use: bool
+    current: bool
+    """Whether no package came or went on the host since the machine was last entered."""
+    added: list[Versions]
+    """The overlay's own."""
+    removed: list[Versions]
+    """The host's that the overlay removed."""
+    reconciled: str | None
+    """When the overlay last had to follow the host, as in ISO 8601."""
+    retired: list[str]
+    """Packages of the overlay's own that gave way to the host's then."""
+    events: list[events.Event]
+    """All that happened then."""
+    conflicts: list[Conflict]
+    shadowed: list[str]
+    """Files of the overlay, of no package of its own, in front of files that were changed later on the host."""
+    broken: list[str]
+    """What rpm says of dependencies."""
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """What people want to read of it, each line beginning with a word that says what it is about."""
+        yield f"machine: {self.machine}"
+        yield f"state: {'in use' if self.in_use else 'current' if self.current else 'behind, the host changed since'}"
+        for package in self.added:
+            instead = f" (host has {package.host})" if package.host else ""
+            yield f"added: {package.name} {package.overlay}{instead}"
+        for package in self.removed:
+            yield f"removed: {package.name} (host has {package.host})"
+        for conflict in self.conflicts:
+            yield f"conflict: {conflict.path} of the host's {conflict.host} is {conflict.overlay or 'nobody'}'s here"
+        yield from (f"shadowed: {path} (changed later on the host)" for path in self.shadowed)
+        yield from (f"broken: {problem}" for problem in self.broken)
+        if self.reconciled:
+            yield f"reconciled: {self.reconciled}"
+            yield from map(str, self.events)
+
+    def to_json(self) -> dict[str, object]:
+        """Return what json.dumps takes."""
+        return {
+            name: [item._asdict() if isinstance(item, Versions | Conflict | events.Event) else item for item in value]
+            if isinstance(value, list)
+            else value
+            for name, value in self._asdict().items()
+        }
+
+
+def status(machine: Machine) -> Status:
+    """Find out how a machine stands; nothing is changed, and it may be in use. Raises ToyError if it cannot be read."""
+    base = machine.base()
+    if base is None:
+        raise ToyError(f"{machine.directory}/base cannot be read", f"enter the machine: toy -n {machine.name}")
+    with open_database(machine) as database:
+        merged = sync.files_of(database)
+        own, removed = merged.keys() - base, base - merged.keys()
+        packages = _read(machine, removed)
+        for file in sorted(own):
+            (found,) = database.headers([merged[file]])
+            packages[file] = rpmdb.parse(found.blob)
+        stand_ins = reconcile.amended(own, removed & packages.keys(), packages.__getitem__)
+        own, removed = own - stand_ins.keys(), removed - set(stand_ins.values())
+        ours, theirs = _by_name(own, packages), _by_name(removed, packages)
+        owned = {file.path: packages[name].label for name in sorted(own) for file in packages[name].files}
+        last = events.last(machine.log)
+        happened = last.events if last else []
+        return Status(
+            machine=machine.name,
+            in_use=machine.is_in_use,
+            current=host.peek(machine.host_layer) == base,
+            added=[Versions(*key, version, theirs.get(key)) for key, version in ours.items()],
+            removed=[Versions(*key, None, version) for key, version in theirs.items() if key not in ours],
+            reconciled=last.time if last else None,
+            retired=[event.text for event in happened if event.kind == "retired"],
+            events=happened,
+            conflicts=[
+                Conflict(path, packages[other].label, owned.get(path))
+                for file, other in sorted(stand_ins.items())
+                for path in sorted(packages[file].absent - packages[other].absent)
+            ],
+            shadowed=[
+                found.path
+                for found in diff.differences(machine.overlay, host.ROOT)
+                if found.change == "changed" and found.host_is_newer and found.path not in owned
+            ],
+            broken=database.broken(),
+        )
+
+
+def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
+    """Return the packages of header files that the overlay hides, as far as they can be read."""
+    found = {}
+    with contextlib.suppress(FileNotFoundError), HeaderSet.open(machine.directory, HIDDEN) as hidden:
+        for file in sorted(wanted & hidden.list().files):
+            with contextlib.suppress(ToyError):
+                found[file] = rpmdb.parse(hidden.read_blob(file))
+    return found
+
+
+def _by_name(files: AbstractSet[str], packages: Mapping[str, Package]) -> dict[tuple[str, str], str]:
+    """Return versions by name and architecture; what a header file's name says where the header cannot be read."""
+    versions: dict[tuple[str, str], list[str]] = {}
+    for file in sorted(files):
+        if file in packages:
+            package = packages[file]
+            versions.setdefault((package.name, package.arch), []).append(package.version)
+        else:
+            name = header.package_of(file)
+            versions.setdefault((name, ""), []).append(header.label(file).removeprefix(f"{name}-"))
+    return {key: ", ".join(several) for key, several in versions.items()}
