@@ -19,36 +19,53 @@ from truth import OVERLAY, header_set, is_current
 STEPS = int(os.environ.get("TOY_STEPS", "25"))
 SEED = int(os.environ.get("TOY_SEED", "1")) or random.SystemRandom().randrange(1, 10**6)
 
-NAMES, VERSIONS = "abcd", "1234"
-
+NAMES, VERSIONS = "abcde", "1234"
 
 LOOK = """
 rpm -qa --qf '%{NAME} %{VERSION}\\n'
 echo --
-rpm -Va --noconfig
+rpm -Va --noconfig --nodeps
 echo --
 ls /usr/share/pool
-for name in a b c d; do ! [ -e /usr/bin/$name ] || echo $name $($name); done
+for name in a b c d e; do ! [ -e /usr/bin/$name ] || echo $name $($name); done
+echo --
+grep -l mine /etc/?.conf
+getent passwd | cut -d: -f1
 """
 
 
 def package(name: str, version: str) -> Package:
-    """A package that shares a directory and a file with others, and has others, a link and a program of its own."""
-    own = f"/usr/lib/{name}"
+    """A package that shares a directory and a file with others, and has others, a link and a program of its own.
+
+    One file moves between a and b, c turns a directory into a link and back, and e obsoletes d.
+    """
+    own, even = f"/usr/lib/{name}", int(version) % 2 == 0
+    more, links = {}, {f"{own}/link": "even" if even else "odd"}
+    scripts = ""
+    if name == ("b" if even else "a"):
+        more["/usr/share/pool/moved"] = f"{name} {version}"
+    if name == "c":
+        more[f"{own}/elsewhere/even" if even else f"{own}/turns/odd"] = version
+        if even:
+            links[f"{own}/turns"] = "elsewhere"
+        scripts = f"%pretrans\nrm -rf {own}/turns\n"  # rpm does not do that by itself
     return Package(
         name,
         version,
         files={
             f"/usr/bin/{name}": f"#!/bin/sh\necho {version}",
             f"/usr/share/pool/{name}-{version}": version,
-            f"{own}/even/file" if int(version) % 2 == 0 else f"{own}/odd/file": version,
+            f"{own}/even/file" if even else f"{own}/odd/file": version,
             "/usr/share/pool/common": "the same in all",
             f"/etc/{name}.conf": f"version={version}",
             f"/var/lib/{name}/data": version,
+            **more,
         },
-        links={f"{own}/link": "even" if int(version) % 2 == 0 else "odd"},
+        links=links,
         directories=("/usr/share/pool", own, f"/var/lib/{name}"),
         config=(f"/etc/{name}.conf",),
+        tags=("Obsoletes: d",) if name == "e" else (),
+        scripts=scripts,
     )
 
 
@@ -63,6 +80,33 @@ class Model:
     own: set[str] = field(default_factory=set)
     """Those of the overlay that it installed itself."""
     removed: set[str] = field(default_factory=set)
+    edited: set[str] = field(default_factory=set)
+    """Packages whose configuration somebody edited in the overlay."""
+
+    def change_host(self, name: str, version: str | None) -> None:
+        """A package came to the host, or went."""
+        if version is None:
+            self.host.pop(name, None)
+        else:
+            self.host[name] = version
+            if name == "e":
+                self.change_host("d", None)
+
+    def change_overlay(self, name: str, version: str | None) -> None:
+        """A package came to the overlay, or went."""
+        if version is None:
+            self.own.discard(name)
+            if name in self.overlay:
+                self.edited.discard(name)
+                if name in self.base:
+                    self.removed.add(name)
+            self.overlay.pop(name, None)
+        else:
+            self.removed.discard(name)
+            self.own.add(name)
+            self.overlay[name] = version
+            if name == "e":
+                self.change_overlay("d", None)
 
     def launch(self, headers: dict[str, str]) -> None:
         """Apply the rules; `headers` are the host's header files now."""
@@ -87,6 +131,7 @@ class Walk:
     def __init__(self, host: Host, rng: random.Random) -> None:
         self.host, self.rng, self.model = host, rng, Model()
         self.files: set[str] = set()
+        self.users: set[str] = set()
         self.log: list[str] = []
 
     def rpm(self, installed: dict[str, str]) -> tuple[str, str, str | None]:
@@ -95,18 +140,25 @@ class Walk:
         if name in installed and self.rng.random() < 0.4:
             return f"-e {name}", name, None
         version = self.rng.choice(VERSIONS)
-        options = "-U --oldpackage --replacepkgs --nodeps"
+        options = "-U --oldpackage --replacepkgs --replacefiles --nodeps"
         return f"{options} {RPMS}/{package(name, version).file}", name, version
 
     def change_host(self) -> None:
-        arguments, name, version = self.rpm(self.model.host)
-        self.log.append(f"host: rpm {arguments}")
-        notriggers = self.rng.choice(["", "--notriggers"])
-        self.host.sh(f"{' '.join(self.host.rpm)} {notriggers} {arguments}")
-        if version is None:
-            del self.model.host[name]
+        if self.rng.random() < 0.2:
+            name = self.rng.choice(NAMES)
+            script = f"! [ -e /etc/{name}.conf ] || echo theirs >> /etc/{name}.conf; {self.user()}"
         else:
-            self.model.host[name] = version
+            arguments, name, version = self.rpm(self.model.host)
+            script = f"{' '.join(self.host.rpm)} {self.rng.choice(['', '--notriggers'])} {arguments}"
+            self.model.change_host(name, version)
+        self.log.append(f"host: {script}")
+        self.host.sh(script)
+
+    def user(self) -> str:
+        """Choose a new user; returns the command."""
+        name = f"user{len(self.users)}"
+        self.users.add(name)
+        return f"useradd --uid {5000 + len(self.users)} {name}"
 
     def change_overlay(self) -> None:
         """Enter, change a few things, and leave or be killed."""
@@ -116,19 +168,17 @@ class Walk:
             arguments, name, version = self.rpm(self.model.overlay)
             notriggers = self.rng.choice(["", "--notriggers"])
             script.append(f"{' '.join(self.host.rpm)} {notriggers} {arguments} >&2")
-            if version is None:
-                self.model.own.discard(name)
-                if name in self.model.base:
-                    self.model.removed.add(name)
-                del self.model.overlay[name]
-            else:
-                self.model.removed.discard(name)
-                self.model.own.add(name)
-                self.model.overlay[name] = version
+            self.model.change_overlay(name, version)
         if self.rng.random() < 0.3:
             path = f"/usr/share/pool/by-hand-{len(self.files)}"
             self.files.add(path)
             script.append(f"mkdir -p /usr/share/pool; echo mine > {path}")
+        if self.rng.random() < 0.3:
+            script.append(self.user())
+        if self.model.overlay and self.rng.random() < 0.3:
+            name = self.rng.choice(sorted(self.model.overlay))
+            self.model.edited.add(name)
+            script.append(f"echo mine >> /etc/{name}.conf")
         kill = self.rng.random() < 0.3
         self.log.append(f"overlay{', killed' if kill else ''}: " + "; ".join(script))
         end = "echo done; sleep 1000" if kill else "echo done"
@@ -150,10 +200,13 @@ class Walk:
         headers = {file.split("-")[0]: file for file in header_set(self.host).values()}
         self.model.launch({name: file for name, file in headers.items() if name in NAMES})
         out = self.host.run(*OVERLAY, "sh", "-c", LOOK, check=False).stdout
-        listed, complaints, pool = out.split("--\n")
+        listed, verified, pool, rest = out.split("--\n")
         installed = dict(line.split() for line in listed.splitlines())
         assert {name: version for name, version in installed.items() if name in NAMES} == self.model.overlay
-        assert [line for line in complaints.splitlines() if not line.startswith(".........")] == []
+        # In some files another package's have replaced a package's own: rpm says so, and if that one was erased.
+        complaints = [line for line in verified.splitlines() if not line.endswith(("(replaced)", "(not installed)"))]
+        assert complaints == []
+        assert self.users | {f"/etc/{name}.conf" for name in self.model.edited} <= set(rest.split())
         assert self.files <= {f"/usr/share/pool/{name}" for name in pool.split()}
         for name, version in self.model.overlay.items():
             assert f"{name} {version}" in pool.splitlines()

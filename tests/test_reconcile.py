@@ -274,7 +274,7 @@ def test_an_overlay_without_rival_is_left_alone(host: Host) -> None:
 
 OURS = Package("ours", files={"/usr/share/thing": "ours", "/usr/share/ours": ""})
 THEIRS = Package("theirs", files={"/usr/share/thing": "theirs", "/usr/share/theirs": ""})
-CONFLICT = "toy: conflict: /usr/share/thing is ours 1-1's in the overlay (theirs 1-1 of the host has one, too)"
+CONFLICT = "toy: conflict: /usr/share/thing is ours 1-1's in the overlay (theirs 1-1 of the host has it too)"
 
 
 @pytest.fixture

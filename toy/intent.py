@@ -115,34 +115,56 @@ def decide(
             sweep=not removed <= host_files | hidden,
             drop=[path for path, _ in stale],
         )
-    new: dict[str, bytes] = {}
-    for file, paths in clashes.items():
-        stand_in = rpmdb.with_file_states(load.blob(file), {path: clash.state for path, clash in paths.items()})
-        new |= {name: stand_in.blob for name, _ in header.file_names([stand_in])}
-    upper = plan.Upper(decision.upper.files | new.keys(), decision.upper.whiteouts | clashes.keys())
-    gone, come = installed - upper.over(host_files), upper.over(host_files) - installed
-    numbers = sync.files_of(database, set(map(header.package_of, gone)))
-    blobs = (new[file] if file in new else load.blob(file) for file in sorted(come))
-    broken = database.broken_by(erase=[numbers[file] for file in sorted(gone)], install=blobs)
-    known = {(load(file).name, path) for file in stand_ins for path in load(file).absent}
+    stand_in = _standing_in(load, clashes)
+    upper = plan.Upper(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | clashes.keys())
+    now = upper.over(host_files)
     events = [
         *_retired(load, decision, host_files),
-        *(
-            Event(
-                "conflict",
-                f"{path} is {clash.owner.label}'s in the overlay ({load(file).label} of the host has one, too)",
-            )
-            for file, paths in clashes.items()
-            for path, clash in paths.items()
-            if (load(file).name, path) not in known
-        ),
-        *(
-            Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
-            for path in _shadowed(load, tree, arrived, kept, operations, clashes)
-        ),
-        *(Event("broken", f"{problem} (mend it: {mend})") for problem in broken),
+        *_conflicts(load, clashes, stand_ins.keys()),
+        *_shadowed(load, tree, arrived, kept, operations),
+        *_broken(database, load, stand_in, gone=installed - now, come=now - installed, mend=mend),
     ]
-    return Intent(host_files, upper, operations, stale, events), new
+    stale = [cache for cache in stale if cache[0] in operations.drop]
+    return Intent(host_files, upper, operations, stale, events), stand_in
+
+
+def _standing_in(load: _Packages, clashes: Mapping[str, Mapping[str, Clash]]) -> dict[str, bytes]:
+    """Return the headers that stand for those of the host's packages with files that are not theirs in the overlay."""
+    found: dict[str, bytes] = {}
+    for file, paths in clashes.items():
+        amended = rpmdb.with_file_states(load.blob(file), {path: clash.state for path, clash in paths.items()})
+        found |= {name: amended.blob for name, _ in header.file_names([amended])}
+    return found
+
+
+def _broken(
+    database: Database,
+    load: _Packages,
+    stand_in: Mapping[str, bytes],
+    *,
+    gone: AbstractSet[str],
+    come: AbstractSet[str],
+    mend: str,
+) -> Iterator[Event]:
+    """Yield the dependencies that break in the overlay's database once these packages are gone and those have come."""
+    numbers = sync.files_of(database, set(map(header.package_of, gone)))
+    blobs = (stand_in[file] if file in stand_in else load.blob(file) for file in sorted(come))
+    for problem in database.broken_by(erase=[numbers[file] for file in sorted(gone & numbers.keys())], install=blobs):
+        yield Event("broken", f"{problem} (mend it: {mend})")
+
+
+def _conflicts(
+    load: _Packages, clashes: Mapping[str, Mapping[str, Clash]], stand_ins: AbstractSet[str]
+) -> Iterator[Event]:
+    """Yield the conflicts that were none at the last launch, of which `stand_ins` tell."""
+    known = {(load(file).name, path) for file in stand_ins for path in load(file).absent}
+    for file, paths in clashes.items():
+        for path, clash in paths.items():
+            if (load(file).name, path) not in known:
+                theirs = load(file).label
+                yield Event(
+                    "conflict", f"{path} is {clash.owner.label}'s in the overlay ({theirs} of the host has it too)"
+                )
 
 
 def _check(sets: Sets, database: Database, changed: AbstractSet[str]) -> None:
@@ -183,25 +205,15 @@ def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, st
 
 
 def _shadowed(
-    load: _Packages,
-    tree: UpperTree,
-    arrived: Iterable[str],
-    kept: Iterable[Package],
-    operations: Operations,
-    clashes: Mapping[str, Mapping[str, Clash]],
-) -> list[str]:
-    """Return the files of the host's new packages that have a file of the overlay, no package's, in front of them."""
+    load: _Packages, tree: UpperTree, arrived: Iterable[str], kept: Iterable[Package], operations: Operations
+) -> Iterator[Event]:
+    """Yield the files of the host's new packages that have another file, of none of the packages kept, before them."""
     known = {file.path for package in kept for file in package.files} | set(operations.drop)
     known |= {file.path for file in operations.remove}
-    return [
-        file.path
-        for name in arrived
-        for file in load(name).files
-        if not file.is_directory
-        and file.path not in known
-        and file.path not in clashes.get(name, ())
-        and tree.hides_another(file.path)
-    ]
+    for name in arrived:
+        for file in load(name).files:
+            if not file.is_directory and file.path not in known and tree.hides_another(file.path):
+                yield Event("shadowed", f"{file.path} (the host has another one; the overlay keeps its own)")
 
 
 def _retired(load: _Packages, decision: Decision, host: AbstractSet[str]) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from . import diff, events, header, host, reconcile, rpmdb, sync
 from .errors import ToyError
-from .headerset import HeaderSet
+from .headerset import DIRECTORY, HeaderSet
 from .machine import Machine
 from .package import Package
 from .sets import HIDDEN
@@ -129,12 +129,13 @@ def status(machine: Machine) -> Status:
 
 
 def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
-    """Return the packages of header files that the overlay hides, as far as they can be read."""
-    found = {}
-    with contextlib.suppress(FileNotFoundError), HeaderSet.open(machine.directory, HIDDEN) as hidden:
-        for file in sorted(wanted & hidden.list().files):
-            with contextlib.suppress(ToyError):
-                found[file] = rpmdb.parse(hidden.read_blob(file))
+    """Return the packages of the host's header files, as far as they can be read."""
+    found: dict[str, Package] = {}
+    for place in ((machine.directory, HIDDEN), (machine.host_layer, DIRECTORY), (host.ROOT, DIRECTORY)):
+        with contextlib.suppress(FileNotFoundError), HeaderSet.open(*place) as headers:
+            for file in sorted(wanted & headers.list().files - found.keys()):
+                with contextlib.suppress(ToyError):
+                    found[file] = rpmdb.parse(headers.read_blob(file))
     return found
 
 

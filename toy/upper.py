@@ -66,7 +66,7 @@ class UpperTree:
         return [
             file.path
             for file in files_of_package
-            if not file.kept and is_plain(file.path) and not os.path.lexists(self._lower / file.path.lstrip("/"))
+            if not file.kept and self._places(file.path) and not os.path.lexists(f"{self._lower}/{file.path}")
         ]
 
     def hides_another(self, path: str) -> bool:
