@@ -42,7 +42,7 @@ demo: setup
 
 test:
 	tests/setup tests
-	.build/venv/bin/python -m pytest tests
+	.build/venv/bin/python -m pytest --numprocesses auto tests
 
 # A long random walk: make soak STEPS=2000 SEED=7
 STEPS = 500

@@ -163,3 +163,4 @@ class TestDiff:
         found = lines(host, "diff")
         assert sum(line.startswith("added    /opt/deep") for line in found) == 1200
         assert {"changed  /srv  not owned", "added    /opt/link  not owned"} <= set(found)
+        host.sh(f"rm -rf {UPPER}/opt")  # pytest's own clearing up does not get that deep
