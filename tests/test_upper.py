@@ -30,11 +30,12 @@ def operations(
     remove: Sequence[PackageFile] = (),
     show: Sequence[str] = (),
     merge: Sequence[str] = (),
+    clear: Sequence[str] = (),
     hide: Sequence[str] = (),
     sweep: bool = False,
     drop: Sequence[str] = (),
 ) -> Operations:
-    return Operations(list(remove), list(show), list(merge), list(hide), sweep, list(drop))
+    return Operations(list(remove), list(show), list(merge), list(clear), list(hide), sweep, list(drop))
 
 
 def regular(path: str) -> PackageFile:
@@ -43,10 +44,8 @@ def regular(path: str) -> PackageFile:
 
 def everything(path: str) -> Operations:
     """Every operation on one path."""
-    directory = PackageFile(path, stat.S_IFDIR | 0o755, "", "", False)
-    return operations(
-        remove=[regular(path), directory], show=[path], merge=[path], hide=[path], drop=[path], sweep=True
-    )
+    directory, paths = PackageFile(path, stat.S_IFDIR | 0o755, "", "", False), [path]
+    return Operations([regular(path), directory], paths, paths, paths, paths, True, paths)
 
 
 @pytest.mark.parametrize(

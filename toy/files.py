@@ -59,12 +59,12 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False) -> I
         os.close(fd)
 
 
-def walk(root: Path, *, skip: PurePath | None = None) -> Iterator[tuple[PurePath, int]]:
-    """Yield the directories of a tree, each with a descriptor that is good until the next, from the root downwards.
+def walk(root: Path, below: PurePath = _HERE, *, skip: PurePath | None = None) -> Iterator[tuple[PurePath, int]]:
+    """Yield the directories of a tree from `below` downwards, each with a descriptor that is good until the next.
 
-    `skip` is left out with what is in it; so is what vanishes meanwhile.
+    Any comes after the one that it is in. `skip` is left out with what is in it; so is what vanishes meanwhile.
     """
-    pending = [_HERE]
+    pending = [below]
     while pending:
         here = pending.pop()
         try:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a launch is going to do to a machine after the host changed: decided, and stored before it is done."""
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -23,6 +24,8 @@ class Intent(NamedTuple):
     host: frozenset[str]
     """The host's set that it is for: the base, once it is done."""
     upper: plan.Upper
+    stand_ins: dict[str, bytes]
+    """The blobs of those of its files that nobody has yet."""
     operations: Operations
     caches: list[Cache]
     """What is to be made anew in the overlay."""
@@ -32,21 +35,23 @@ class Intent(NamedTuple):
     def to_json(self) -> bytes:
         """Return the intent as it is stored."""
         upper = [sorted(names) for names in self.upper]
-        return json.dumps([sorted(self.host), upper, self.operations, self.caches, self.events]).encode()
+        stand_ins = {file: base64.b64encode(blob).decode() for file, blob in self.stand_ins.items()}
+        return json.dumps([sorted(self.host), upper, stand_ins, self.operations, self.caches, self.events]).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> "Intent":
         """Read a stored intent. Raises ValueError if it is not one."""
         try:
-            names, (files, whiteouts), (remove, *paths), stale, events = json.loads(content)
+            names, (files, whiteouts), stand_ins, (remove, *paths), stale, events = json.loads(content)
             return cls(
                 frozenset(names),
                 plan.Upper(frozenset(files), frozenset(whiteouts)),
+                {file: base64.b64decode(blob) for file, blob in stand_ins.items()},
                 Operations([PackageFile(*file) for file in remove], *paths),
                 [(path, list(command)) for path, command in stale],
                 [Event(*event) for event in events],
             )
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise ValueError(*error.args) from None
 
 
@@ -79,12 +84,11 @@ def decide(
     merged: AbstractSet[str],
     installed: AbstractSet[str],
     mend: str,
-) -> tuple[Intent, dict[str, bytes]]:
+) -> Intent:
     """Decide what becomes of an overlay, now that the host's set is no longer `base`.
 
     `merged` is what the overlay made of it; `installed` are the headers in its database, which has not followed an
     earlier intent yet. `mend` is the command that mends broken dependencies.
-    Returns the intent, and the blobs of the header files in it that may not be in the upper's set yet.
     Raises DamagedHeader for a header that is needed and cannot be read, or that the host's database does not have.
     """
     load = _Packages(sets)
@@ -111,7 +115,9 @@ def decide(
             kept=kept,
             freed=_freed(load, hidden, stand_ins),
             hidden=map(load, sorted(decision.upper.whiteouts)),
+            arrived=map(load, arrived),
             is_visible=is_visible,
+            is_other_kind=tree.is_other_kind,
             sweep=not removed <= host_files | hidden,
             drop=[path for path, _ in stale],
         )
@@ -125,7 +131,7 @@ def decide(
         *_broken(database, load, stand_in, gone=installed - now, come=now - installed, mend=mend),
     ]
     stale = [cache for cache in stale if cache[0] in operations.drop]
-    return Intent(host_files, upper, operations, stale, events), stand_in
+    return Intent(host_files, upper, stand_in, operations, stale, events)
 
 
 def _standing_in(load: _Packages, clashes: Mapping[str, Mapping[str, Clash]]) -> dict[str, bytes]:
@@ -194,14 +200,17 @@ def _decide(
     )
 
 
-def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, str]) -> Iterator[str]:
-    """Yield the paths that the host's hidden packages were the reason to hide."""
+def _freed(
+    load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, str]
+) -> Iterator[tuple[Package, Iterable[str]]]:
+    """Yield the host's hidden packages, and the paths that they were the reason to hide."""
     amended = {other: file for file, other in stand_ins.items()}
     for file in sorted(hidden):
+        package = load(file)
         if file in amended:
-            yield from sorted(load(amended[file]).absent - load(file).absent)
+            yield package, load(amended[file]).absent - package.absent
         else:
-            yield from (owned.path for owned in load(file).files)
+            yield package, [owned.path for owned in package.files]
 
 
 def _shadowed(

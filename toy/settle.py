@@ -74,7 +74,7 @@ def settle(machine: Machine, layer: Path, *, run: Run) -> list[Event]:
             wanted, base = done.upper, done.host
         if merged is not None and (base != sets.host_files or sets.has_stand_ins(wanted)):
             with open_database(machine) as database:
-                todo, new = intent.decide(
+                todo = intent.decide(
                     sets,
                     tree,
                     database,
@@ -84,8 +84,6 @@ def settle(machine: Machine, layer: Path, *, run: Run) -> list[Event]:
                     mend=f"toy -n {machine.name} -- zypper verify",
                 )
             if base != sets.host_files or todo.upper != wanted:
-                for file, blob in new.items():
-                    sets.upper.write(file, blob)
                 machine.intend(todo.to_json())
                 events += _carry_out(tree, sets, todo, run)
                 wanted = todo.upper
@@ -112,6 +110,8 @@ def _carry_out(tree: UpperTree, sets: Sets, todo: Intent, run: Run) -> list[Even
             run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
         except ToyError as error:
             events.append(Event("stale", f"{path}: {error}"))
+    for file, blob in todo.stand_ins.items():
+        sets.upper.write(file, blob)
     sync.arrange(sets.upper, todo.upper)
     return [*todo.events, *events]
 

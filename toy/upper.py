@@ -40,6 +40,8 @@ class UpperTree:
             self._show(path)
         for path in operations.merge:
             self._merge(path)
+        for path in operations.clear:
+            self._clear(path)
         for path in sorted(operations.hide, reverse=True):
             self._hide(path)
         if operations.sweep:
@@ -156,6 +158,23 @@ class UpperTree:
             if stat.S_ISDIR(status.st_mode):
                 with files.opened(fd, name) as directory:
                     files.set_opaque(directory, False)
+
+    def _clear(self, path: str) -> None:
+        """Remove a directory that holds nothing but directories and whiteouts."""
+        if not self._places(path):
+            return
+        found = list(files.walk(self._upper, PurePath(path).relative_to("/")))
+        for here, _ in found:
+            with files.directory(self._upper, here) as fd:
+                inner = [os.stat(name, dir_fd=fd, follow_symlinks=False) for name in os.listdir(fd)]
+                if not all(stat.S_ISDIR(status.st_mode) or files.is_whiteout(status) for status in inner):
+                    return
+        for here, _ in reversed(found):
+            with files.directory(self._upper, here) as fd:
+                for name in os.listdir(fd):
+                    os.unlink(name, dir_fd=fd)
+            with files.directory(self._upper, here.parent) as fd:
+                os.rmdir(here.name, dir_fd=fd)
 
     def _drop(self, path: str) -> None:
         """Remove a file of the upper, so that the lower's is seen."""
