@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from toy.operations import Operations
 from toy.package import PackageFile
-from toy.reconcile import Operations
 from toy.upper import UpperTree
 
 EMPTY = "md5:d41d8cd98f00b204e9800998ecf8427e"

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from . import caches, header, host, plan, reconcile, rpmdb, sync
 from .caches import Cache
+from .conflicts import Clash, conflicts
 from .errors import DamagedHeader
 from .events import Event
+from .operations import Operations, operations
 from .package import Package, PackageFile
-from .reconcile import Clash, Decision, Operations
+from .reconcile import Decision
 from .rpmdb import Database
 from .sets import Sets
 from .upper import UpperTree
@@ -103,14 +105,14 @@ def decide(
         visible = host_files - decision.upper.whiteouts
         arrived = sorted(visible - plain | visible & set(stand_ins.values()))
         kept = [load(file) for file in sorted(decision.upper.files)]
-        clashes = reconcile.conflicts(kept, {file: load(file) for file in arrived}, tree.is_other_kind)
+        clashes = conflicts(kept, {file: load(file) for file in arrived}, tree.is_other_kind)
 
         def is_visible(path: str) -> bool:
             owners = header.file_names(host_database.owners(path))
             return any(file not in decision.upper.whiteouts for file, _ in owners)
 
         stale = caches.in_upper(tree.find)
-        operations = reconcile.operations(
+        todo = operations(
             retired=map(load, sorted(decision.retired)),
             kept=kept,
             freed=_freed(load, hidden, stand_ins),
@@ -127,11 +129,11 @@ def decide(
     events = [
         *_retired(load, decision, host_files),
         *_conflicts(load, clashes, stand_ins.keys()),
-        *_shadowed(load, tree, arrived, kept, operations),
+        *_shadowed(load, tree, arrived, kept, todo),
         *_broken(database, load, stand_in, gone=installed - now, come=now - installed, mend=mend),
     ]
-    stale = [cache for cache in stale if cache[0] in operations.drop]
-    return Intent(host_files, upper, stand_in, operations, stale, events)
+    stale = [cache for cache in stale if cache[0] in todo.drop]
+    return Intent(host_files, upper, stand_in, todo, stale, events)
 
 
 def _standing_in(load: _Packages, clashes: Mapping[str, Mapping[str, Clash]]) -> dict[str, bytes]:
@@ -214,11 +216,11 @@ def _freed(
 
 
 def _shadowed(
-    load: _Packages, tree: UpperTree, arrived: Iterable[str], kept: Iterable[Package], operations: Operations
+    load: _Packages, tree: UpperTree, arrived: Iterable[str], kept: Iterable[Package], todo: Operations
 ) -> Iterator[Event]:
     """Yield the files of the host's new packages that have another file, of none of the packages kept, before them."""
-    known = {file.path for package in kept for file in package.files} | set(operations.drop)
-    known |= {file.path for file in operations.remove}
+    known = {file.path for package in kept for file in package.files} | set(todo.drop)
+    known |= {file.path for file in todo.remove}
     for name in arrived:
         for file in load(name).files:
             if not file.is_directory and file.path not in known and tree.hides_another(file.path):

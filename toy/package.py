@@ -2,12 +2,19 @@
 """What a header says of a package and its files, as far as files have to follow headers."""
 
 import stat
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 
 def is_plain(path: str) -> bool:
     """Say whether a path out of a header is absolute and leads nowhere but downwards."""
     return path.startswith("/") and not path.startswith("//") and not {"..", "."} & set(path.split("/"))
+
+
+def folders(path: str) -> Iterator[str]:
+    """Yield the directories that a path lies in, but for the root."""
+    return map(str, list(PurePosixPath(path).parents)[:-1])
 
 
 class PackageFile(NamedTuple):

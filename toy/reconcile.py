@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""After the host changed: what becomes of the overlay's packages, and of their files. Decisions only; `upper` acts."""
+"""After the host changed: what becomes of the overlay's packages, as header files. Decisions only."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from . import header
-from .package import Package, PackageFile
+from .package import Package
 from .plan import Upper
 
 KEY = "gpg-pubkey"
@@ -88,132 +87,3 @@ def amended(own: AbstractSet[str], removed: AbstractSet[str], load: Callable[[st
         for other in sorted(by_label.get(header.label(file), ()))
         if load(file).installation == load(other).installation
     }
-
-
-class Clash(NamedTuple):
-    """What the overlay has in the place of a file of the host's."""
-
-    owner: Package
-    state: int
-    """Of the host's file in a header that tells the truth in the overlay."""
-
-
-def conflicts(
-    kept: Iterable[Package], others: Mapping[str, Package], is_other_kind: Callable[[str], bool]
-) -> dict[str, dict[str, Clash]]:
-    """Return which paths of the host's packages `others` another file of the overlay's own packages `kept` is at.
-
-    The result maps a name in `others` to paths, and each path to what is there instead. `is_other_kind`
-    says whether one of upper and lower has a directory there, and the other one something else.
-    """
-    ours: dict[str, tuple[PackageFile, Package]] = {}
-    above: dict[str, Package] = {}
-    for package in kept:
-        for file in package.files:
-            if not file.is_ghost:
-                ours[file.path] = file, package
-                above |= dict.fromkeys(_folders(file.path), package)
-    found: dict[str, dict[str, Clash]] = {}
-    for name, package in others.items():
-        for file in package.files:
-            clash = _at(file, ours, above, is_other_kind)
-            if clash is not None:
-                found.setdefault(name, {})[file.path] = clash
-    return found
-
-
-def _at(
-    file: PackageFile,
-    ours: Mapping[str, tuple[PackageFile, Package]],
-    above: Mapping[str, Package],
-    is_other_kind: Callable[[str], bool],
-) -> Clash | None:
-    if file.is_ghost:
-        return None
-    if file.path in ours:
-        our, package = ours[file.path]
-        both_directories = our.is_directory and file.is_directory
-        return None if both_directories or our.is_same(file) else Clash(package, header.REPLACED)
-    if not file.is_directory and file.path in above and is_other_kind(file.path):
-        return Clash(above[file.path], header.REPLACED)
-    for folder in _folders(file.path):
-        if folder in ours and not ours[folder][0].is_directory and is_other_kind(folder):
-            return Clash(ours[folder][1], header.NOT_INSTALLED)
-    return None
-
-
-def _folders(path: str) -> Iterator[str]:
-    """Yield the directories that a path lies in."""
-    return map(str, list(PurePosixPath(path).parents)[:-1])
-
-
-class Operations(NamedTuple):
-    """What makes the files of an upper follow its headers, in this order. All are safe to repeat."""
-
-    remove: list[PackageFile]
-    """Files of retired packages: to go if they are still what the package installed; directories if empty."""
-    show: list[str]
-    """Paths that no package is the reason to hide any more."""
-    merge: list[str]
-    """Directories that packages of the overlay made anew: they would hide what the host puts into them."""
-    clear: list[str]
-    """Paths of the host's files and links: a directory there goes if it holds nothing, that is whiteouts at most."""
-    hide: list[str]
-    """Paths that only hidden packages of the host own."""
-    sweep: bool
-    """Whether whiteouts that hide nothing go: the overlay removed packages whose headers nobody has any more."""
-    drop: list[str]
-    """Files that the lower has as well, and that are made anew."""
-
-
-def operations(
-    *,
-    retired: Iterable[Package],
-    kept: Iterable[Package],
-    freed: Iterable[tuple[Package, Iterable[str]]],
-    hidden: Iterable[Package],
-    arrived: Iterable[Package],
-    is_visible: Callable[[str], bool],
-    is_other_kind: Callable[[str], bool],
-    sweep: bool = False,
-    drop: Iterable[str] = (),
-) -> Operations:
-    """Plan the operations on files.
-
-    `kept` are the overlay's own packages that stay; `freed` are those of the host's that the overlay hid, and the paths
-    that they were the reason to hide; `hidden` are those that it hides from now on; `arrived` are those that come to be
-    seen. `is_visible` says whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of
-    upper and lower has a directory there and the other one something else.
-    """
-    retired, kept, arrived = list(retired), list(kept), list(arrived)
-    ours = {file.path for package in kept for file in package.files}
-    hide = {file.path for package in hidden for file in package.files} - ours
-    hide = {path for path in hide if not is_visible(path)}
-    free = {file.path for package in retired for file in package.files}
-    known = {package.name for package in retired}
-    for package, paths in freed:
-        known.add(package.name)
-        free |= set(paths)
-    made = {file.path for package in kept for file in package.files if file.is_directory}
-    # What leads to a package that comes back may have been made by the overlay's, though nobody owns it.
-    made |= {
-        folder
-        for package in arrived
-        if package.name in known
-        for file in package.files
-        for folder in _folders(file.path)
-    }
-    return Operations(
-        remove=[file for package in retired for file in package.files if file.path not in ours],
-        show=sorted(free - ours - hide),
-        merge=sorted(made),
-        clear=sorted(
-            file.path
-            for package in arrived
-            for file in package.files
-            if not file.is_directory and file.path not in ours and is_other_kind(file.path)
-        ),
-        hide=sorted(hide),
-        sweep=sweep,
-        drop=sorted(set(drop) - ours),
-    )

@@ -2,7 +2,7 @@
 """How a machine stands: what is in it that is not on the host, what became of that, and what needs a look."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from . import diff, events, header, host, reconcile, rpmdb, sync
 from .errors import ToyError
 from .headerset import DIRECTORY, HeaderSet
 from .machine import Machine
-from .package import Package
+from .package import Package, folders
 from .sets import HIDDEN
 from .settle import open_database
 
@@ -102,7 +102,8 @@ def status(machine: Machine) -> Status:
         stand_ins = reconcile.amended(own, removed & packages.keys(), packages.__getitem__)
         own, removed = own - stand_ins.keys(), removed - set(stand_ins.values())
         ours, theirs = _by_name(own, packages), _by_name(removed, packages)
-        owned = {file.path: packages[name].label for name in sorted(own) for file in packages[name].files}
+        own_packages = [packages[file] for file in sorted(own)]
+        owned = {file.path for package in own_packages for file in package.files}
         last = events.last(machine.log)
         happened = last.events if last else []
         return Status(
@@ -115,7 +116,7 @@ def status(machine: Machine) -> Status:
             retired=[event.text for event in happened if event.kind == "retired"],
             events=happened,
             conflicts=[
-                Conflict(path, packages[other].label, owned.get(path))
+                Conflict(path, packages[other].label, _owner(path, own_packages))
                 for file, other in sorted(stand_ins.items())
                 for path in sorted(packages[file].absent - packages[other].absent)
             ],
@@ -137,6 +138,16 @@ def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
                 with contextlib.suppress(ToyError):
                     found[file] = rpmdb.parse(headers.read_blob(file))
     return found
+
+
+def _owner(path: str, packages: Iterable[Package]) -> str | None:
+    """Return the package with the file that is at a path, or that the path leads through, or that lies below it."""
+    above = {path, *folders(path)}
+    for package in packages:
+        for file in package.files:
+            if file.path == path or (file.path in above and not file.is_directory) or path in folders(file.path):
+                return package.label
+    return None
 
 
 def _by_name(files: AbstractSet[str], packages: Mapping[str, Package]) -> dict[tuple[str, str], str]:

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from . import files
+from .operations import Operations
 from .package import PackageFile, is_plain
-from .reconcile import Operations
 
 _VAR = PurePath("var")
 _ELSEWHERE = (PurePath("dev"), PurePath("proc"), PurePath("root"), PurePath("run"), PurePath("sys"), PurePath("tmp"))

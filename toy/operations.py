@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is to be done to the files of an upper so that they follow its headers. Decisions only; `upper` acts."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from .package import Package, PackageFile, folders
+
+
+class Operations(NamedTuple):
+    """What makes the files of an upper follow its headers, in this order. All are safe to repeat."""
+
+    remove: list[PackageFile]
+    """Files of retired packages: to go if they are still what the package installed; directories if empty."""
+    show: list[str]
+    """Paths that no package is the reason to hide any more."""
+    merge: list[str]
+    """Directories that packages of the overlay made anew: they would hide what the host puts into them."""
+    clear: list[str]
+    """Paths of the host's files and links: a directory there goes if it holds nothing, that is whiteouts at most."""
+    hide: list[str]
+    """Paths that only hidden packages of the host own."""
+    sweep: bool
+    """Whether whiteouts that hide nothing go: the overlay removed packages whose headers nobody has any more."""
+    drop: list[str]
+    """Files that the lower has as well, and that are made anew."""
+
+
+def operations(
+    *,
+    retired: Iterable[Package],
+    kept: Iterable[Package],
+    freed: Iterable[tuple[Package, Iterable[str]]],
+    hidden: Iterable[Package],
+    arrived: Iterable[Package],
+    is_visible: Callable[[str], bool],
+    is_other_kind: Callable[[str], bool],
+    sweep: bool = False,
+    drop: Iterable[str] = (),
+) -> Operations:
+    """Plan the operations on files.
+
+    `kept` are the overlay's own packages that stay; `freed` are those of the host's that the overlay hid, and the paths
+    that they were the reason to hide; `hidden` are those that it hides from now on; `arrived` are those that come to be
+    seen. `is_visible` says whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of
+    upper and lower has a directory there and the other one something else.
+    """
+    retired, kept, arrived = list(retired), list(kept), list(arrived)
+    ours = {file.path for package in kept for file in package.files}
+    hide = {file.path for package in hidden for file in package.files} - ours
+    hide = {path for path in hide if not is_visible(path)}
+    free = {file.path for package in retired for file in package.files}
+    known = {package.name for package in retired}
+    for package, paths in freed:
+        known.add(package.name)
+        free |= set(paths)
+    made = {file.path for package in kept for file in package.files if file.is_directory}
+    # What leads to a package that comes back may have been made by the overlay's, though nobody owns it.
+    made |= {
+        folder
+        for package in arrived
+        if package.name in known
+        for file in package.files
+        for folder in folders(file.path)
+    }
+    return Operations(
+        remove=[file for package in retired for file in package.files if file.path not in ours],
+        show=sorted(free - ours - hide),
+        merge=sorted(made),
+        clear=sorted(
+            file.path
+            for package in arrived
+            for file in package.files
+            if not file.is_directory and file.path not in ours and is_other_kind(file.path)
+        ),
+        hide=sorted(hide),
+        sweep=sweep,
+        drop=sorted(set(drop) - ours),
+    )
