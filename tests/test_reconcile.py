@@ -438,3 +438,28 @@ def test_a_lot_that_happened_is_said_in_a_few_lines(host: Host) -> None:
     said = enter(host)
     assert len(said) == 5
     assert said[-1] == "toy: and 4 more: toy status toy"
+
+
+def test_the_hosts_package_in_a_conflict_has_its_files_in_var(host: Host) -> None:
+    publish(host, OURS, replace(THEIRS, files={**THEIRS.files, "/var/lib/theirs/data": "data"}))
+    overlay(host, "install", "ours")
+    on_host(host, "install", "theirs")
+    assert host.run(*OVERLAY, "cat", "/var/lib/theirs/data").stdout == "data\n"
+
+
+def test_a_link_of_the_hosts_new_package_where_the_overlay_removed_a_directory(host: Host) -> None:
+    host.sh("mkdir -p /usr/share/turns")
+    host.run(*OVERLAY, "rmdir", "/usr/share/turns")
+    publish(host, Package("new", links={"/usr/share/turns": "doc"}, scripts="%pretrans\nrm -rf /usr/share/turns\n"))
+    on_host(host, "install", "new")
+    assert host.run(*OVERLAY, "readlink", "/usr/share/turns").stdout == "doc\n"
+
+
+def test_a_directory_that_the_overlays_package_left_empty(host: Host) -> None:
+    first = Package("turning", files={"/usr/share/turns/file": ""})
+    publish(host, first)
+    overlay(host, "install", "turning")
+    publish(host, Package("turning", "2", links={"/usr/share/turns": "doc"}))
+    on_host(host, "install", "turning")
+    assert enter(host) == ["toy: retired: turning 1-1 (host has 2-1)"]
+    assert host.run(*OVERLAY, "readlink", "/usr/share/turns").stdout == "doc\n"

@@ -112,10 +112,17 @@ def decide(
             return any(file not in decision.upper.whiteouts for file, _ in owners)
 
         stale = caches.in_upper(tree.find)
+        hidden_by_nobody = {
+            file.path
+            for name in arrived
+            for file in load(name).files
+            if tree.is_hidden(file.path) and not any(database.owners(file.path))
+        }
         todo = operations(
             retired=map(load, sorted(decision.retired)),
             kept=kept,
             freed=_freed(load, hidden, stand_ins),
+            stale=hidden_by_nobody,
             hidden=map(load, sorted(decision.upper.whiteouts)),
             arrived=map(load, arrived),
             is_visible=is_visible,

@@ -31,6 +31,7 @@ def operations(
     retired: Iterable[Package],
     kept: Iterable[Package],
     freed: Iterable[tuple[Package, Iterable[str]]],
+    stale: Iterable[str],
     hidden: Iterable[Package],
     arrived: Iterable[Package],
     is_visible: Callable[[str], bool],
@@ -41,15 +42,16 @@ def operations(
     """Plan the operations on files.
 
     `kept` are the overlay's own packages that stay; `freed` are those of the host's that the overlay hid, and the paths
-    that they were the reason to hide; `hidden` are those that it hides from now on; `arrived` are those that come to be
-    seen. `is_visible` says whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of
-    upper and lower has a directory there and the other one something else.
+    that they were the reason to hide; `stale` are paths of new files, hidden by what was meant for others; `hidden` are
+    the host's packages that the overlay hides from now on, `arrived` those that come to be seen. `is_visible` says
+    whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of upper and lower has a
+    directory there and the other one something else.
     """
     retired, kept, arrived = list(retired), list(kept), list(arrived)
     ours = {file.path for package in kept for file in package.files}
     hide = {file.path for package in hidden for file in package.files} - ours
     hide = {path for path in hide if not is_visible(path)}
-    free = {file.path for package in retired for file in package.files}
+    free = {file.path for package in retired for file in package.files} | set(stale)
     known = {package.name for package in retired}
     for package, paths in freed:
         known.add(package.name)

@@ -45,6 +45,8 @@ class Sets(NamedTuple):
         for file in sorted(known - hidden):
             self.hidden.remove(file)
 
-    def has_stand_ins(self, upper: Upper) -> bool:
-        """Say whether some header of the overlay's own may stand for one of the host's that it hides."""
-        return not {header.label(file) for file in upper.files}.isdisjoint(map(header.label, upper.whiteouts))
+
+def perhaps_standing_in(upper: Upper) -> set[str]:
+    """Return those of the overlay's own headers that may stand for one of the host's that it hides."""
+    hidden = set(map(header.label, upper.whiteouts))
+    return {file for file in upper.files if header.label(file) in hidden}

@@ -14,7 +14,7 @@ from .headerset import HeaderSet
 from .intent import Intent
 from .machine import Machine
 from .rpmdb import Database
-from .sets import Sets
+from .sets import Sets, perhaps_standing_in
 from .upper import UpperTree
 
 Run = Callable[[Sequence[str]], None]
@@ -72,7 +72,7 @@ def settle(machine: Machine, layer: Path, *, run: Run) -> list[Event]:
             done = _read(machine, stored)
             events += _carry_out(tree, sets, done, run)
             wanted, base = done.upper, done.host
-        if merged is not None and (base != sets.host_files or sets.has_stand_ins(wanted)):
+        if merged is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
             with open_database(machine) as database:
                 todo = intent.decide(
                     sets,
@@ -127,7 +127,7 @@ def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, *, unchanged: bool)
     if machine.base() != host_files:
         with open_database(machine) if unchanged else Database.open(new) as database:
             owned = database.paths_below("/var")
-            of_host = database.paths_below("/var", without=wanted.files)
+            of_host = database.paths_below("/var", without=wanted.files - perhaps_standing_in(wanted))
             var.seed(machine.var, of_host, ours=owned - of_host, record=machine.seeded)
     if unchanged:
         machine.rebase(host_files)

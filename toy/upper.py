@@ -57,6 +57,12 @@ class UpperTree:
             return not stat.S_ISDIR(status.st_mode) and not files.is_whiteout(status)
         return False
 
+    def is_hidden(self, path: str) -> bool:
+        """Say whether the upper has a whiteout at a path."""
+        with contextlib.suppress(FileNotFoundError), self._entry(path) as (_, _, status):
+            return files.is_whiteout(status)
+        return False
+
     def is_other_kind(self, path: str) -> bool:
         """Say whether one of upper and lower has a directory at a path, and the other one something else."""
         with contextlib.suppress(OSError), self._entry(path) as (_, _, status):
