@@ -16,6 +16,7 @@ EDITOR_2 = replace(
     image.EDITOR, version="2", files={**image.EDITOR.files, "/usr/bin/editor": "#!/bin/sh\necho editor 2"}
 )
 TRACER = Package("tracer", files={"/usr/bin/tracer": "#!/bin/sh\necho tracer"})
+HELLO_2 = replace(image.HELLO, version="2", files={"/usr/bin/hello": "#!/bin/sh\necho 'Hello again!'"})
 
 SET = "/usr/lib/sysimage/rpm-headers"
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
@@ -88,6 +89,15 @@ def tell(story: Story, host: Host) -> None:
     story.run("cat /usr/lib/library/lib.so")
     story.check(story.count() == before, "the host's set is as it was")
 
+    print("\nBoth sides have the same package: the overlay's gives way once the host's is newer.")
+    story.run("toy -- zypper -n -q install hello")
+    image.publish(host, HELLO_2)
+    story.run("zypper -n -q install hello")
+    story.check("retired: hello 1-1 (host has 2-1)" in story.run("toy -- rpm -q hello"), "it is said")
+    story.check(story.run("toy -- rpm -Va") == "", "rpm -Va has nothing to say")
+    story.check("removed: library (host has 1-1)" in story.run("toy status"), "what the overlay removed is still gone")
+    story.check("hello" not in story.run("toy diff"), "no file of the overlay's version is left")
+
 
 @contextmanager
 def demo_host() -> Iterator[Host]:
@@ -104,5 +114,5 @@ if __name__ == "__main__":
         tell(shown, throwaway)
     print(
         f"\nShown ({shown.checked} claims checked): packages installed and removed in the overlay over a host that was "
-        "upgraded meanwhile; they stay so, the rpm database is true, and the host is untouched."
+        "upgraded meanwhile; they stay so or give way, the rpm database is true, and the host is untouched."
     )

@@ -133,13 +133,15 @@ class Database:
         Nothing is installed or erased, and what is broken already is not said. One line each.
         """
         ts = _connected(self.path)  # one of its own: what is added to a transaction set stays in it
-        for number in erase:
-            ts.addErase(number)
-        for blob in install:
-            ts.addInstall(_parsed(blob), None, "i")
         try:
+            for number in erase:
+                ts.addErase(number)
+            for blob in install:
+                ts.addInstall(_parsed(blob), None, "i")
             ts.check()
             return sorted({str(problem).replace("(installed) ", "") for problem in ts.problems() or ()})
+        except rpm.error as error:  # no reason to stop anything
+            return [f"rpm could not check the dependencies: {error}"]
         finally:
             ts.closeDB()
 
