@@ -463,3 +463,13 @@ def test_a_directory_that_the_overlays_package_left_empty(host: Host) -> None:
     on_host(host, "install", "turning")
     assert enter(host) == ["toy: retired: turning 1-1 (host has 2-1)"]
     assert host.run(*OVERLAY, "readlink", "/usr/share/turns").stdout == "doc\n"
+
+
+def test_a_new_package_in_a_directory_that_somebody_emptied(host: Host) -> None:
+    host.sh("mkdir -p /usr/share/place/old/inner; touch /usr/share/place/file /usr/share/place/old/inner/file")
+    host.run(*OVERLAY, "sh", "-ec", "cd /usr/share; rm -r place; mkdir -p place/old; touch place/own")
+    publish(host, Package("new", files={"/usr/share/place/new/file": "", "/usr/share/place/old/new": ""}))
+    on_host(host, "install", "new")
+    assert host.run(*OVERLAY, "sh", "-c", "cd /usr/share/place; find | sort").stdout.split() == [
+        ".", "./new", "./new/file", "./old", "./old/new", "./own",
+    ]  # fmt: skip

@@ -112,17 +112,10 @@ def decide(
             return any(file not in decision.upper.whiteouts for file, _ in owners)
 
         stale = caches.in_upper(tree.find)
-        hidden_by_nobody = {
-            file.path
-            for name in arrived
-            for file in load(name).files
-            if tree.is_hidden(file.path) and not any(database.owners(file.path))
-        }
         todo = operations(
             retired=map(load, sorted(decision.retired)),
             kept=kept,
-            freed=_freed(load, hidden, stand_ins),
-            stale=hidden_by_nobody,
+            freed=_freed(load, hidden, stand_ins) | _new(load, tree, database, arrived),
             hidden=map(load, sorted(decision.upper.whiteouts)),
             arrived=map(load, arrived),
             is_visible=is_visible,
@@ -209,17 +202,22 @@ def _decide(
     )
 
 
-def _freed(
-    load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, str]
-) -> Iterator[tuple[Package, Iterable[str]]]:
-    """Yield the host's hidden packages, and the paths that they were the reason to hide."""
+def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, str]) -> set[str]:
+    """Return the paths that the host's hidden packages were the reason to hide."""
     amended = {other: file for file, other in stand_ins.items()}
-    for file in sorted(hidden):
-        package = load(file)
+    paths: set[str] = set()
+    for file in hidden:
         if file in amended:
-            yield package, load(amended[file]).absent - package.absent
+            paths |= load(amended[file]).absent - load(file).absent
         else:
-            yield package, [owned.path for owned in package.files]
+            paths |= {owned.path for owned in load(file).files}
+    return paths
+
+
+def _new(load: _Packages, tree: UpperTree, database: Database, arrived: Iterable[str]) -> set[str]:
+    """Return the paths of the host's packages that are hidden, but were no package's when that came about."""
+    paths = {file.path for name in arrived for file in load(name).files}
+    return {path for path in paths if tree.is_hidden(path) and not any(database.owners(path))}
 
 
 def _shadowed(

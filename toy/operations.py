@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from .package import Package, PackageFile, folders
+from .package import Package, PackageFile
 
 
 class Operations(NamedTuple):
@@ -13,9 +13,9 @@ class Operations(NamedTuple):
     remove: list[PackageFile]
     """Files of retired packages: to go if they are still what the package installed; directories if empty."""
     show: list[str]
-    """Paths that no package is the reason to hide any more."""
+    """Paths that no package is the reason to hide any more, and new ones."""
     merge: list[str]
-    """Directories that packages of the overlay made anew: they would hide what the host puts into them."""
+    """Directories of the overlay's own packages: made anew there, they would hide what the host puts into them."""
     clear: list[str]
     """Paths of the host's files and links: a directory there goes if it holds nothing, that is whiteouts at most."""
     hide: list[str]
@@ -30,8 +30,7 @@ def operations(
     *,
     retired: Iterable[Package],
     kept: Iterable[Package],
-    freed: Iterable[tuple[Package, Iterable[str]]],
-    stale: Iterable[str],
+    freed: Iterable[str],
     hidden: Iterable[Package],
     arrived: Iterable[Package],
     is_visible: Callable[[str], bool],
@@ -41,34 +40,20 @@ def operations(
 ) -> Operations:
     """Plan the operations on files.
 
-    `kept` are the overlay's own packages that stay; `freed` are those of the host's that the overlay hid, and the paths
-    that they were the reason to hide; `stale` are paths of new files, hidden by what was meant for others; `hidden` are
-    the host's packages that the overlay hides from now on, `arrived` those that come to be seen. `is_visible` says
-    whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of upper and lower has a
-    directory there and the other one something else.
+    `kept` are the overlay's own packages that stay; `freed` are paths that nothing is the reason to hide any more;
+    `hidden` are the host's packages that the overlay hides from now on, `arrived` those that come to be seen.
+    `is_visible` says whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of upper
+    and lower has a directory there and the other one something else.
     """
     retired, kept, arrived = list(retired), list(kept), list(arrived)
     ours = {file.path for package in kept for file in package.files}
     hide = {file.path for package in hidden for file in package.files} - ours
     hide = {path for path in hide if not is_visible(path)}
-    free = {file.path for package in retired for file in package.files} | set(stale)
-    known = {package.name for package in retired}
-    for package, paths in freed:
-        known.add(package.name)
-        free |= set(paths)
-    made = {file.path for package in kept for file in package.files if file.is_directory}
-    # What leads to a package that comes back may have been made by the overlay's, though nobody owns it.
-    made |= {
-        folder
-        for package in arrived
-        if package.name in known
-        for file in package.files
-        for folder in folders(file.path)
-    }
+    free = {file.path for package in retired for file in package.files} | set(freed)
     return Operations(
         remove=[file for package in retired for file in package.files if file.path not in ours],
         show=sorted(free - ours - hide),
-        merge=sorted(made),
+        merge=sorted({file.path for package in kept for file in package.files if file.is_directory}),
         clear=sorted(
             file.path
             for package in arrived

@@ -11,11 +11,12 @@ import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
 from . import files
 from .operations import Operations
-from .package import PackageFile, is_plain
+from .package import PackageFile, folders, is_plain
 
 _VAR = PurePath("var")
 _ELSEWHERE = (PurePath("dev"), PurePath("proc"), PurePath("root"), PurePath("run"), PurePath("sys"), PurePath("tmp"))
@@ -36,8 +37,7 @@ class UpperTree:
         for file in sorted(operations.remove, reverse=True):  # a directory after what is in it
             if file.is_directory:
                 self._prune(file.path)
-        for path in sorted(operations.show):  # a directory before what is in it
-            self._show(path)
+        self._show(operations.show)
         for path in operations.merge:
             self._merge(path)
         for path in operations.clear:
@@ -58,9 +58,16 @@ class UpperTree:
         return False
 
     def is_hidden(self, path: str) -> bool:
-        """Say whether the upper has a whiteout at a path."""
+        """Say whether a whiteout hides the lower's file at a path, or an opaque directory that it is in."""
         with contextlib.suppress(FileNotFoundError), self._entry(path) as (_, _, status):
             return files.is_whiteout(status)
+        return any(map(self._is_opaque, folders(path)))
+
+    def _is_opaque(self, path: str) -> bool:
+        with contextlib.suppress(FileNotFoundError), self._entry(path) as (fd, name, status):
+            if stat.S_ISDIR(status.st_mode):
+                with files.opened(fd, name) as directory:
+                    return files.is_opaque(directory)
         return False
 
     def is_other_kind(self, path: str) -> bool:
@@ -151,12 +158,31 @@ class UpperTree:
             if stat.S_ISDIR(status.st_mode):
                 files.remove_if_empty(fd, name)
 
-    def _show(self, path: str) -> None:
-        """Let the lower's file be seen."""
-        with contextlib.suppress(FileNotFoundError), self._entry(path) as (fd, name, status):
-            if files.is_whiteout(status):
-                os.unlink(name, dir_fd=fd)
-        self._merge(path)
+    def _show(self, paths: Iterable[str]) -> None:
+        """Let the lower's files be seen."""
+        wanted = set(paths)
+        leading = wanted.union(*map(folders, wanted))
+        for path in sorted(leading):  # a directory before what is in it
+            if path in wanted:
+                with contextlib.suppress(FileNotFoundError), self._entry(path) as (fd, name, status):
+                    if files.is_whiteout(status):
+                        os.unlink(name, dir_fd=fd)
+                self._merge(path)
+            elif self._is_opaque(path):
+                self._open(path, leading)
+
+    def _open(self, path: str, seen: AbstractSet[str]) -> None:
+        """Have a directory not be opaque, and yet nothing be seen through it but what is in `seen`."""
+        with self._entry(path) as (fd, name, _), files.opened(fd, name) as directory:
+            here = set(os.listdir(directory))
+            lower = self._lower / path.lstrip("/")
+            for entry in os.listdir(lower) if lower.is_dir() else ():
+                if entry not in here and f"{path}/{entry}" not in seen:
+                    files.make_whiteout(directory, entry)
+                elif entry in here and stat.S_ISDIR(os.stat(entry, dir_fd=directory, follow_symlinks=False).st_mode):
+                    with files.opened(directory, entry) as inner:
+                        files.set_opaque(inner, True)
+            files.set_opaque(directory, False)
 
     def _merge(self, path: str) -> None:
         """Have a directory not be opaque."""
