@@ -473,3 +473,18 @@ def test_a_new_package_in_a_directory_that_somebody_emptied(host: Host) -> None:
     assert host.run(*OVERLAY, "sh", "-c", "cd /usr/share/place; find | sort").stdout.split() == [
         ".", "./new", "./new/file", "./old", "./old/new", "./own",
     ]  # fmt: skip
+
+
+def test_a_new_package_in_a_directory_that_somebody_removed(host: Host) -> None:
+    host.sh("mkdir -p /usr/share/place/inner; touch /usr/share/place/file /usr/share/place/inner/file")
+    host.run(*OVERLAY, "rm", "-r", "/usr/share/place")
+    publish(host, Package("new", files={"/usr/share/place/inner/new": ""}))
+    on_host(host, "install", "new")
+    found = host.run(*OVERLAY, "sh", "-c", "cd /usr/share/place; find | sort").stdout.split()
+    assert found == [".", "./inner", "./inner/new"]
+    # What somebody removed of a package that is there stays removed.
+    host.run(*OVERLAY, "rm", "-r", "/usr/share/place")
+    publish(host, Package("new", "2", files={"/usr/share/place/inner/new": "", "/usr/share/place/inner/newer": ""}))
+    on_host(host, "update")
+    assert host.run(*OVERLAY, "ls", "/usr/share/place", check=False).returncode == 2
+    host.sh(f"rm -r {UPPER}/usr/share/place")

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from toy.apply import WritableUpper
 from toy.operations import Operations
 from toy.package import PackageFile
-from toy.upper import UpperTree
 
 EMPTY = "md5:d41d8cd98f00b204e9800998ecf8427e"
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> UpperTree:
+def tree(tmp_path: Path) -> WritableUpper:
     """A tree with a file outside of it that an operation might reach."""
     for name in ("upper/usr", "var", "lower/usr", "outside"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "outside/file").touch()
     (tmp_path / "lower/usr/file").touch()
-    return UpperTree(tmp_path / "upper", tmp_path / "var", tmp_path / "lower")
+    return WritableUpper(tmp_path / "upper", tmp_path / "var", tmp_path / "lower")
 
 
 def operations(
@@ -35,7 +35,7 @@ def operations(
     sweep: bool = False,
     drop: Sequence[str] = (),
 ) -> Operations:
-    return Operations(list(remove), list(show), list(merge), list(clear), list(hide), sweep, list(drop))
+    return Operations(list(remove), [], list(show), list(merge), list(clear), list(hide), sweep, list(drop))
 
 
 def regular(path: str) -> PackageFile:
@@ -45,21 +45,21 @@ def regular(path: str) -> PackageFile:
 def everything(path: str) -> Operations:
     """Every operation on one path."""
     directory, paths = PackageFile(path, stat.S_IFDIR | 0o755, "", "", False), [path]
-    return Operations([regular(path), directory], paths, paths, paths, paths, True, paths)
+    return Operations([regular(path), directory], paths, paths, paths, paths, paths, True, paths)
 
 
 @pytest.mark.parametrize(
     "path",
     ["/../outside/file", "/usr/../../outside/file", "/usr/..", "/usr/../..", "relative", "", "/", "/.", "//", "/usr/."],
 )
-def test_no_path_leads_out(tree: UpperTree, tmp_path: Path, path: str) -> None:
+def test_no_path_leads_out(tree: WritableUpper, tmp_path: Path, path: str) -> None:
     tree.apply(everything(path))
     assert (tmp_path / "outside/file").exists()
     assert sorted(os.listdir(tmp_path)) == ["lower", "outside", "upper", "var"]
     assert sorted(os.listdir(tmp_path / "upper")) in (["usr"], [])
 
 
-def test_no_symbolic_link_of_the_overlay_is_followed(tree: UpperTree, tmp_path: Path) -> None:
+def test_no_symbolic_link_of_the_overlay_is_followed(tree: WritableUpper, tmp_path: Path) -> None:
     (tmp_path / "upper/usr").rmdir()
     (tmp_path / "upper/usr").symlink_to(tmp_path / "outside")
     tree.apply(everything("/usr/file"))
@@ -67,7 +67,7 @@ def test_no_symbolic_link_of_the_overlay_is_followed(tree: UpperTree, tmp_path: 
     assert (tmp_path / "upper/usr").is_symlink()
 
 
-def test_hide_and_show_are_inverse_and_may_be_repeated(tree: UpperTree, tmp_path: Path) -> None:
+def test_hide_and_show_are_inverse_and_may_be_repeated(tree: WritableUpper, tmp_path: Path) -> None:
     for _ in range(2):
         tree.apply(operations(hide=["/usr/file"]))
         status = (tmp_path / "upper/usr/file").lstat()
@@ -77,7 +77,7 @@ def test_hide_and_show_are_inverse_and_may_be_repeated(tree: UpperTree, tmp_path
         assert not (tmp_path / "upper/usr/file").exists()
 
 
-def test_a_directory_is_hidden_with_the_last_thing_in_it(tree: UpperTree, tmp_path: Path) -> None:
+def test_a_directory_is_hidden_with_the_last_thing_in_it(tree: WritableUpper, tmp_path: Path) -> None:
     (tmp_path / "lower/usr/dir/inner").mkdir(parents=True)
     (tmp_path / "lower/usr/dir/inner/file").touch()
     (tmp_path / "lower/usr/dir/foreign").touch()
@@ -90,7 +90,7 @@ def test_a_directory_is_hidden_with_the_last_thing_in_it(tree: UpperTree, tmp_pa
     assert stat.S_ISCHR((tmp_path / "upper/usr/dir").lstat().st_mode)
 
 
-def test_only_what_the_package_installed_is_removed(tree: UpperTree, tmp_path: Path) -> None:
+def test_only_what_the_package_installed_is_removed(tree: WritableUpper, tmp_path: Path) -> None:
     usr = tmp_path / "upper/usr"
     (usr / "same").touch()
     (usr / "changed").write_text("x")

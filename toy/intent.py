@@ -112,10 +112,12 @@ def decide(
             return any(file not in decision.upper.whiteouts for file, _ in owners)
 
         stale = caches.in_upper(tree.find)
+        new, uncover = _new(load, tree, database, arrived)
         todo = operations(
             retired=map(load, sorted(decision.retired)),
             kept=kept,
-            freed=_freed(load, hidden, stand_ins) | _new(load, tree, database, arrived),
+            freed=_freed(load, hidden, stand_ins) | new,
+            uncover=uncover,
             hidden=map(load, sorted(decision.upper.whiteouts)),
             arrived=map(load, arrived),
             is_visible=is_visible,
@@ -214,10 +216,23 @@ def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, st
     return paths
 
 
-def _new(load: _Packages, tree: UpperTree, database: Database, arrived: Iterable[str]) -> set[str]:
-    """Return the paths of the host's packages that are hidden, but were no package's when that came about."""
-    paths = {file.path for name in arrived for file in load(name).files}
-    return {path for path in paths if tree.is_hidden(path) and not any(database.owners(path))}
+def _new(load: _Packages, tree: UpperTree, database: Database, arrived: Iterable[str]) -> tuple[set[str], set[str]]:
+    """Return the paths of the host's packages that are hidden, but not on their account.
+
+    They, or where a directory was removed what was in it, were no package's when somebody hid them. Returned as well
+    are the directories that were removed.
+    """
+    paths, removed = set(), set()
+    for path in {file.path for name in arrived for file in load(name).files}:
+        by = tree.hidden_by(path)
+        if by is None or any(database.owners(path)):
+            continue
+        if by != path and tree.is_whiteout(by):
+            if database.has_below(by):
+                continue
+            removed.add(by)
+        paths.add(path)
+    return paths, removed
 
 
 def _shadowed(

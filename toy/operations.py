@@ -12,6 +12,8 @@ class Operations(NamedTuple):
 
     remove: list[PackageFile]
     """Files of retired packages: to go if they are still what the package installed; directories if empty."""
+    uncover: list[str]
+    """Directories that somebody removed, of which nothing but paths in `show` is to be seen again."""
     show: list[str]
     """Paths that no package is the reason to hide any more, and new ones."""
     merge: list[str]
@@ -31,6 +33,7 @@ def operations(
     retired: Iterable[Package],
     kept: Iterable[Package],
     freed: Iterable[str],
+    uncover: Iterable[str],
     hidden: Iterable[Package],
     arrived: Iterable[Package],
     is_visible: Callable[[str], bool],
@@ -40,10 +43,10 @@ def operations(
 ) -> Operations:
     """Plan the operations on files.
 
-    `kept` are the overlay's own packages that stay; `freed` are paths that nothing is the reason to hide any more;
-    `hidden` are the host's packages that the overlay hides from now on, `arrived` those that come to be seen.
-    `is_visible` says whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of upper
-    and lower has a directory there and the other one something else.
+    `kept` are the overlay's own packages that stay; `freed` are paths that nothing is the reason to hide any more, and
+    `uncover` directories that such are in; `hidden` are the host's packages that the overlay hides from now on,
+    `arrived` those that come to be seen. `is_visible` says whether a package of the host that is not hidden owns a
+    path, `is_other_kind` whether one of upper and lower has a directory there and the other one something else.
     """
     retired, kept, arrived = list(retired), list(kept), list(arrived)
     ours = {file.path for package in kept for file in package.files}
@@ -52,6 +55,7 @@ def operations(
     free = {file.path for package in retired for file in package.files} | set(freed)
     return Operations(
         remove=[file for package in retired for file in package.files if file.path not in ours],
+        uncover=sorted(uncover),
         show=sorted(free - ours - hide),
         merge=sorted({file.path for package in kept for file in package.files if file.is_directory}),
         clear=sorted(

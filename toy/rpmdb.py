@@ -127,6 +127,11 @@ class Database:
             if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
         }
 
+    def has_below(self, directory: str) -> bool:
+        """Say whether any package has a file in a directory or below it, or the directory itself."""
+        inside = f"{directory}/"
+        return any(str(key).startswith(inside) for key, _ in self._index("dirnames")) or any(self.owners(directory))
+
     def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
         """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came.
 

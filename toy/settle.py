@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from . import accounts, host, intent, plan, rpmdb, sync, var
+from .apply import WritableUpper
 from .errors import DamagedHeader, ToyError
 from .events import Event
 from .headerset import HeaderSet
@@ -15,7 +16,6 @@ from .intent import Intent
 from .machine import Machine
 from .rpmdb import Database
 from .sets import Sets, perhaps_standing_in
-from .upper import UpperTree
 
 Run = Callable[[Sequence[str]], None]
 """Runs a command in the overlay, to its end. Raises ToyError if it fails."""
@@ -58,7 +58,7 @@ def settle(machine: Machine, layer: Path, *, run: Run) -> list[Event]:
     Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever else
     cannot be read or written; nothing is lost then.
     """
-    tree = UpperTree(machine.overlay, machine.var, host.ROOT)
+    tree = WritableUpper(machine.overlay, machine.var, host.ROOT)
     events = accounts.follow(machine.overlay, host.ROOT, machine.accounts)
     if machine.has_rpmdb and machine.base() is None:
         text = f"the host's packages when {machine.name} was last entered ({machine.directory}/base could not be read)"
@@ -102,7 +102,7 @@ def _read(machine: Machine, stored: bytes) -> Intent:
         ) from None
 
 
-def _carry_out(tree: UpperTree, sets: Sets, todo: Intent, run: Run) -> list[Event]:
+def _carry_out(tree: WritableUpper, sets: Sets, todo: Intent, run: Run) -> list[Event]:
     """Do what was intended; what was done before is done again. Returns what happened."""
     events = [Event("kept", f"{path} (changed in the overlay)") for path in tree.apply(todo.operations)]
     for path, command in todo.caches:
