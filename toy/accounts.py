@@ -24,6 +24,9 @@ _BY_LINE = frozenset({"subuid", "subgid"})
 
 FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 
+FOLLOWED = frozenset(f"/{_ETC}/{name}{suffix}" for name in FILES for suffix in ("", "-"))
+"""Their paths, and those of the copies that useradd(8) and the like keep of them."""
+
 
 def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
     """Have the accounts of an upper that is not mounted follow the lower's.

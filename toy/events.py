@@ -12,11 +12,15 @@ _FEW = 5
 """Lines that a launch says at most."""
 
 
+_KINDS = ("guessed", "broken", "conflict", "retired", "kept", "clash", "stale", "shadowed")
+"""What can happen, and in which order it is said."""
+
+
 class Event(NamedTuple):
     """One thing that happened: a line of the log, after the time."""
 
     kind: str
-    """One word: retired, kept, conflict, shadowed, broken, stale, clash or guessed."""
+    """One of the words in `_KINDS`."""
     text: str
     """What it happened to, and what there is to do."""
 
@@ -30,6 +34,11 @@ class Reconciliation(NamedTuple):
     time: str
     """As in ISO 8601, with the offset from UTC."""
     events: list[Event]
+
+
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """Return events with what matters most at the beginning."""
+    return sorted(events, key=lambda event: (event.kind not in _KINDS, *map(event.kind.__ne__, _KINDS)))
 
 
 def say(events: Sequence[Event], line: Callable[[str], None], *, more: str) -> None:

@@ -58,6 +58,7 @@ def _prepare(machine: Machine, say: Say) -> list[Path]:
         _say_mended(mended, say)
         happened = settle.settle(machine, lower[0], run=run_in_overlay)
     if happened:
+        happened = events.in_order(happened)
         events.record(machine.log, happened)
         events.say(happened, say, more=f"toy status {machine.name}")
     return lower

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from . import diff, events, header, host, reconcile, rpmdb, sync
+from . import accounts, diff, events, header, host, reconcile, rpmdb, sync
 from .errors import ToyError
 from .headerset import DIRECTORY, HeaderSet
 from .machine import Machine
@@ -123,7 +123,7 @@ def status(machine: Machine) -> Status:
             shadowed=[
                 found.path
                 for found in diff.differences(machine.overlay, host.ROOT)
-                if found.change == "changed" and found.host_is_newer and found.path not in owned
+                if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.FOLLOWED
             ],
             broken=database.broken(),
         )
