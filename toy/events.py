@@ -38,7 +38,8 @@ class Reconciliation(NamedTuple):
 
 def in_order(events: Iterable[Event]) -> list[Event]:
     """Return events with what matters most at the beginning."""
-    return sorted(events, key=lambda event: (event.kind not in _KINDS, *map(event.kind.__ne__, _KINDS)))
+    order = {kind: index for index, kind in enumerate(_KINDS)}
+    return sorted(events, key=lambda event: order.get(event.kind, len(order)))
 
 
 def say(events: Sequence[Event], line: Callable[[str], None], *, more: str) -> None:
