@@ -16,9 +16,11 @@ class Package:
     name: str
     version: str = "1"
     release: str = "1"
+    arch: str = "noarch"
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     links: Mapping[str, str] = dataclasses.field(default_factory=dict)
     directories: tuple[str, ...] = ()
+    directory_mode: str = "755"
     config: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     """More lines of the preamble, such as "Requires: sh"."""
@@ -28,13 +30,14 @@ class Package:
     @property
     def file(self) -> str:
         """The name of the built file."""
-        return f"{self.name}-{self.version}-{self.release}.noarch.rpm"
+        return f"{self.name}-{self.version}-{self.release}.{self.arch}.rpm"
 
     @property
     def spec(self) -> str:
         """The spec file."""
         lines = [f"Name: {self.name}", f"Version: {self.version}", f"Release: {self.release}"]
-        lines += ["Summary: A package for toy's tests", "License: GPL-2.0-or-later", "BuildArch: noarch", *self.tags]
+        lines += ["Summary: A package for toy's tests", "License: GPL-2.0-or-later", *self.tags]
+        lines += ["BuildArch: noarch"] if self.arch == "noarch" else []
         lines += ["%description", "None.", "%install", "mkdir -p %{buildroot}"]
         for path, content in self.files.items():
             lines += [
@@ -50,7 +53,7 @@ class Package:
         lines += ["find %{buildroot} -exec touch --no-dereference --date=@0 {} +"]  # as reproducible builds do
         lines += ["%files", "%defattr(-,root,root)"]
         lines += [f"%config(noreplace) {path}" if path in self.config else path for path in (*self.files, *self.links)]
-        lines += [f"%dir {path}" for path in self.directories]
+        lines += [f"%attr({self.directory_mode},root,root) %dir {path}" for path in self.directories]
         return "\n".join([*lines, textwrap.dedent(self.scripts), ""])
 
 

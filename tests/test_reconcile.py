@@ -356,8 +356,7 @@ def test_the_cache_of_libraries_has_both_sides_libraries(host: Host) -> None:
     host.sh("mv /usr/sbin/ldconfig /usr/sbin/ldconfig.real; echo 'echo broken >&2; exit 1' > /usr/sbin/ldconfig")
     host.sh("chmod 755 /usr/sbin/ldconfig")
     on_host(host, "remove", "hello")
-    (line,) = enter(host)
-    assert line.startswith("toy: stale: /etc/ld.so.cache: ")
+    assert enter(host) == ["toy: stale: /etc/ld.so.cache (ldconfig failed in the overlay)"]
     host.sh("mv /usr/sbin/ldconfig.real /usr/sbin/ldconfig")
 
 
@@ -488,3 +487,93 @@ def test_a_new_package_in_a_directory_that_somebody_removed(host: Host) -> None:
     on_host(host, "update")
     assert host.run(*OVERLAY, "ls", "/usr/share/place", check=False).returncode == 2
     host.sh(f"rm -r {UPPER}/usr/share/place")
+
+
+def test_several_versions_of_which_each_side_removes_one(host: Host) -> None:
+    host.write("/etc/zypp/zypp.conf", "[main]\nmultiversion = kernel\n")
+    kernels = [Package("kernel", version, files={f"/boot/vmlinuz-{version}": version}) for version in "123"]
+    publish(host, *kernels)
+    for version in "123":
+        on_host(host, "install", f"kernel = {version}")
+    overlay(host, "remove", "kernel = 1")
+    on_host(host, "remove", "kernel = 2")
+    assert "kernel-3" in packages(host, *OVERLAY)
+    assert not packages(host, *OVERLAY) & {"kernel-1", "kernel-2"}
+    host.run("rm", "/etc/zypp/zypp.conf")
+    on_host(host, "remove", "kernel = 1")
+    assert "kernel-3" in packages(host, *OVERLAY)
+
+
+@pytest.mark.parametrize("lost", ["rpmdb", "intent"])
+def test_a_lost_database_loses_no_decision(host: Host, lost: str) -> None:
+    publish(host, TOOL["1"])
+    overlay(host, "install", "tool")
+    overlay(host, "remove", "legacy")
+    publish(host, TOOL["2"], replace(LEGACY, version="2"))
+    on_host(host, "update")
+    on_host(host, "install", "tool")
+    if lost == "rpmdb":
+        host.run("mv", "/var/lib/toy/toy/rpmdb", "/var/lib/toy/toy/rpmdb.damaged")
+    else:  # an intent that comes back after it was carried out
+        host.sh(
+            "mv /usr/bin/rpmdb /tmp; ln -s /bin/false /usr/bin/rpmdb; toy -- true || cp /var/lib/toy/toy/intent /tmp"
+        )
+        host.sh("mv /tmp/rpmdb /usr/bin/rpmdb")
+    assert enter(host) == ["toy: retired: tool 1-1 (host has 2-1)"]
+    if lost == "intent":
+        overlay(host, "install", "hello")
+        host.run("mv", "/tmp/intent", "/var/lib/toy/toy/intent")
+        assert enter(host) == []
+        assert host.run(*OVERLAY, "hello").stdout == "Hello, world!\n"
+    assert "tool-2" in packages(host, *OVERLAY)
+    assert not [name for name in packages(host, *OVERLAY) if name.startswith(("legacy", "tool-1"))]
+
+
+def test_the_hosts_package_comes_to_be_of_one_architecture(host: Host) -> None:
+    machine = host.run("rpm", "--eval", "%_target_cpu").stdout.strip()
+    one, two = (Package(name, files={f"/usr/bin/{name}": "#!/bin/sh\necho 1"}) for name in ("one", "two"))
+    publish(host, one)
+    on_host(host, "install", "one")
+    overlay(host, "remove", "one")
+    publish(host, two)
+    overlay(host, "install", "two")
+    for package in (one, two):
+        newer = replace(package, version="2", files={f"/usr/bin/{package.name}": "#!/bin/sh\necho 2"}, arch=machine)
+        publish(host, newer)
+        on_host(host, "install", f"{package.name} = 2")
+    assert enter(host) == ["toy: retired: two 1-1 (host has 2-1)"]
+    assert host.run(*OVERLAY, "ls", "/usr/bin/one", check=False).returncode == 2
+    assert host.run(*OVERLAY, "two").stdout == "2\n"
+
+
+def test_names_that_are_long_and_nearly_alike(host: Host) -> None:
+    alpha, beta = (Package("long-" + 90 * "x" + end, files={f"/usr/share/{end}": ""}) for end in ("alpha", "beta"))
+    publish(host, alpha, replace(beta, version="2"))
+    overlay(host, "install", alpha.name)
+    on_host(host, "install", beta.name)
+    assert enter(host) == []
+    assert packages(host, *OVERLAY) >= {f"{alpha.name}-1", f"{beta.name}-2"}
+
+
+def test_the_hosts_directory_gets_another_mode(host: Host) -> None:
+    owner = Package("owner", directories=("/usr/share/owned",))
+    publish(host, owner, Package("plug", files={"/usr/share/owned/plug": ""}))
+    on_host(host, "install", "owner")
+    overlay(host, "install", "plug")
+    publish(host, replace(owner, version="2", directory_mode="700"))
+    on_host(host, "update")
+    assert host.run(*OVERLAY, "stat", "-c", "%a", "/usr/share/owned").stdout == "700\n"
+
+
+def test_who_may_read_a_configuration_file_is_configuration(host: Host) -> None:
+    conf = Package("conf", files={"/etc/conf": "a"}, config=("/etc/conf",))
+    publish(host, conf)
+    overlay(host, "install", "conf")
+    host.run(*OVERLAY, "chmod", "600", "/etc/conf")
+    publish(host, replace(conf, version="2"))
+    on_host(host, "install", "conf")
+    assert enter(host) == [
+        "toy: retired: conf 1-1 (host has 2-1)",
+        "toy: kept: /etc/conf (changed in the overlay)",
+    ]
+    assert host.run(*OVERLAY, "stat", "-c", "%a", "/etc/conf").stdout == "600\n"

@@ -35,17 +35,17 @@ def operations(
     sweep: bool = False,
     drop: Sequence[str] = (),
 ) -> Operations:
-    return Operations(list(remove), [], list(show), list(merge), list(clear), list(hide), sweep, list(drop))
+    return Operations(list(remove), [], list(show), list(merge), list(clear), [], list(hide), sweep, list(drop))
 
 
 def regular(path: str) -> PackageFile:
-    return PackageFile(path, stat.S_IFREG | 0o644, EMPTY, "", False)
+    return PackageFile(path, stat.S_IFREG | 0o644, EMPTY, "", False, "root:root")
 
 
 def everything(path: str) -> Operations:
     """Every operation on one path."""
-    directory, paths = PackageFile(path, stat.S_IFDIR | 0o755, "", "", False), [path]
-    return Operations([regular(path), directory], paths, paths, paths, paths, paths, True, paths)
+    directory, paths = PackageFile(path, stat.S_IFDIR | 0o755, "", "", False, "root:root"), [path]
+    return Operations([regular(path), directory], paths, paths, paths, paths, paths, paths, True, paths)
 
 
 @pytest.mark.parametrize(

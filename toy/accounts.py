@@ -4,6 +4,7 @@
 A three-way merge, entry by entry, of the host's file as it was at the last launch, as it is now, and the overlay's.
 """
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -44,7 +45,7 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
             if ours is not None:
                 merged, clashes = merge(name, then=then or b"", now=now, ours=ours)
                 if merged != ours:
-                    with files.directory(upper, _ETC) as fd:
+                    with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
                         files.rewrite(fd, name, merged)
                 happened += [Event("clash", f"{clash} (/{_ETC / name})") for clash in clashes]
             files.write(saved_fd, name, now)
@@ -56,7 +57,11 @@ def _read(root: Path, folder: PurePath, name: str) -> bytes | None:
     try:
         with files.directory(root, folder) as fd:
             return files.read(fd, name)
-    except (OSError, files.NotADirectory):
+    except (FileNotFoundError, files.NotADirectory):
+        return None
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EISDIR, errno.ELOOP):
+            raise OSError(error.errno, error.strerror, os.fspath(root / folder / name)) from None
         return None
 
 

@@ -30,6 +30,8 @@ class WritableUpper(UpperTree):
             self._merge(path)
         for path in operations.clear:
             self._clear(path)
+        for path in operations.follow:
+            self._follow(path)
         for path in sorted(operations.hide, reverse=True):
             self._hide(path)
         if operations.sweep:
@@ -50,6 +52,8 @@ class WritableUpper(UpperTree):
                 return False
             if stat.S_ISREG(status.st_mode) and not self._is_installed(fd, name, file):
                 return False
+            if file.kept and stat.S_IMODE(status.st_mode) != stat.S_IMODE(file.mode):
+                return False  # who may read it is configuration as well
             if stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) != file.target:
                 return False
             os.unlink(name, dir_fd=fd)
@@ -68,7 +72,7 @@ class WritableUpper(UpperTree):
 
     def _uncover(self, path: str) -> None:
         """Put an opaque directory in the place of a whiteout."""
-        with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
             lower = os.lstat(self.lower / path.lstrip("/"))
             if files.is_whiteout(status) and stat.S_ISDIR(lower.st_mode):
                 os.unlink(name, dir_fd=fd)
@@ -141,6 +145,15 @@ class WritableUpper(UpperTree):
                     os.unlink(name, dir_fd=fd)
             with files.directory(self.upper, here.parent) as fd:
                 os.rmdir(here.name, dir_fd=fd)
+
+    def _follow(self, path: str) -> None:
+        """Give a directory owner and mode of the lower's."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
+            lower = os.lstat(self.lower / path.lstrip("/"))
+            if stat.S_ISDIR(status.st_mode) and stat.S_ISDIR(lower.st_mode):
+                with files.opened(fd, name) as directory:
+                    os.fchown(directory, lower.st_uid, lower.st_gid)
+                    os.fchmod(directory, stat.S_IMODE(lower.st_mode))
 
     def _drop(self, path: str) -> None:
         """Remove a file of the upper, so that the lower's is seen."""

@@ -2,6 +2,7 @@
 """The command line: verbs and options, what is printed, exit statuses. The only place that exits."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -82,6 +83,8 @@ def _show(options: argparse.Namespace) -> int:
         content = [{"change": change, "path": path, "packages": owners} for change, path, owners in found]
     if options.json:
         lines = [json.dumps(content, indent=2)]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale may lack what a path has
     try:
         for line in lines:
             print(line if options.json else events.printable(line))

@@ -29,6 +29,9 @@ def differences(upper: Path, lower: Path) -> list[Difference]:
 
 
 def _differences(upper: Path, lower: Path) -> Iterator[Difference]:
+    with files.directory(upper) as fd:
+        if not files.same(fd, ".", lower):
+            yield Difference("changed", "/", os.stat(lower).st_ctime_ns > os.fstat(fd).st_ctime_ns)
     hidden: set[PurePath] = set()  # directories that show nothing of the lower's
     for here, fd in files.walk(upper, skip=DIRECTORY):
         below = lower / here
@@ -70,7 +73,7 @@ def _status(path: Path) -> os.stat_result | None:
     try:
         return os.lstat(path)
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
             raise
         return None
 

@@ -12,7 +12,10 @@ _FEW = 5
 """Lines that a launch says at most."""
 
 
-_KINDS = ("guessed", "broken", "conflict", "retired", "kept", "clash", "stale", "shadowed")
+FOLLOWED = "followed"
+"""The kind of what is worth a line in the log only."""
+
+_KINDS = ("guessed", "broken", "conflict", "retired", "kept", "clash", "stale", "shadowed", FOLLOWED)
 """What can happen, and in which order it is said."""
 
 
@@ -44,6 +47,7 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 
 def say(events: Sequence[Event], line: Callable[[str], None], *, more: str) -> None:
     """Say the first few events, and what shows the rest: `more` is a command."""
+    events = [event for event in events if event.kind != FOLLOWED]
     few = events if len(events) <= _FEW else events[: _FEW - 1]
     for event in few:
         line(str(event))

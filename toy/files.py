@@ -25,16 +25,20 @@ class NotADirectory(ToyError):
 
 _HERE = PurePath()
 
-TEMPORARY = ".new"
-"""Name of the file being written in a directory; its one writer holds the directory's lock."""
+TEMPORARY = ".toy-new"
+"""Name of the file being written in a directory; its one writer holds the directory's lock.
+
+The directory may be one that users of the overlay have files in.
+"""
 
 
 @contextlib.contextmanager
-def directory(root: Path, below: PurePath = _HERE, *, create: bool = False) -> Iterator[int]:
+def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like: Path | None = None) -> Iterator[int]:
     """Yield a descriptor of the directory `below` in the tree `root`.
 
-    `root` is trusted; below it every component must be a real directory. With `create`, missing ones are
-    made, mode 0755. Raises FileNotFoundError if one is missing, and NotADirectory if one is something else.
+    `root` is trusted; below it every component must be a real directory. With `create`, missing ones are made, with
+    owner and mode of their namesakes in the trusted tree `like`, or mode 0755. Raises FileNotFoundError if one is
+    missing, and NotADirectory if one is something else.
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     path = root
@@ -45,7 +49,11 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False) -> I
                 raise NotADirectory(path)  # of a tree that ends at `root`
             if create:
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(name, 0o755, dir_fd=fd)
+                    model = None if like is None else like / path.relative_to(root)
+                    if model is not None and model.is_dir():
+                        make_directory(fd, name, like=model.stat())
+                    else:
+                        os.mkdir(name, 0o755, dir_fd=fd)
             try:
                 child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
             except OSError as error:
@@ -132,6 +140,8 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(error.filename, str) and error.filename.startswith("/"):
+            raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 

@@ -41,12 +41,15 @@ def _quote(text: str, limit: int) -> str:
 
 
 def package(name: str) -> str:
-    """Return a package name as it stands in file names. Very long names may come out alike."""
-    quoted = _quote(name, _NAME_MAX)
+    """Return a package name as it stands in file names."""
+    quoted = _quote(name, 3 * len(name))
+    if len(quoted) > _NAME_MAX:
+        digest = hashlib.sha256(quoted.encode()).hexdigest()[:16]
+        quoted = f"{quoted[: _NAME_MAX - len(digest) - 1]}~{digest}"
     if quoted[:1].isalnum():
         return quoted
     # So that `*.hdr` finds it, and no tool takes it for an option.
-    return f"%{ord(quoted[:1] or '%'):02X}{quoted[1:]}"[:_NAME_MAX]
+    return f"%{ord(quoted[:1] or '%'):02X}{quoted[1:]}"
 
 
 def _version(text: str, limit: int) -> str:
@@ -84,9 +87,10 @@ def label(file: str) -> str:
     return file if match is None else match["label"]
 
 
-def name_and_arch(file: str) -> str:
-    """Return NAME[.ARCH], quoted and cut, of the package of a header file."""
-    return package_of(file) + "".join(label(file).rpartition("-")[2].rpartition(".")[1:])
+def arch_of(file: str) -> str:
+    """Return the architecture, quoted and cut, of the package of a header file; empty if it has none."""
+    release, _, arch = label(file).rpartition("-")[2].rpartition(".")
+    return arch if release else ""
 
 
 def same_content(file: str, other: str) -> bool:

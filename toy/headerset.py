@@ -48,9 +48,9 @@ class HeaderSet:
 
     @classmethod
     @contextlib.contextmanager
-    def open_upper(cls, upper: Path) -> Iterator["HeaderSet"]:
+    def open_upper(cls, upper: Path, lower: Path) -> Iterator["HeaderSet"]:
         """Open the set of an overlay's upper that is not mounted; make it if need be."""
-        with files.directory(upper, DIRECTORY.parent, create=True) as parent:
+        with files.directory(upper, DIRECTORY.parent, create=True, like=lower) as parent:
             with contextlib.suppress(FileNotFoundError):
                 if files.is_whiteout(os.stat(DIRECTORY.name, dir_fd=parent, follow_symlinks=False)):
                     os.unlink(DIRECTORY.name, dir_fd=parent)  # somebody in the overlay removed the whole set

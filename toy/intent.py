@@ -11,7 +11,7 @@ from . import caches, header, host, plan, reconcile, rpmdb, sync
 from .caches import Cache
 from .conflicts import Clash, conflicts
 from .errors import DamagedHeader
-from .events import Event
+from .events import FOLLOWED, Event
 from .operations import Operations, operations
 from .package import Package, PackageFile
 from .reconcile import Decision
@@ -23,6 +23,8 @@ from .upper import UpperTree
 class Intent(NamedTuple):
     """A reconciliation that was decided on."""
 
+    base: frozenset[str] | None
+    """The base that was on record, if any. With another one on record, it is done or obsolete."""
     host: frozenset[str]
     """The host's set that it is for: the base, once it is done."""
     upper: plan.Upper
@@ -38,14 +40,18 @@ class Intent(NamedTuple):
         """Return the intent as it is stored."""
         upper = [sorted(names) for names in self.upper]
         stand_ins = {file: base64.b64encode(blob).decode() for file, blob in self.stand_ins.items()}
-        return json.dumps([sorted(self.host), upper, stand_ins, self.operations, self.caches, self.events]).encode()
+        base = None if self.base is None else sorted(self.base)
+        return json.dumps(
+            [base, sorted(self.host), upper, stand_ins, self.operations, self.caches, self.events]
+        ).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> "Intent":
         """Read a stored intent. Raises ValueError if it is not one."""
         try:
-            names, (files, whiteouts), stand_ins, (remove, *paths), stale, events = json.loads(content)
+            base, names, (files, whiteouts), stand_ins, (remove, *paths), stale, events = json.loads(content)
             return cls(
+                None if base is None else frozenset(base),
                 frozenset(names),
                 plan.Upper(frozenset(files), frozenset(whiteouts)),
                 {file: base64.b64decode(blob) for file, blob in stand_ins.items()},
@@ -80,8 +86,9 @@ class _Packages:
 def decide(
     sets: Sets,
     tree: UpperTree,
-    database: Database,
+    database: Database | None,
     *,
+    recorded: frozenset[str] | None,
     base: AbstractSet[str],
     merged: AbstractSet[str],
     installed: AbstractSet[str],
@@ -89,8 +96,9 @@ def decide(
 ) -> Intent:
     """Decide what becomes of an overlay, now that the host's set is no longer `base`.
 
-    `merged` is what the overlay made of it; `installed` are the headers in its database, which has not followed an
-    earlier intent yet. `mend` is the command that mends broken dependencies.
+    `merged` is what the overlay made of it; `installed` are the headers in its database, if it has one, which has not
+    followed an earlier intent yet; `recorded` is the base on record. `mend` is the command that mends broken
+    dependencies.
     Raises DamagedHeader for a header that is needed and cannot be read, or that the host's database does not have.
     """
     load = _Packages(sets)
@@ -111,7 +119,8 @@ def decide(
             owners = header.file_names(host_database.owners(path))
             return any(file not in decision.upper.whiteouts for file, _ in owners)
 
-        stale = caches.in_upper(tree.find)
+        owned = {file.path for package in kept for file in package.files}
+        stale = [cache for cache in caches.in_upper(tree.find) if cache[0] not in owned]
         new, uncover = _new(load, tree, database, arrived)
         todo = operations(
             retired=map(load, sorted(decision.retired)),
@@ -120,10 +129,11 @@ def decide(
             uncover=uncover,
             hidden=map(load, sorted(decision.upper.whiteouts)),
             arrived=map(load, arrived),
+            follow=_follow(load, tree, database, arrived) - owned,
             is_visible=is_visible,
             is_other_kind=tree.is_other_kind,
             sweep=not removed <= host_files | hidden,
-            drop=[path for path, _ in stale],
+            drop=[path for path, _ in stale if tree.is_in_lower(path)],
         )
     stand_in = _standing_in(load, clashes)
     upper = plan.Upper(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | clashes.keys())
@@ -131,11 +141,13 @@ def decide(
     events = [
         *_retired(load, decision, host_files),
         *_conflicts(load, clashes, stand_ins.keys()),
-        *_shadowed(load, tree, arrived, kept, todo),
+        *_shadowed(load, tree, database, arrived, kept, todo),
         *_broken(database, load, stand_in, gone=installed - now, come=now - installed, mend=mend),
+        Event(
+            FOLLOWED, f"the host (packages that came: {len(host_files - base)}, that went: {len(base - host_files)})"
+        ),
     ]
-    stale = [cache for cache in stale if cache[0] in todo.drop]
-    return Intent(host_files, upper, stand_in, todo, stale, events)
+    return Intent(recorded, host_files, upper, stand_in, todo, stale, events)
 
 
 def _standing_in(load: _Packages, clashes: Mapping[str, Mapping[str, Clash]]) -> dict[str, bytes]:
@@ -148,7 +160,7 @@ def _standing_in(load: _Packages, clashes: Mapping[str, Mapping[str, Clash]]) ->
 
 
 def _broken(
-    database: Database,
+    database: Database | None,
     load: _Packages,
     stand_in: Mapping[str, bytes],
     *,
@@ -157,6 +169,8 @@ def _broken(
     mend: str,
 ) -> Iterator[Event]:
     """Yield the dependencies that break in the overlay's database once these packages are gone and those have come."""
+    if database is None:
+        return
     numbers = sync.files_of(database, set(map(header.package_of, gone)))
     blobs = (stand_in[file] if file in stand_in else load.blob(file) for file in sorted(come))
     for problem in database.broken_by(erase=[numbers[file] for file in sorted(gone & numbers.keys())], install=blobs):
@@ -189,9 +203,11 @@ def _decide(
     load: _Packages, tree: UpperTree, *, base: AbstractSet[str], now: AbstractSet[str], merged: AbstractSet[str]
 ) -> Decision:
     multiversion = host.multiversion()
+    touched = set(map(header.package_of, base ^ now))
+    known = {file for file in now if header.package_of(file) in touched} | merged - base
     several = {
         header.package_of(file)
-        for file in (merged - base) | (now - base)
+        for file in known
         if multiversion & ({load(file).name} | {f"provides:{name}" for name in load(file).provides})
     }
     return reconcile.decide(
@@ -216,13 +232,18 @@ def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, st
     return paths
 
 
-def _new(load: _Packages, tree: UpperTree, database: Database, arrived: Iterable[str]) -> tuple[set[str], set[str]]:
+def _new(
+    load: _Packages, tree: UpperTree, database: Database | None, arrived: Iterable[str]
+) -> tuple[set[str], set[str]]:
     """Return the paths of the host's packages that are hidden, but not on their account.
 
     They, or where a directory was removed what was in it, were no package's when somebody hid them. Returned as well
     are the directories that were removed.
     """
-    paths, removed = set(), set()
+    paths: set[str] = set()
+    removed: set[str] = set()
+    if database is None:
+        return paths, removed
     for path in {file.path for name in arrived for file in load(name).files}:
         by = tree.hidden_by(path)
         if by is None or any(database.owners(path)):
@@ -235,16 +256,41 @@ def _new(load: _Packages, tree: UpperTree, database: Database, arrived: Iterable
     return paths, removed
 
 
+def _follow(load: _Packages, tree: UpperTree, database: Database | None, arrived: Iterable[str]) -> set[str]:
+    """Return the directories of the host's packages that the upper has as an earlier version of theirs had them."""
+    found = {file.path for name in arrived for file in load(name).files if file.is_directory}
+    return {
+        path
+        for path in found
+        if (mode := tree.other_mode(path)) is not None and any(old.mode == mode for old in _files_at(database, path))
+    }
+
+
+def _files_at(database: Database | None, path: str) -> Iterator[PackageFile]:
+    """Yield what the packages of the overlay, as it was, have at a path."""
+    for owner in [] if database is None else database.owners(path):
+        yield from (file for file in rpmdb.parse(owner.blob).files if file.path == path)
+
+
 def _shadowed(
-    load: _Packages, tree: UpperTree, arrived: Iterable[str], kept: Iterable[Package], todo: Operations
+    load: _Packages,
+    tree: UpperTree,
+    database: Database | None,
+    arrived: Iterable[str],
+    kept: Iterable[Package],
+    todo: Operations,
 ) -> Iterator[Event]:
     """Yield the files of the host's new packages that have another file, of none of the packages kept, before them."""
-    known = {file.path for package in kept for file in package.files} | set(todo.drop)
+    known = {file.path for package in kept for file in package.files} | set(todo.drop) | set(todo.clear)
     known |= {file.path for file in todo.remove}
+    found = set()
     for name in arrived:
         for file in load(name).files:
-            if not file.is_directory and file.path not in known and tree.hides_another(file.path):
-                yield Event("shadowed", f"{file.path} (the host has another one; the overlay keeps its own)")
+            by = None if file.path in known or file.is_ghost else tree.shadowed_by(file.path)
+            if by is not None and by not in known and not any(map(file.is_same, _files_at(database, file.path))):
+                found.add(by)
+    for path in sorted(found):
+        yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
 
 
 def _retired(load: _Packages, decision: Decision, host: AbstractSet[str]) -> Iterator[Event]:
@@ -260,5 +306,5 @@ def _retired(load: _Packages, decision: Decision, host: AbstractSet[str]) -> Ite
 
 def _versions(load: _Packages, file: str, host: AbstractSet[str]) -> str:
     """Return the versions that the host has of the package of a header file."""
-    name = header.name_and_arch(file)
-    return ", ".join(load(other).version for other in sorted(host) if header.name_and_arch(other) == name)
+    name = header.package_of(file)
+    return ", ".join(load(other).version for other in sorted(host) if header.package_of(other) == name)

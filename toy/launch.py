@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import events, host, mounts, nspawn, rpmdb, run, settle, var
 from .errors import DamagedHeader, ToyError
+from .events import Event
 from .machine import Machine
 from .sync import Depth
 
@@ -48,19 +49,21 @@ def _prepare(machine: Machine, say: Say) -> list[Path]:
     def run_in_overlay(command: Sequence[str]) -> None:
         run.run(_command_line(machine, lower, command), environment=nspawn.ENVIRONMENT)
 
+    happened: list[Event] = []
     try:
-        happened = settle.settle(machine, lower[0], run=run_in_overlay)
+        settle.settle(machine, lower[0], run=run_in_overlay, happened=happened)
     except DamagedHeader as damaged:
         lower, done = host.current_set(machine.host_layer, depth=Depth.EVERYTHING)
         mended = [*done.mended, *settle.mend(machine, damaged)]
         if not mended:
             raise
         _say_mended(mended, say)
-        happened = settle.settle(machine, lower[0], run=run_in_overlay)
-    if happened:
-        happened = events.in_order(happened)
-        events.record(machine.log, happened)
-        events.say(happened, say, more=f"toy status {machine.name}")
+        settle.settle(machine, lower[0], run=run_in_overlay, happened=happened)
+    finally:
+        if happened:
+            happened = events.in_order(happened)
+            events.record(machine.log, happened)
+            events.say(happened, say, more=f"toy status {machine.name}")
     return lower
 
 

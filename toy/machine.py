@@ -91,7 +91,7 @@ class Machine:
         except FileNotFoundError:
             return False
 
-    def base(self) -> AbstractSet[str] | None:
+    def base(self) -> frozenset[str] | None:
         """Return the files of the host's set that the database was merged with, or None if that cannot be read."""
         try:
             names = json.loads(self._base.read_bytes())
@@ -122,13 +122,19 @@ class Machine:
         files.flush(self._new_rpmdb)
         self._write_base(self._new_base, base)  # from here on, _finish() goes forward
         self._finish()
-        self._intent.unlink(missing_ok=True)
+        self._forget_intent()
 
     def rebase(self, base: AbstractSet[str]) -> None:
         """Record another base for the database as it is."""
         if base != self.base():
             self._write_base(self._base, base)
-        self._intent.unlink(missing_ok=True)
+        self._forget_intent()
+
+    def _forget_intent(self) -> None:
+        if self._intent.exists():
+            self._intent.unlink()
+            with files.directory(self.directory) as fd:
+                os.fsync(fd)
 
     def _write_base(self, path: Path, base: AbstractSet[str]) -> None:
         with files.directory(self.directory) as fd, files.naming(path):

@@ -20,6 +20,8 @@ class Operations(NamedTuple):
     """Directories of the overlay's own packages: made anew there, they would hide what the host puts into them."""
     clear: list[str]
     """Paths of the host's files and links: a directory there goes if it holds nothing, that is whiteouts at most."""
+    follow: list[str]
+    """Directories that get owner and mode of the lower's."""
     hide: list[str]
     """Paths that only hidden packages of the host own."""
     sweep: bool
@@ -36,6 +38,7 @@ def operations(
     uncover: Iterable[str],
     hidden: Iterable[Package],
     arrived: Iterable[Package],
+    follow: Iterable[str],
     is_visible: Callable[[str], bool],
     is_other_kind: Callable[[str], bool],
     sweep: bool = False,
@@ -45,8 +48,9 @@ def operations(
 
     `kept` are the overlay's own packages that stay; `freed` are paths that nothing is the reason to hide any more, and
     `uncover` directories that such are in; `hidden` are the host's packages that the overlay hides from now on,
-    `arrived` those that come to be seen. `is_visible` says whether a package of the host that is not hidden owns a
-    path, `is_other_kind` whether one of upper and lower has a directory there and the other one something else.
+    `arrived` those that come to be seen; `follow` are directories that nobody but the host changed. `is_visible` says
+    whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of upper and lower has a
+    directory there and the other one something else.
     """
     retired, kept, arrived = list(retired), list(kept), list(arrived)
     ours = {file.path for package in kept for file in package.files}
@@ -64,7 +68,8 @@ def operations(
             for file in package.files
             if not file.is_directory and file.path not in ours and is_other_kind(file.path)
         ),
+        follow=sorted(follow),
         hide=sorted(hide),
         sweep=sweep,
-        drop=sorted(set(drop) - ours),
+        drop=sorted(drop),
     )

@@ -29,6 +29,8 @@ class PackageFile(NamedTuple):
     """Of a symbolic link; else empty."""
     kept: bool
     """Whether it is the user's rather than the package's: %config, or %ghost, which no package brings."""
+    owner: str
+    """USER:GROUP."""
 
     @property
     def is_directory(self) -> bool:
@@ -36,8 +38,8 @@ class PackageFile(NamedTuple):
         return stat.S_ISDIR(self.mode)
 
     def is_same(self, other: "PackageFile") -> bool:
-        """Whether two packages that own one path have the same file there."""
-        return (self.mode, self.digest, self.target) == (other.mode, other.digest, other.target)
+        """Whether two packages that own one path have the same file there, whoever's configuration it is."""
+        return self._replace(kept=False) == other._replace(kept=False)
 
     @property
     def is_ghost(self) -> bool:

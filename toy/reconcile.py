@@ -41,19 +41,18 @@ def decide(
     files. `several` are the packages (as they stand in file names) of which any number of versions can be installed;
     like keys, they are nobody's rival.
     """
-
-    def key(file: str) -> str:
-        package = header.package_of(file)
-        return header.label(file) if package in several or package == KEY else header.name_and_arch(file)
-
-    own, removed = _grouped(merged - base, key), _grouped(base - merged, key)
-    hosts = _grouped(host, key)
-    changed = {key(file) for file in base ^ host}
-    hidden = {file for name, files in removed.items() if name not in changed for file in files}
+    own, removed = merged - base, base - merged
+    touched = set(map(header.package_of, base ^ host))
+    hosts = {file for file in host if header.package_of(file) in touched}
+    key = _key(own | removed | base ^ host | hosts, several)
+    own_by_key, removed_by_key, hosts_by_key = _grouped(own, key), _grouped(removed, key), _grouped(hosts, key)
+    changed = set(map(key, base ^ host))
+    hidden = {file for name, files in removed_by_key.items() if name not in changed for file in files}
     retired: set[str] = set()
     unsound: set[str] = set()
     for name in changed:
-        ours, theirs = own.get(name, set()), hosts.get(name, set())
+        ours = own_by_key.get(name, set())
+        theirs = hosts_by_key.get(name, set()) - merged  # of several versions, those that the overlay shows stay
         if ours and theirs:
             if any(all(is_newer(one, other) for other in theirs) for one in ours):
                 hidden |= theirs
@@ -62,10 +61,26 @@ def decide(
                 unsound |= bad
             else:
                 retired |= ours
-        elif name in removed and not ours:
+        elif name in removed_by_key and not ours:
             hidden |= theirs
-    upper = Upper(files=merged - base - host - retired, whiteouts=frozenset(hidden))
+    upper = Upper(files=own - host - retired, whiteouts=frozenset(hidden))
     return Decision(upper, frozenset(retired), frozenset(unsound))
+
+
+def _key(files: AbstractSet[str], several: AbstractSet[str]) -> Callable[[str], str]:
+    """Return what makes packages rivals: name and architecture, whereby a package may come to be noarch or cease to."""
+    architectures: dict[str, set[str]] = {}
+    for file in files:
+        architectures.setdefault(header.package_of(file), set()).add(header.arch_of(file))
+
+    def key(file: str) -> str:
+        package = header.package_of(file)
+        if package in several or package == KEY:
+            return header.label(file)
+        known = architectures[package]
+        return package if "noarch" in known and len(known) == 2 else f"{package}.{header.arch_of(file)}"
+
+    return key
 
 
 def _grouped(files: Iterable[str], key: Callable[[str], str]) -> dict[str, set[str]]:

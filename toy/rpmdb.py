@@ -123,7 +123,7 @@ class Database:
             for number in numbers
             for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number)
             if without.isdisjoint(file for file, _ in file_names([_header(found)]))
-            for path, flags in zip(found["filenames"], found["fileflags"], strict=True)
+            for path, flags in zip(found["filenames"], found["fileflags"], strict=False)  # whoever made the header
             if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
         }
 
@@ -144,7 +144,12 @@ class Database:
             for blob in install:
                 ts.addInstall(_parsed(blob), None, "i")
             ts.check()
-            return sorted({str(problem).replace("(installed) ", "") for problem in ts.problems() or ()})
+            return sorted(
+                str(problem).replace("(installed) ", "")
+                for problem in ts.problems() or ()
+                # What is installed already meets itself here.
+                if problem.type != rpm.RPMPROB_CONFLICT or problem.pkgNEVR != problem.altNEVR
+            )
         except rpm.error as error:  # no reason to stop anything
             return [f"rpm could not check the dependencies: {error}"]
         finally:
@@ -194,6 +199,13 @@ def _parsed(blob: bytes) -> "rpm.hdr":
 
 def parse(blob: bytes) -> Package:
     """Return what a header says. Raises ToyError if rpm cannot read it."""
+    try:
+        return _parse(blob)
+    except (TypeError, ValueError) as error:  # whoever made it, it was not rpm
+        raise ToyError(f"a header makes no sense: {error}", "see: rpm -qa") from None
+
+
+def _parse(blob: bytes) -> Package:
     found = _parsed(blob)
     algorithm = _DIGESTS.get(found["filedigestalgo"] or 1, "")
     files, absent = [], set()
@@ -204,7 +216,9 @@ def parse(blob: bytes) -> Package:
             digest = f"{algorithm}:{file.digest}" if stat.S_ISREG(file.mode) and file.digest else ""
             kept = bool(file.fflags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
             # The mode is 16 bits, which some versions take for a signed number.
-            files.append(PackageFile(file.name, file.mode & 0xFFFF, digest, file.linkto or "", kept))
+            files.append(
+                PackageFile(file.name, file.mode & 0xFFFF, digest, file.linkto or "", kept, f"{file.user}:{file.group}")
+            )
     evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
     return Package(
         found["name"] or "",
@@ -233,4 +247,7 @@ def with_file_states(blob: bytes, states: Mapping[str, int]) -> Header:
 
 def is_newer(one: Package, other: Package) -> bool:
     """Say whether rpm takes the version of `one` for newer."""
-    return bool(rpm.labelCompare(one.evr, other.evr) > 0)
+    try:
+        return bool(rpm.labelCompare(one.evr, other.evr) > 0)
+    except ValueError as error:
+        raise ToyError(f"{one.label} or {other.label} makes no sense: {error}", "see: rpm -qa") from None

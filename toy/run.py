@@ -67,6 +67,7 @@ def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
                 with contextlib.suppress(BrokenPipeError):
                     for chunk in chunks:
                         process.stdin.write(chunk)
+                with contextlib.suppress(BrokenPipeError):  # what the buffer still had
                     process.stdin.close()
             except BaseException:
                 process.kill()

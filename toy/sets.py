@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from . import header
+from . import header, host
 from .headerset import HeaderSet
 from .machine import Machine
 from .plan import Upper
@@ -32,7 +32,7 @@ class Sets(NamedTuple):
         """Open the sets; `layer` is the lower layer with the host's."""
         with (
             HeaderSet.open(layer) as host_set,
-            HeaderSet.open_upper(machine.overlay) as upper,
+            HeaderSet.open_upper(machine.overlay, host.ROOT) as upper,
             HeaderSet.open(machine.directory, HIDDEN, create=True) as hidden,
         ):
             yield cls(host_set, host_set.check().files, upper, hidden)

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -30,11 +31,11 @@ def keep(machine: Machine, layer: Path) -> None:
         _keep(machine, sets)
 
 
-def _keep(machine: Machine, sets: Sets) -> tuple[AbstractSet[str] | None, AbstractSet[str]]:
-    """Return the files of the database's headers, None where there is no database yet, and those of its base."""
+def _keep(machine: Machine, sets: Sets) -> tuple[AbstractSet[str] | None, AbstractSet[str] | None]:
+    """Return the files of the database's headers, and those of its base; None where there is none."""
+    base: AbstractSet[str] | None = machine.base()
     if not machine.has_rpmdb:
-        return None, frozenset()
-    base = machine.base()
+        return None, base
     with open_database(machine) as database:
         if base is None:
             base = _guessed_base(sets, database)
@@ -51,45 +52,50 @@ def _guessed_base(sets: Sets, database: Database) -> AbstractSet[str]:
     return sets.host_files & (merged | listing.whiteouts)
 
 
-def settle(machine: Machine, layer: Path, *, run: Run) -> list[Event]:
+def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) -> None:
     """Before a launch: carry over to the host's set what the overlay changed, and make database and files follow.
 
-    `run` runs a command in the overlay. Returns what happened, once it is done.
+    `run` runs a command in the overlay. What happened is added to `happened` once it is done.
     Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever else
     cannot be read or written; nothing is lost then.
     """
     tree = WritableUpper(machine.overlay, machine.var, host.ROOT)
-    events = accounts.follow(machine.overlay, host.ROOT, machine.accounts)
-    if machine.has_rpmdb and machine.base() is None:
+    happened += accounts.follow(machine.overlay, host.ROOT, machine.accounts)
+    recorded = machine.base()
+    earlier: list[Event] = []
+    if machine.has_rpmdb and recorded is None:
         text = f"the host's packages when {machine.name} was last entered ({machine.directory}/base could not be read)"
-        events.append(Event("guessed", text))
+        happened.append(Event("guessed", text))
     with Sets.open(machine, layer) as sets:
         merged, base = _keep(machine, sets)
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
         stored = machine.intent()
-        if merged is not None and stored is not None:
+        if base is not None and stored is not None:
             done = _read(machine, stored)
-            events += _carry_out(tree, sets, done, run)
-            wanted, base = done.upper, done.host
-        if merged is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
-            with open_database(machine) as database:
+            if done.base == recorded:
+                earlier = _carry_out(tree, sets, done, run)
+                wanted, base = done.upper, done.host
+        if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
+            with contextlib.ExitStack() as stack:
                 todo = intent.decide(
                     sets,
                     tree,
-                    database,
+                    None if merged is None else stack.enter_context(open_database(machine)),
+                    recorded=recorded,
                     base=base,
                     merged=wanted.over(base),
-                    installed=merged,
+                    installed=merged or frozenset(),
                     mend=f"toy -n {machine.name} -- zypper verify",
                 )
             if base != sets.host_files or todo.upper != wanted:
+                todo = todo._replace(events=[*earlier, *todo.events])
                 machine.intend(todo.to_json())
-                events += _carry_out(tree, sets, todo, run)
+                earlier = _carry_out(tree, sets, todo, run)
                 wanted = todo.upper
         _merge(machine, sets, wanted, unchanged=wanted.over(sets.host_files) == merged)
         sets.remember(wanted.whiteouts)
-    return events
+    happened += earlier
 
 
 def _read(machine: Machine, stored: bytes) -> Intent:
@@ -108,8 +114,8 @@ def _carry_out(tree: WritableUpper, sets: Sets, todo: Intent, run: Run) -> list[
     for path, command in todo.caches:
         try:
             run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
-        except ToyError as error:
-            events.append(Event("stale", f"{path}: {error}"))
+        except ToyError:
+            events.append(Event("stale", f"{path} ({shlex.join(command)} failed in the overlay)"))
     for file, blob in todo.stand_ins.items():
         sets.upper.write(file, blob)
     sync.arrange(sets.upper, todo.upper)
@@ -156,7 +162,7 @@ def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
     """Write a header file of the overlay anew, if its database still has the header. Returns the files written."""
     if not machine.has_rpmdb:
         return []
-    with HeaderSet.open_upper(machine.overlay) as upper, open_database(machine) as database:
+    with HeaderSet.open_upper(machine.overlay, host.ROOT) as upper, open_database(machine) as database:
         number = sync.files_of(database).get(damaged.file)
         if number is None or damaged.file not in upper.list().files:
             return []

@@ -69,15 +69,37 @@ class UpperTree:
         return [
             file.path
             for file in files_of_package
-            if not file.kept and self.places(file.path) and not os.path.lexists(f"{self.lower}/{file.path}")
+            if not file.kept
+            and any(tree == self.upper for tree, _ in self.places(file.path))
+            and not os.path.lexists(f"{self.lower}/{file.path}")
         ]
 
-    def hides_another(self, path: str) -> bool:
-        """Say whether the upper has a file at a path, and another one than the lower."""
-        with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
-            if not stat.S_ISDIR(status.st_mode) and not files.is_whiteout(status):
-                return not files.same(fd, name, self.lower / path.lstrip("/"))
-        return False
+    def shadowed_by(self, path: str) -> str | None:
+        """Return where the upper has something else in front of the lower's file at a path, if it does."""
+        if path.startswith(f"/{_VAR}/"):
+            return None  # it has no lower
+        for part in (path, *folders(path)):
+            with contextlib.suppress(FileNotFoundError), self.entry(part) as (fd, name, status):
+                if files.is_whiteout(status):
+                    return None
+                if self.is_other_kind(part):
+                    return part
+                if part == path and not stat.S_ISDIR(status.st_mode):
+                    return None if files.same(fd, name, self.lower / path.lstrip("/")) else part
+                return None
+        return None
+
+    def other_mode(self, path: str) -> int | None:
+        """Return the mode (st_mode) of the upper's directory at a path, if the lower's has another mode or owner."""
+        with contextlib.suppress(OSError), self.entry(path) as (_, _, status):
+            lower = os.lstat(self.lower / path.lstrip("/"))
+            if (status.st_mode, status.st_uid, status.st_gid) != (lower.st_mode, lower.st_uid, lower.st_gid):
+                return status.st_mode if stat.S_ISDIR(lower.st_mode) else None
+        return None
+
+    def is_in_lower(self, path: str) -> bool:
+        """Say whether the lower has a file at a path."""
+        return os.path.lexists(self.lower / path.lstrip("/"))
 
     def find(self, pattern: str) -> list[str]:
         """Return the paths of files that match a pattern, see glob(7)."""
@@ -114,7 +136,7 @@ class UpperTree:
                     keep = stack.pop_all()
             except (FileNotFoundError, files.NotADirectory):
                 continue
-            with keep:
+            with keep, files.naming(tree / where):
                 yield fd, where.name, status
                 return
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
