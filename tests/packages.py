@@ -21,6 +21,7 @@ class Package:
     links: Mapping[str, str] = dataclasses.field(default_factory=dict)
     directories: tuple[str, ...] = ()
     directory_mode: str = "755"
+    owner: str = "root"
     config: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     """More lines of the preamble, such as "Requires: sh"."""
@@ -51,7 +52,7 @@ class Package:
             lines += [f"mkdir -p %{{buildroot}}{Path(path).parent}", f"ln -s {target} %{{buildroot}}{path}"]
         lines += [f"mkdir -p %{{buildroot}}{path}" for path in self.directories]
         lines += ["find %{buildroot} -exec touch --no-dereference --date=@0 {} +"]  # as reproducible builds do
-        lines += ["%files", "%defattr(-,root,root)"]
+        lines += ["%files", f"%defattr(-,{self.owner},root)"]
         lines += [f"%config(noreplace) {path}" if path in self.config else path for path in (*self.files, *self.links)]
         lines += [f"%attr({self.directory_mode},root,root) %dir {path}" for path in self.directories]
         return "\n".join([*lines, textwrap.dedent(self.scripts), ""])

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from host import Host
-from image import EDITOR, HELLO, LEGACY, LIBRARY, publish
+from image import EDITOR, HELLO, LEGACY, LIBRARY, RPMS, publish
 from overlay import start
 from packages import Package
 from truth import OVERLAY, is_current, packages
@@ -64,7 +64,9 @@ def database_and_files_agree(host: Host) -> Iterator[None]:
 def test_the_host_comes_to_have_the_same_package_or_a_newer_one(host: Host, ours: str, theirs: str) -> None:
     publish(host, TOOL[ours])
     overlay(host, "install", "tool")
-    publish(host, TOOL[theirs])
+    # Built anew: installed in the same second, the same build would leave the same header on both sides.
+    host.sh(f"rm -f {RPMS}/{TOOL[theirs].file}")
+    publish(host, replace(TOOL[theirs], tags=("Provides: another-build",)))
     on_host(host, "install", "tool")
     assert enter(host) == [f"toy: retired: tool {ours}-1 (host has {theirs}-1)"]
     assert enter(host) == []
@@ -577,3 +579,37 @@ def test_who_may_read_a_configuration_file_is_configuration(host: Host) -> None:
         "toy: kept: /etc/conf (changed in the overlay)",
     ]
     assert host.run(*OVERLAY, "stat", "-c", "%a", "/etc/conf").stdout == "600\n"
+
+
+def test_files_in_the_way_of_the_hosts_new_package_are_named(host: Host) -> None:
+    script = "cd /usr/share; echo mine > one; ln -s doc two; mkdir three; touch three/file"
+    host.run(*OVERLAY, "sh", "-ec", script)
+    publish(host, Package("new", files={"/usr/share/one/in": "", "/usr/share/two/in": "", "/usr/share/three": ""}))
+    on_host(host, "install", "new")
+    assert enter(host) == [
+        "toy: kept: /usr/share/three (changed in the overlay)",
+        "toy: shadowed: /usr/share/one (the host has another one; the overlay keeps its own)",
+        "toy: shadowed: /usr/share/two (the host has another one; the overlay keeps its own)",
+    ]
+    host.sh(f"cd {UPPER}/usr/share; rm -r one two three")
+
+
+def test_a_file_that_the_hosts_update_left_as_it_was(host: Host) -> None:
+    host.run(*OVERLAY, "sh", "-c", "echo mine >> /etc/editor.conf")
+    publish(host, replace(EDITOR, version="2"))
+    on_host(host, "update")
+    assert enter(host) == []
+
+
+def test_a_cache_that_only_the_overlay_has_stays(host: Host) -> None:
+    cache = "/usr/share/icons/mine/icon-theme.cache"
+    host.run(*OVERLAY, "sh", "-c", f"mkdir -p {cache.rsplit('/', 1)[0]}; echo mine > {cache}")
+    on_host(host, "install", "hello")
+    assert host.run(*OVERLAY, "cat", cache).stdout == "mine\n"
+
+
+def test_the_same_content_with_another_owner_is_a_conflict(host: Host) -> None:
+    publish(host, replace(OURS, owner="daemon"), replace(THEIRS, files={"/usr/share/thing": "ours"}))
+    overlay(host, "install", "ours")
+    on_host(host, "install", "theirs")
+    assert enter(host) == [CONFLICT]

@@ -28,8 +28,7 @@ class WritableUpper(UpperTree):
         self._show(operations.show)
         for path in operations.merge:
             self._merge(path)
-        for path in operations.clear:
-            self._clear(path)
+        stays += [path for path in operations.clear if not self._clear(path)]
         for path in operations.follow:
             self._follow(path)
         for path in sorted(operations.hide, reverse=True):
@@ -129,22 +128,23 @@ class WritableUpper(UpperTree):
                 with files.opened(fd, name) as directory:
                     files.set_opaque(directory, False)
 
-    def _clear(self, path: str) -> None:
-        """Remove a directory that holds nothing but directories and whiteouts."""
+    def _clear(self, path: str) -> bool:
+        """Remove a directory that holds nothing but directories and whiteouts. Returns whether it is gone."""
         if not self.places(path):
-            return
+            return True
         found = list(files.walk(self.upper, PurePath(path).relative_to("/")))
         for here, _ in found:
             with files.directory(self.upper, here) as fd:
                 inner = [os.stat(name, dir_fd=fd, follow_symlinks=False) for name in os.listdir(fd)]
                 if not all(stat.S_ISDIR(status.st_mode) or files.is_whiteout(status) for status in inner):
-                    return
+                    return False
         for here, _ in reversed(found):
             with files.directory(self.upper, here) as fd:
                 for name in os.listdir(fd):
                     os.unlink(name, dir_fd=fd)
             with files.directory(self.upper, here.parent) as fd:
                 os.rmdir(here.name, dir_fd=fd)
+        return True
 
     def _follow(self, path: str) -> None:
         """Give a directory owner and mode of the lower's."""

@@ -121,6 +121,7 @@ def decide(
 
         owned = {file.path for package in kept for file in package.files}
         stale = [cache for cache in caches.in_upper(tree.find) if cache[0] not in owned]
+        clashed = {path for paths in clashes.values() for path in paths}
         new, uncover = _new(load, tree, database, arrived)
         todo = operations(
             retired=map(load, sorted(decision.retired)),
@@ -131,7 +132,7 @@ def decide(
             arrived=map(load, arrived),
             follow=_follow(load, tree, database, arrived) - owned,
             is_visible=is_visible,
-            is_other_kind=tree.is_other_kind,
+            is_other_kind=lambda path: path not in clashed and tree.is_other_kind(path),
             sweep=not removed <= host_files | hidden,
             drop=[path for path, _ in stale if tree.is_in_lower(path)],
         )
@@ -141,7 +142,7 @@ def decide(
     events = [
         *_retired(load, decision, host_files),
         *_conflicts(load, clashes, stand_ins.keys()),
-        *_shadowed(load, tree, database, arrived, kept, todo),
+        *_shadowed(load, tree, database, arrived, known=owned | clashed, todo=todo),
         *_broken(database, load, stand_in, gone=installed - now, come=now - installed, mend=mend),
         Event(
             FOLLOWED, f"the host (packages that came: {len(host_files - base)}, that went: {len(base - host_files)})"
@@ -277,12 +278,12 @@ def _shadowed(
     tree: UpperTree,
     database: Database | None,
     arrived: Iterable[str],
-    kept: Iterable[Package],
+    *,
+    known: AbstractSet[str],
     todo: Operations,
 ) -> Iterator[Event]:
-    """Yield the files of the host's new packages that have another file, of none of the packages kept, before them."""
-    known = {file.path for package in kept for file in package.files} | set(todo.drop) | set(todo.clear)
-    known |= {file.path for file in todo.remove}
+    """Yield the files of the host's new packages that have another file, at no path that is known, before them."""
+    known = known | {*todo.drop, *todo.clear, *(file.path for file in todo.remove)}
     found = set()
     for name in arrived:
         for file in load(name).files:

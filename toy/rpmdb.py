@@ -211,13 +211,15 @@ def _parse(blob: bytes) -> Package:
     files, absent = [], set()
     for file in rpm.files(found):
         if file.state != header.NORMAL:
-            absent.add(file.name)
+            absent.add(str(file.name))
         else:
             digest = f"{algorithm}:{file.digest}" if stat.S_ISREG(file.mode) and file.digest else ""
             kept = bool(file.fflags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
             # The mode is 16 bits, which some versions take for a signed number.
             files.append(
-                PackageFile(file.name, file.mode & 0xFFFF, digest, file.linkto or "", kept, f"{file.user}:{file.group}")
+                PackageFile(
+                    str(file.name), file.mode & 0xFFFF, digest, file.linkto or "", kept, f"{file.user}:{file.group}"
+                )
             )
     evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
     return Package(
