@@ -613,3 +613,14 @@ def test_the_same_content_with_another_owner_is_a_conflict(host: Host) -> None:
     overlay(host, "install", "ours")
     on_host(host, "install", "theirs")
     assert enter(host) == [CONFLICT]
+
+
+def test_one_installation_on_both_sides(host: Host) -> None:
+    """As two that fall into one second: the headers are the same, byte for byte."""
+    overlay(host, "install", "hello")
+    host.sh(f"cp -a {UPPER}/usr/bin/hello /usr/bin")
+    host.sh(f"cat {UPPER}/usr/lib/sysimage/rpm-headers/hello*.hdr | rpmdb --importdb")
+    assert enter(host) == ["toy: retired: hello 1-1 (host has 1-1)"]
+    assert not in_upper(host, "/usr/bin/hello")
+    on_host(host, "remove", "hello")
+    assert host.run(*OVERLAY, "ls", "/usr/bin/hello", check=False).returncode == 2

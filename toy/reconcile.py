@@ -52,7 +52,8 @@ def decide(
     unsound: set[str] = set()
     for name in changed:
         ours = own_by_key.get(name, set())
-        theirs = hosts_by_key.get(name, set()) - merged  # of several versions, those that the overlay shows stay
+        # Of several versions, those of the host's that the overlay showed before stay.
+        theirs = hosts_by_key.get(name, set()) - (merged - own)
         if ours and theirs:
             if any(all(is_newer(one, other) for other in theirs) for one in ours):
                 hidden |= theirs
