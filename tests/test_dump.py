@@ -32,9 +32,12 @@ def dump(database: Path, root: Path, depth: Depth = Depth.EVERYTHING) -> Dumped:
 
 
 def merge(root: Path, path: Path) -> None:
-    path.mkdir()
+    def new() -> Path:
+        path.mkdir()
+        return path
+
     with HeaderSet.open(root) as header_set:
-        sync.merge(path, dict.fromkeys(header_set.check().files, header_set))
+        sync.merge(new, dict.fromkeys(header_set.check().files, header_set))
 
 
 def header_files(root: Path) -> list[Path]:

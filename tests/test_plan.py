@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The three-way merge of sets, and the stamp's look at a database's history, for any sets and histories."""
 
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,9 +51,9 @@ databases = st.dictionaries(st.integers(1, 40), st.integers(1, 3))
 
 @given(databases)
 def test_a_stamp_keeps_every_transaction(transactions: dict[int, int]) -> None:
-    stamp = Stamp.of("cookie", transactions)
+    stamp = Stamp.of({"package": sorted(transactions)}, transactions)
     assert stamp.transactions == transactions
-    assert Stamp.from_json(stamp.to_json()) == stamp
+    assert Stamp.from_bytes(stamp.to_bytes()) == stamp
 
 
 @given(earlier=databases, erased=st.sets(st.integers(1, 40)), added=st.integers(0, 5))
@@ -59,7 +61,7 @@ def test_what_came_since(earlier: dict[int, int], erased: set[int], added: int) 
     last = max(earlier, default=0)
     new = {last + offset: 9 for offset in range(1, added + 1)}
     now = {number: tid for number, tid in earlier.items() if number not in erased} | new
-    assert Stamp.of("b", now).added_since(Stamp.of("a", earlier)) == list(new)
+    assert Stamp.of({}, now).added_since(Stamp.of({}, earlier)) == list(new)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +73,22 @@ def test_what_came_since(earlier: dict[int, int], erased: set[int], added: int) 
     ],
 )
 def test_another_history_is_noticed(earlier: dict[int, int], now: dict[int, int]) -> None:
-    assert Stamp.of("b", now).added_since(Stamp.of("a", earlier)) is None
+    assert Stamp.of({}, now).added_since(Stamp.of({}, earlier)) is None
+
+
+def test_another_name_is_another_stamp() -> None:
+    assert Stamp.of({"one": [1]}, {1: 5}) != Stamp.of({"other": [1]}, {1: 5})
+
+
+def test_a_stamp_is_small_even_if_each_package_came_by_itself() -> None:
+    stamp = Stamp.of({}, {number: 1_700_000_000 + 7 * number for number in range(10_000)})
+    assert len(stamp.to_bytes()) < 10_000
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", b"null", b'["a"]', b'["a", [1]]', b'["a", [["x", 1, 1]]]', b"\xff"]
 )
 def test_a_damaged_stamp_is_a_value_error(content: bytes) -> None:
-    with pytest.raises(ValueError):
-        Stamp.from_json(content)
+    for stored in (content, zlib.compress(content), zlib.compress(b" " * (1 << 24) + b"[]")):
+        with pytest.raises(ValueError):
+            Stamp.from_bytes(stored)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 from . import files
 from .events import Event
+from .seen import ACCOUNTS
 
 _ETC = PurePath("etc")
 
@@ -23,9 +24,7 @@ _NUMBER: Mapping[str, int] = {"passwd": 2, "group": 2}
 _BY_LINE = frozenset({"subuid", "subgid"})
 """Files in which one name may have several entries: subuid(5)."""
 
-FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
-
-FOLLOWED = frozenset(f"/{_ETC}/{name}{suffix}" for name in FILES for suffix in ("", "-"))
+FOLLOWED = frozenset(f"/{_ETC}/{name}{suffix}" for name in ACCOUNTS for suffix in ("", "-"))
 """Their paths, and those of the copies that useradd(8) and the like keep of them."""
 
 
@@ -37,7 +36,7 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
     happened = []
     saved.mkdir(mode=0o700, exist_ok=True)
     with files.directory(saved) as saved_fd:
-        for name in FILES:
+        for name in ACCOUNTS:
             now, then = _read(lower, _ETC, name), _read(saved, PurePath(), name)
             if now is None or now == then:
                 continue

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import files
+from .errors import printable
 
 _FEW = 5
 """Lines that a launch says at most."""
@@ -73,10 +74,3 @@ def last(log: Path) -> Reconciliation | None:
         return None
     time = entries[-1][0]
     return Reconciliation(time, [Event(kind.rstrip(":"), text) for when, kind, text in entries if when == time])
-
-
-def printable(text: str) -> str:
-    """Return text as a terminal and a log can have it: a path in an overlay may hold control characters."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

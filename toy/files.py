@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Files as root must handle them in a tree that somebody else may have arranged.
 
-No symbolic link is followed on the way, nothing half-written gets a final name, a lock goes with its process.
+No symbolic link is followed on the way, and nothing half-written gets a final name.
 """
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import stat
@@ -143,19 +142,6 @@ def naming(path: Path) -> Iterator[None]:
         if isinstance(error.filename, str) and error.filename.startswith("/"):
             raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
-
-
-@contextlib.contextmanager
-def locked(dir_fd: int, *, wait: bool = True) -> Iterator[None]:
-    """Hold the exclusive flock(2) of an open directory; nothing is left on disk, and it ends with the process.
-
-    Raises BlockingIOError if somebody else has it and `wait` is false.
-    """
-    fcntl.flock(dir_fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    try:
-        yield
-    finally:
-        fcntl.flock(dir_fd, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager

@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from . import files, header
 from .errors import DamagedHeader, ToyError
+from .lock import Locked
+from .machine import HEADERS
 from .stamp import Stamp
 
-DIRECTORY = PurePath("usr/lib/sysimage/rpm-headers")
+DIRECTORY = PurePath(HEADERS)
 """Below the root. %_toy_headersdir of rpm-macros/macros.toy is the same."""
 
 STAMP = ".stamp"
@@ -43,7 +45,7 @@ class HeaderSet:
 
         Raises FileNotFoundError if there is none, other OSErrors if it cannot be made.
         """
-        with files.directory(root, below, create=create) as fd, files.locked(fd):
+        with files.directory(root, below, create=create) as fd, Locked(fd):
             yield cls(root / below, fd)
 
     @classmethod
@@ -124,7 +126,7 @@ class HeaderSet:
     def stamp(self) -> Stamp | None:
         """The stamp, or None where there is none that can be read."""
         try:
-            return Stamp.from_json(files.read(self._fd, STAMP))
+            return Stamp.from_bytes(files.read(self._fd, STAMP))
         except (OSError, ValueError):
             return None
 
@@ -135,4 +137,4 @@ class HeaderSet:
                 os.unlink(STAMP, dir_fd=self._fd)
         elif stamp != self.stamp:
             with files.naming(self.path / STAMP):
-                files.write(self._fd, STAMP, stamp.to_json())
+                files.write(self._fd, STAMP, stamp.to_bytes())

@@ -3,8 +3,6 @@
 
 import os
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 from .errors import ToyError
 
@@ -14,23 +12,26 @@ TOOLS = ("setpriv", "unshare", "mount")
 MOUNT_FAILED = 32
 """mount(8)'s exit status, handed on by `in_own_namespaces`."""
 
+GATE = 3
+"""The descriptor on which a command that is `gated` waits for a line, with the overlay mounted."""
+
 # The kernel lets a lower layer change between two mounts only if none of these was ever on
 # (Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems").
 _SAFE = "redirect_dir=off,metacopy=off,index=off,xino=off"
 
 
-def _escape(path: Path) -> str:
-    return os.fspath(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+def _escape(path: str) -> str:
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
-def _source(upper: Path) -> str:
+def _source(upper: str) -> str:
     """Return what stands as the source of the mount: it tells one upper from another, whatever its path is for whom."""
-    status = upper.stat()
+    status = os.stat(upper)
     return f"toy:{status.st_dev}:{status.st_ino}"
 
 
 def in_own_namespaces(
-    command: Sequence[str], *, lower: Sequence[Path], upper: Path, work: Path, merged: Path
+    command: list[str], *, lower: list[str], upper: str, work: str, merged: str, gated: bool
 ) -> list[str]:
     """Return the command line that runs `command` with the overlay mounted on `merged`.
 
@@ -38,13 +39,15 @@ def in_own_namespaces(
     starts this (even by SIGKILL) everything in them ends. `lower` is listed uppermost first.
     """
     layers = ":".join(map(_escape, lower))
+    script = f'mount -t overlay -o "$0" "$1" "$2" 2>/dev/null || exit {MOUNT_FAILED}; shift 2; '
+    script += f"read -r _ <&{GATE} || exit; exec {GATE}<&-; " if gated else ""
     options = f"lowerdir={layers},upperdir={_escape(upper)},workdir={_escape(work)},{_SAFE}"
     return [
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
         # sh stays, as the first process of the namespace: it reaps the others.
-        "sh", "-c", f'mount -t overlay -o "$0" "$1" "$2" 2>/dev/null || exit {MOUNT_FAILED}; shift 2; "$@"; exit $?',
-        options, _source(upper), os.fspath(merged), *command,
+        "sh", "-c", f'{script}"$@"; exit $?',
+        options, _source(upper), merged, *command,
     ]  # fmt: skip
 
 
@@ -56,7 +59,7 @@ def failure(machine: str) -> ToyError:
     return ToyError(f"cannot mount the overlay of machine {machine}", "the kernel's log says why: dmesg | tail")
 
 
-def users(upper: Path) -> list[int]:
+def users(upper: str) -> list[int]:
     """Return the processes whose mount namespace has an overlay with this upper."""
     source = f" overlay {_source(upper)} ".encode()  # after the type, see proc_pid_mountinfo(5)
     namespaces: dict[str, bool] = {}
@@ -74,7 +77,7 @@ def users(upper: Path) -> list[int]:
     return found
 
 
-def wait_until_unused(upper: Path, *, seconds: float = 10) -> None:
+def wait_until_unused(upper: str, *, seconds: float = 10) -> None:
     """Wait until nobody has the upper mounted: what a killed launch began takes a moment to end.
 
     Two mounts of one upper are undefined. Raises ToyError naming a process if it does not come to be unused.

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of systemd-nspawn(1), as a pure function."""
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-
 ENVIRONMENT = {"SYSTEMD_NSPAWN_LOCK": "0"}
 """For nspawn itself: a machine has a lock of its own, and nspawn's would stay behind after SIGKILL."""
 
@@ -15,20 +11,20 @@ _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "http_proxy", "https_
 _WRAPPER = 'trap : HUP INT QUIT TERM; (exec "$@"); exit $?'
 
 
-def bind(source: Path, target: Path | None = None) -> str:
+def bind(source: str, target: str | None = None) -> str:
     """Return the value of a --bind= option."""
     parts = [source] if target is None else [source, target]
-    return ":".join(os.fspath(part).replace("\\", "\\\\").replace(":", "\\:") for part in parts)
+    return ":".join(part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
 
 
 def command_line(
     machine: str,
-    root: Path,
-    command: Sequence[str],
+    root: str,
+    command: list[str],
     *,
-    binds: Iterable[str],
-    read_only_binds: Iterable[str],
-    environment: Mapping[str, str],
+    binds: list[str],
+    read_only_binds: list[str],
+    environment: dict[str, str],
 ) -> list[str]:
     """Return the command line that runs `command`, or a login shell if it is empty, in the tree `root`.
 

@@ -3,14 +3,20 @@
 
 import contextlib
 import os
+import site
 import stat
+import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+if sys.flags.no_site:  # toy does without until here: of all it imports, rpm alone lies in a directory for packages
+    site.main()
+
 import rpm
 
-from . import header, run
+from . import header, run, seen
 from .errors import ToyError
 from .header import Header, file_names
 from .package import Package, PackageFile, is_plain
@@ -62,6 +68,7 @@ class Database:
     def __init__(self, path: Path, transaction_set: "rpm.TransactionSet") -> None:
         self.path = path
         self._ts = transaction_set
+        self._packages: dict[str, list[int]] | None = None
 
     @classmethod
     @contextlib.contextmanager
@@ -85,15 +92,19 @@ class Database:
             yield key, [number for number, _ in index.instances()]
 
     def packages(self) -> dict[str, list[int]]:
-        """Return the hdrNums of each package name; no header is read."""
-        return {str(name): numbers for name, numbers in self._index("name")}
+        """Return the hdrNums of each package name, as of the last `stamp`; no header is read."""
+        if self._packages is None:
+            self._packages = {str(name): numbers for name, numbers in self._index("name")}
+        return self._packages
 
     def stamp(self) -> Stamp:
         """Return the stamp of the database as it is now; no header is read."""
-        transactions = {number: 0 for numbers in self.packages().values() for number in numbers}
+        self._packages = None  # SQLite takes its time for a whole index if what it knows of its tables is outdated
+        packages = self.packages()
+        transactions = {number: 0 for numbers in packages.values() for number in numbers}
         for tid, installed in self._index("installtid"):
             transactions |= dict.fromkeys(installed, int(tid))
-        return Stamp.of(self._ts.dbCookie() or "", transactions)
+        return Stamp.of(packages, transactions)
 
     def headers(self, numbers: Iterable[int]) -> Iterator[Header]:
         """Yield the headers with these hdrNums. Raises ToyError if one cannot be read."""
@@ -176,13 +187,67 @@ def _header(found: "rpm.hdr") -> Header:
     return Header(found["name"] or "", version, str(found["release"]), found["arch"] or "", found.unload())
 
 
-def build(path: Path, contents: Iterable[bytes]) -> str:
-    """Make a database in the empty directory `path` from header files' contents. Returns what rpm said, if anything.
+def _files(path: Path) -> list[Path]:
+    """Return what makes up a database; SQLite makes its -shm anew."""
+    with os.scandir(path) as entries:
+        return sorted(
+            Path(entry.path)
+            for entry in entries
+            if entry.is_file(follow_symlinks=False) and entry.name[0] != "." and not entry.name.endswith("-shm")
+        )
+
+
+_TICK = 20_000_000
+"""Nanoseconds after which a file that changes once more gets another time: kernels count in steps of up to 10 ms."""
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a database into an empty directory, sharing its blocks where the file system can.
+
+    It is as the original was at one moment, whoever has that open. Raises ToyError if somebody wrote to it meanwhile:
+    rpm's lock would rather make rpm fail than wait.
+    """
+    paths = [os.fspath(path) for path in _files(source)]
+    while any(time.time_ns() - os.stat(path).st_mtime_ns in range(_TICK) for path in paths):
+        time.sleep(_TICK / 10**9)
+    before = seen.of_files(paths)
+    run.run(["cp", "--reflink=auto", "--preserve=mode", "--", *paths, os.fspath(target)])
+    if [os.fspath(path) for path in _files(source)] != paths or seen.of_files(paths) != before:
+        raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
+
+
+def erase(path: Path, numbers: Iterable[int]) -> None:
+    """Erase the headers with these hdrNums from a database, and nothing else anywhere.
+
+    Raises ToyError if that cannot be done. librpm crashes over headers that make no sense: it is at work in a process
+    of its own.
+    """
+
+    def in_child() -> bool:
+        rpm.addMacro("_dbpath", os.fspath(path))
+        ts = rpm.TransactionSet()
+        ts.setVSFlags(_UNCHECKED)
+        for number in numbers:
+            ts.addErase(number)
+        ts.setFlags(
+            rpm.RPMTRANS_FLAG_JUSTDB
+            | rpm.RPMTRANS_FLAG_NOSCRIPTS
+            | rpm.RPMTRANS_FLAG_NOTRIGGERS
+            | rpm.RPMTRANS_FLAG_NOPLUGINS
+        )
+        return not ts.run(lambda *_: None, None)
+
+    if not run.forked(in_child):
+        raise Unusable(f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
+
+
+def import_headers(path: Path, contents: Iterable[bytes]) -> str:
+    """Import the contents of header files into a database, if need be a new one. Returns what rpm said, if anything.
 
     rpmdb(8) passes over a header that it does not like, or has no space for, and says that all is well: the caller
     reads the database back and compares.
     """
-    # Without --initdb first: that would fsync after every header.
+    # No --initdb for a new one: that would fsync after every header.
     return run.feed(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)
 
 

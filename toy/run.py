@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Processes: the only module that starts any."""
+"""Processes: the only module that starts any.
 
-import contextlib
+On the way that every launch goes (see `launch`): modules that take time are imported where they are used.
+"""
+
+from __future__ import annotations
+
 import os
-import shlex
-import signal
-import socket
-import subprocess
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import NamedTuple
 
 from .errors import ToyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _PACKAGES = {
     "mount": "util-linux",
@@ -35,10 +35,10 @@ def require(*tools: str) -> None:
             raise missing(tool)
 
 
-def run(
-    command: Sequence[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] = MappingProxyType({})
-) -> None:
+def run(command: Sequence[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:
     """Run a command to its end. Raises ToyError, with the last line of its stderr, if it fails."""
+    import subprocess
+
     try:
         done = subprocess.run(
             command,
@@ -46,7 +46,7 @@ def run(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=pass_fds,
-            env={**os.environ, **environment},
+            env={**os.environ, **(environment or {})},
         )
     except FileNotFoundError:
         raise missing(command[0]) from None
@@ -56,6 +56,10 @@ def run(
 
 def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
     """Run a command with the chunks on its stdin, and return its last word on stderr. Raises ToyError if it fails."""
+    import contextlib
+    import subprocess
+    import tempfile
+
     with tempfile.TemporaryFile() as stderr:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr)
@@ -79,59 +83,87 @@ def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
     return said
 
 
+def forked(action: Callable[[], bool]) -> bool:
+    """Return what a function returns, called in a process of its own; False if that process does not survive it."""
+    pid = os.fork()
+    if pid == 0:
+        done = False
+        try:
+            done = action()
+        finally:
+            os._exit(0 if done else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
 def _last_line(stderr: bytes) -> str:
     return stderr.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def _failed(command: Sequence[str], status: int, said: str) -> ToyError:
+    import shlex
+
     return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"try it by hand: {shlex.join(command)}")
 
 
-class Outcome(NamedTuple):
-    """How a supervised command ended."""
-
-    status: int
-    """Its exit status, 128 + N if signal N killed it."""
-    ready: bool
-    """Whether it ever said that it was up."""
-
-
-def supervised(command: Sequence[str], *, environment: Mapping[str, str]) -> Outcome:
+def supervised(command: list[str], *, gate: int, environment: dict[str, str]) -> tuple[int, bool]:
     """Run systemd-nspawn, somewhere in `command`, on our stdin, stdout and stderr.
 
     Without a terminal of its own, its payload would not get the signals that we get: they are handed on to the
-    payload's process group. Readiness is what sd_notify(3) says.
+    payload's process group. The command gets a line on the descriptor `gate` once all that is in place: what comes
+    before it may take its time meanwhile. Returns the exit status, 128 + N if signal N killed it, and whether it ever
+    said that it was up, by sd_notify(3).
     """
-    terminal = os.isatty(0) and os.isatty(1)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications, contextlib.ExitStack() as stack:
-        notifications.bind("")  # an address of the kernel's choice, which is gone with us
-        address = notifications.getsockname().decode().replace("\0", "@")
+    address = f"toy/{os.getpid()}/{os.urandom(8).hex()}"
+    pid, opened = _spawn(command, gate, {**os.environ, **environment, "NOTIFY_SOCKET": f"@{address}"})
+    import signal
+    import socket
+
+    def hand_on(number: int, _frame: object) -> None:
+        payload = _payload(pid)
+        if payload is None:  # not started yet
+            os.kill(pid, signal.SIGKILL)
+        else:
+            os.killpg(payload, number)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(f"\0{address}")
         notifications.setblocking(False)
-        process: subprocess.Popen[bytes] | None = None
-
-        def hand_on(number: int, _frame: object) -> None:
-            if process is None:
-                return
-            payload = _payload(process.pid)
-            if payload is None:  # not started yet
-                process.kill()
-            else:
-                os.killpg(payload, number)
-
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-            stack.callback(signal.signal, number, signal.signal(number, hand_on))
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment, "NOTIFY_SOCKET": address},
-            # nspawn takes a ^C for itself; on a terminal it sets that to raw mode, and there is none.
-            process_group=None if terminal else 0,
-        )
-        status = process.wait()
+        numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+        handlers = [signal.signal(number, hand_on) for number in numbers]
+        try:
+            os.write(opened, b"\n")
+        except BrokenPipeError:
+            pass  # it ended early, and its status says why
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(opened)
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
         ready = False
-        with contextlib.suppress(BlockingIOError):
+        try:
             while not ready:
                 ready = b"READY=1" in notifications.recv(4096).splitlines()
-    return Outcome(128 - status if status < 0 else status, ready)
+        except BlockingIOError:
+            pass
+    return 128 - status if status < 0 else status, ready
+
+
+def _spawn(command: list[str], gate: int, environment: dict[str, str]) -> tuple[int, int]:
+    """Start nspawn. Returns its process number, and the descriptor to write to what is read from the gate.
+
+    It takes a ^C for itself, so without a terminal it gets a process group of its own; a terminal it sets to raw mode,
+    and there is none then.
+    """
+    read_end, write_end = os.pipe()
+    actions = [(os.POSIX_SPAWN_DUP2, read_end, gate)]
+    try:
+        if os.isatty(0) and os.isatty(1):
+            pid = os.posix_spawnp(command[0], command, environment, file_actions=actions)
+        else:
+            pid = os.posix_spawnp(command[0], command, environment, file_actions=actions, setpgroup=0)
+    except FileNotFoundError:
+        raise missing(command[0]) from None
+    os.close(read_end)
+    return pid, write_end
 
 
 def _payload(ancestor: int) -> int | None:

@@ -2,6 +2,7 @@
 """The header sets that one machine is made of, open together."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
@@ -11,9 +12,6 @@ from . import header, host
 from .headerset import HeaderSet
 from .machine import Machine
 from .plan import Upper
-
-HIDDEN = PurePath("hidden")
-"""In a machine's directory."""
 
 
 class Sets(NamedTuple):
@@ -32,8 +30,8 @@ class Sets(NamedTuple):
         """Open the sets; `layer` is the lower layer with the host's."""
         with (
             HeaderSet.open(layer) as host_set,
-            HeaderSet.open_upper(machine.overlay, host.ROOT) as upper,
-            HeaderSet.open(machine.directory, HIDDEN, create=True) as hidden,
+            HeaderSet.open_upper(Path(machine.overlay), host.ROOT) as upper,
+            HeaderSet.open(*hidden_of(machine), create=True) as hidden,
         ):
             yield cls(host_set, host_set.check().files, upper, hidden)
 
@@ -44,6 +42,11 @@ class Sets(NamedTuple):
             self.hidden.write(file, self.host.read_blob(file))
         for file in sorted(known - hidden):
             self.hidden.remove(file)
+
+
+def hidden_of(machine: Machine) -> tuple[Path, PurePath]:
+    """Return where a machine's set of the headers lies that it hides: a trusted directory, and the place in it."""
+    return Path(machine.directory), PurePath(os.path.basename(machine.hidden))
 
 
 def perhaps_standing_in(upper: Upper) -> set[str]:

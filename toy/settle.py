@@ -15,8 +15,10 @@ from .events import Event
 from .headerset import HeaderSet
 from .intent import Intent
 from .machine import Machine
+from .merged import Merged
 from .rpmdb import Database
 from .sets import Sets, perhaps_standing_in
+from .sync import Start
 
 Run = Callable[[Sequence[str]], None]
 """Runs a command in the overlay, to its end. Raises ToyError if it fails."""
@@ -33,8 +35,9 @@ def keep(machine: Machine, layer: Path) -> None:
 
 def _keep(machine: Machine, sets: Sets) -> tuple[AbstractSet[str] | None, AbstractSet[str] | None]:
     """Return the files of the database's headers, and those of its base; None where there is none."""
-    base: AbstractSet[str] | None = machine.base()
-    if not machine.has_rpmdb:
+    record = Merged(machine)
+    base: AbstractSet[str] | None = record.base()
+    if not record.exists:
         return None, base
     with open_database(machine) as database:
         if base is None:
@@ -59,18 +62,21 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
     Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever else
     cannot be read or written; nothing is lost then.
     """
-    tree = WritableUpper(machine.overlay, machine.var, host.ROOT)
-    happened += accounts.follow(machine.overlay, host.ROOT, machine.accounts)
-    recorded = machine.base()
+    record = Merged(machine)
+    record.finish()
+    upper = Path(machine.overlay)
+    tree = WritableUpper(upper, Path(machine.var), host.ROOT)
+    happened += accounts.follow(upper, host.ROOT, Path(machine.accounts))
+    recorded = record.base()
     earlier: list[Event] = []
-    if machine.has_rpmdb and recorded is None:
-        text = f"the host's packages when {machine.name} was last entered ({machine.directory}/base could not be read)"
+    if record.exists and recorded is None:
+        text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
     with Sets.open(machine, layer) as sets:
         merged, base = _keep(machine, sets)
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
-        stored = machine.intent()
+        stored = record.intent()
         if base is not None and stored is not None:
             done = _read(machine, stored)
             if done.base == recorded:
@@ -90,10 +96,10 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
                 )
             if base != sets.host_files or todo.upper != wanted:
                 todo = todo._replace(events=[*earlier, *todo.events])
-                machine.intend(todo.to_json())
+                record.intend(todo.to_json())
                 earlier = _carry_out(tree, sets, todo, run)
                 wanted = todo.upper
-        _merge(machine, sets, wanted, unchanged=wanted.over(sets.host_files) == merged)
+        _merge(machine, sets, wanted, merged)
         sets.remember(wanted.whiteouts)
     happened += earlier
 
@@ -102,9 +108,8 @@ def _read(machine: Machine, stored: bytes) -> Intent:
     try:
         return Intent.from_json(stored)
     except ValueError:
-        path = machine.directory / "intent"
         raise ToyError(
-            f"{path} is damaged, so what it was about is not finished", "move it away, then see: toy -- rpm -Va"
+            f"{machine.intent} is damaged, so what it was about is not finished", "move it away, see: toy -- rpm -Va"
         ) from None
 
 
@@ -122,23 +127,30 @@ def _carry_out(tree: WritableUpper, sets: Sets, todo: Intent, run: Run) -> list[
     return [*todo.events, *events]
 
 
-def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, *, unchanged: bool) -> None:
+def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, have: AbstractSet[str] | None) -> None:
+    """Make a database of the host's set with `wanted` over it; `have` are the files of the one there is, if any."""
     host_files = sets.host_files
+    record, machine_var = Merged(machine), Path(machine.var)
+    files = wanted.over(host_files)
+    unchanged = files == have
     if not unchanged:
-        new = machine.new_rpmdb()
-        merged = wanted.over(host_files)
-        sync.merge(new, {file: sets.upper if file in wanted.files else sets.host for file in merged})
+        starts = [Start(rpmdb.dbpath(), host_files, sets.host.stamp)]
+        if have is not None:
+            with open_database(machine) as database:
+                starts.append(Start(record.path, have, database.stamp()))
+        contents = {file: sets.upper if file in wanted.files else sets.host for file in files}
+        new = sync.merge(record.new, contents, starts=starts)
         # libsolv knows solvables by hdrNum, and these are new.
-        var.forget_installed(machine.var)
-    if machine.base() != host_files:
+        var.forget_installed(machine_var)
+    if record.base() != host_files:
         with open_database(machine) if unchanged else Database.open(new) as database:
             owned = database.paths_below("/var")
             of_host = database.paths_below("/var", without=wanted.files - perhaps_standing_in(wanted))
-            var.seed(machine.var, of_host, ours=owned - of_host, record=machine.seeded)
+            var.seed(machine_var, of_host, ours=owned - of_host, record=Path(machine.seeded))
     if unchanged:
-        machine.rebase(host_files)
+        record.rebase(host_files)
     else:
-        machine.commit(host_files)
+        record.commit(host_files)
     with open_database(machine) as database:
         sets.upper.stamp = database.stamp()
 
@@ -151,7 +163,7 @@ def open_database(machine: Machine) -> Iterator[Database]:
             if not entry.is_file(follow_symlinks=False):
                 raise ToyError(f"{entry.path} is not a regular file", "move it away and try again")
     try:
-        with Database.open(machine.rpmdb) as database:
+        with Database.open(Path(machine.rpmdb)) as database:
             yield database
     except rpmdb.Unusable as error:
         mend = f"to have it made anew from the header set: mv {machine.rpmdb} {machine.rpmdb}.damaged"
@@ -160,9 +172,9 @@ def open_database(machine: Machine) -> Iterator[Database]:
 
 def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
     """Write a header file of the overlay anew, if its database still has the header. Returns the files written."""
-    if not machine.has_rpmdb:
+    if not Merged(machine).exists:
         return []
-    with HeaderSet.open_upper(machine.overlay, host.ROOT) as upper, open_database(machine) as database:
+    with HeaderSet.open_upper(Path(machine.overlay), host.ROOT) as upper, open_database(machine) as database:
         number = sync.files_of(database).get(damaged.file)
         if number is None or damaged.file not in upper.list().files:
             return []

@@ -1,31 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The stamp of a database: what it looked like when its header set was brought in line."""
 
+import hashlib
 import json
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+_LONGEST = 4 << 20
+"""Bytes of JSON: one of 10,000 packages, each of a transaction of its own, has 0.2 MB. An overlay may bring anything."""
 
 
 class Stamp(NamedTuple):
     """One state of a database, as `rpmdb.Database.stamp` sees it without reading a header.
 
-    rpm's cookie is made of names and hdrNums: another version under a known hdrNum, in a database that was
+    rpm's own cookie is made of names and hdrNums: another version under a known hdrNum, in a database that was
     rebuilt or put back, has the same one. The transaction that installed it is another one, though.
     """
 
-    cookie: str
+    names: str
+    """A digest of the package names, with their hdrNums."""
     runs: tuple[tuple[int, int, int], ...]
     """(first hdrNum, last hdrNum, id of the transaction that installed them), ascending."""
 
     @classmethod
-    def of(cls, cookie: str, transactions: dict[int, int]) -> "Stamp":
-        """Make the stamp of a database from its cookie and the transaction id of each hdrNum."""
+    def of(cls, packages: Mapping[str, Sequence[int]], transactions: Mapping[int, int]) -> "Stamp":
+        """Make the stamp of a database from the hdrNums of each name and the transaction id of each hdrNum."""
         runs: list[tuple[int, int, int]] = []
         for number, tid in sorted(transactions.items()):
             if runs and runs[-1][1:] == (number - 1, tid):
                 runs[-1] = (runs[-1][0], number, tid)
             else:
                 runs.append((number, number, tid))
-        return cls(cookie, tuple(runs))
+        return cls(
+            hashlib.sha256(repr(sorted(packages.items())).encode(errors="surrogateescape")).hexdigest(), tuple(runs)
+        )
 
     @property
     def transactions(self) -> dict[int, int]:
@@ -48,15 +57,28 @@ class Stamp(NamedTuple):
                 return None
         return added
 
-    def to_json(self) -> bytes:
-        """Return the stamp as it is stored."""
-        return json.dumps(self, separators=(",", ":")).encode()
+    def to_bytes(self) -> bytes:
+        """Return the stamp as it is stored: with each change of a set, so it is small.
+
+        That is JSON, compressed: the digest, and for each run what it has more than the one before.
+        """
+        before, steps = (0, 0, 0), []
+        for first, last, tid in self.runs:
+            steps.append((first - before[1], last - first, tid - before[2]))
+            before = (first, last, tid)
+        return zlib.compress(json.dumps([self.names, steps], separators=(",", ":")).encode())
 
     @classmethod
-    def from_json(cls, content: bytes) -> "Stamp":
+    def from_bytes(cls, content: bytes) -> "Stamp":
         """Read a stored stamp. Raises ValueError if it is not one."""
         try:
-            cookie, runs = json.loads(content)
-            return cls(str(cookie), tuple((int(first), int(last), int(tid)) for first, last, tid in runs))
-        except TypeError as error:
+            names, steps = json.loads(zlib.decompressobj().decompress(content, _LONGEST))
+            runs: list[tuple[int, int, int]] = []
+            last = tid = 0
+            for gap, length, step in steps:
+                first, tid = last + int(gap), tid + int(step)
+                last = first + int(length)
+                runs.append((first, last, tid))
+            return cls(str(names), tuple(runs))
+        except (TypeError, zlib.error) as error:
             raise ValueError(*error.args) from None

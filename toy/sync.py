@@ -2,7 +2,7 @@
 """dump and merge: make a header set match its database, and a database match a header set."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
@@ -187,18 +187,73 @@ def files_of(database: Database, packages: AbstractSet[str] | None = None) -> di
     """
     groups = _by_package(database)
     wanted = groups.keys() if packages is None else groups.keys() & packages
-    numbers = [number for name in sorted(wanted) for number in groups[name]]
-    return {
-        file: number for (file, _), number in zip(header.file_names(database.headers(numbers)), numbers, strict=True)
-    }
+    return _files_of(database, [number for name in sorted(wanted) for number in groups[name]])
 
 
-def merge(path: Path, contents: Mapping[str, HeaderSet]) -> None:
-    """Build a database in the empty directory `path` that holds the headers in these files, and read it back.
+def _files_of(database: Database, numbers: Sequence[int]) -> dict[str, int]:
+    names = header.file_names(database.headers(numbers))
+    return {file: number for (file, _), number in zip(names, numbers, strict=True)}
 
-    Raises DamagedHeader for a file that is not what its name says, ToyError if rpm did not take them all.
+
+class Start(NamedTuple):
+    """A database that another one may be made from."""
+
+    path: Path
+    files: AbstractSet[str]
+    """Of its headers."""
+    stamp: Stamp | None
+    """The one it has if that holds."""
+
+
+def merge(new: Callable[[], Path], contents: Mapping[str, HeaderSet], *, starts: Iterable[Start] = ()) -> Path:
+    """Make a database that holds the headers in these files, and read back what is new in it. Returns where it is.
+
+    It is made from the one in `starts` that is nearest to it, or if that cannot be, from nothing; `new` returns an
+    empty directory, another one each time. Raises DamagedHeader for a file that is not what its name says, ToyError if
+    rpm did not take them all.
     """
-    said = rpmdb.build(path, (contents[file].read(file) for file in sorted(contents)))
+    nearest = min(starts, key=lambda start: len(contents.keys() ^ start.files), default=None)
+    if nearest is not None and len(contents.keys() ^ nearest.files) < len(contents):
+        path = new()
+        try:
+            _continue(path, contents, nearest)
+        except DamagedHeader:
+            raise
+        except ToyError:
+            pass  # it is being written to, say
+        else:
+            return path
+    path = new()
+    _build(path, contents)
+    return path
+
+
+def _continue(path: Path, contents: Mapping[str, HeaderSet], start: Start) -> None:
+    """Copy a database, erase from it and import into it. Raises ToyError if it cannot become what is wanted so."""
+    rpmdb.copy(start.path, path)
+    difference = plan.difference(have=start.files, want=contents.keys())
+    with Database.open(path) as database:
+        before = database.stamp()
+        numbers = files_of(database, set(map(header.package_of, difference.remove)))
+    erased = {numbers[file] for file in difference.remove if file in numbers}
+    if before != start.stamp or len(erased) != len(difference.remove):
+        raise Unusable(f"{start.path} is not what it was taken for", "see: toy dump")
+    if erased:
+        rpmdb.erase(path, erased)
+    if difference.add:
+        rpmdb.import_headers(path, (contents[file].read(file) for file in difference.add))
+    if difference:
+        with Database.open(path) as database:
+            stays = {number: tid for number, tid in before.transactions.items() if number not in erased}
+            added = database.stamp().transactions
+            is_continued = all(added.pop(number, None) == tid for number, tid in stays.items())
+            if not is_continued or _files_of(database, list(added)).keys() != set(difference.add):
+                raise Unusable(f"{path} did not become what it should", "see if there is space: df -h")
+
+
+def _build(path: Path, contents: Mapping[str, HeaderSet]) -> None:
+    """Build a database from nothing."""
+    said = rpmdb.import_headers(path, (contents[file].read(file) for file in sorted(contents)))
     with Database.open(path) as database:
         built = files_of(database).keys()
     for file in sorted(contents.keys() - built):

@@ -4,14 +4,16 @@
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import NamedTuple
 
-from . import accounts, diff, events, header, host, reconcile, rpmdb, sync
+from . import accounts, differences, events, header, host, reconcile, rpmdb, sync
 from .errors import ToyError
 from .headerset import DIRECTORY, HeaderSet
 from .machine import Machine
+from .merged import Merged
 from .package import Package, folders
-from .sets import HIDDEN
+from .sets import hidden_of
 from .settle import open_database
 
 
@@ -89,9 +91,9 @@ class Status(NamedTuple):
 
 def status(machine: Machine) -> Status:
     """Find out how a machine stands; nothing is changed, and it may be in use. Raises ToyError if it cannot be read."""
-    base = machine.base()
+    base = Merged(machine).base()
     if base is None:
-        raise ToyError(f"{machine.directory}/base cannot be read", f"enter the machine: toy -n {machine.name}")
+        raise ToyError(f"{machine.base} cannot be read", f"enter the machine: toy -n {machine.name}")
     with open_database(machine) as database:
         merged = sync.files_of(database)
         own, removed = merged.keys() - base, base - merged.keys()
@@ -104,12 +106,12 @@ def status(machine: Machine) -> Status:
         ours, theirs = _by_name(own, packages), _by_name(removed, packages)
         own_packages = [packages[file] for file in sorted(own)]
         owned = {file.path for package in own_packages for file in package.files}
-        last = events.last(machine.log)
+        last = events.last(Path(machine.log))
         happened = last.events if last else []
         return Status(
             machine=machine.name,
             in_use=machine.is_in_use,
-            current=host.peek(machine.host_layer) == base,
+            current=host.peek(Path(machine.host_layer)) == base,
             added=[Versions(*key, version, theirs.get(key)) for key, version in ours.items()],
             removed=[Versions(*key, None, version) for key, version in theirs.items() if key not in ours],
             reconciled=last.time if last else None,
@@ -122,7 +124,7 @@ def status(machine: Machine) -> Status:
             ],
             shadowed=[
                 found.path
-                for found in diff.differences(machine.overlay, host.ROOT)
+                for found in differences.differences(Path(machine.overlay), host.ROOT)
                 if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.FOLLOWED
             ],
             broken=database.broken(),
@@ -132,7 +134,7 @@ def status(machine: Machine) -> Status:
 def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
     """Return the packages of the host's header files, as far as they can be read."""
     found: dict[str, Package] = {}
-    for place in ((machine.directory, HIDDEN), (machine.host_layer, DIRECTORY), (host.ROOT, DIRECTORY)):
+    for place in (hidden_of(machine), (Path(machine.host_layer), DIRECTORY), (host.ROOT, DIRECTORY)):
         with contextlib.suppress(FileNotFoundError), HeaderSet.open(*place) as headers:
             for file in sorted(wanted & headers.list().files - found.keys()):
                 with contextlib.suppress(ToyError):

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Any number of real-looking headers: a few dozen packages that rpm itself built and installed, stamped over and over.
+
+A stamped header differs from its model in its package's number, wherever that stands (name, paths, provides), and in
+the transaction that installed it. What rpm needs of a header is kept or made anew: the immutable region, the file
+states, the digests.
+"""
+
+import hashlib
+import random
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import awkward
+import rpm
+from host import Host
+from packages import Package, build
+
+MODELS = 40
+_PER_TRANSACTION = 50
+"""As a system has them that was installed from an image and then updated."""
+
+_CHANGES = "%changelog\n" + "\n".join(
+    f"* Mon Jan 0{1 + day} 2024 Somebody <somebody@example.org> - {day}\n"
+    + "\n".join(f"- Something was changed that one wants to know of, for the {line}th time" for line in range(8))
+    for day in reversed(range(7))
+)
+
+
+def _token(number: int) -> str:
+    return f"q{number:05d}q"  # in no hexadecimal digest
+
+
+def _model(number: int, files: int) -> Package:
+    token = _token(number)
+    folders = [f"/usr/share/{token}/part-{part}" for part in range(1 + files // 20)]
+    paths = [f"/usr/bin/{token}", f"/usr/share/doc/{token}/README"]
+    paths += [f"{folders[index % len(folders)]}/some-file-{index:04d}.data" for index in range(files)]
+    return Package(
+        f"bench-{token}",
+        files=dict.fromkeys(paths, f"Of package {number}"),
+        directories=(f"/usr/share/{token}", *folders),
+        tags=(f"Provides: capability({token}) = 1", "Requires: /bin/sh"),
+        scripts=_CHANGES,
+    )
+
+
+def models(template: Path, directory: Path) -> list[bytes]:
+    """Return the blobs of installed packages with few and with many files, as a system has them; about 30 KB each."""
+    sizes = random.Random(0)
+    packages = [_model(number, min(int(sizes.lognormvariate(4.5, 1)), 1500)) for number in range(MODELS)]
+    with Host(directory, like=template) as host:
+        build(host, packages, "/tmp/rpms")
+        host.sh(f"{' '.join(host.rpm)} --install --nosignature /tmp/rpms/*.rpm")
+        found = awkward.headers(host.upper / "usr/lib/sysimage/rpm")
+    blobs = {nevra: blob for blob, nevra in found}
+    return [blobs[f"{package.name}-1-1.noarch"] for package in packages]
+
+
+def stamped(blobs: list[bytes], count: int) -> Iterator[bytes]:
+    """Yield the blobs of `count` packages, each with another number."""
+    for number in range(count):
+        model = number % len(blobs)
+        # The numbers of the models themselves are none of these.
+        yield _stamp(blobs[model], _token(model), _token(MODELS + number), number // _PER_TRANSACTION)
+
+
+def _stamp(blob: bytes, old: str, new: str, transaction: int) -> bytes:
+    before = rpm.hdr(blob)
+    tid = before["installtid"]
+    after = blob.replace(old.encode(), new.encode())
+    # INSTALLTID and INSTALLTIME: two numbers outside the region, which digests do not cover.
+    after = after.replace(struct.pack(">I", tid), struct.pack(">I", tid - 3600 * transaction))
+    for tag, algorithm in (("sha1header", "sha1"), ("sha256header", "sha256")):
+        digest = hashlib.new(algorithm, rpm.header_magic + _region(after)).hexdigest()
+        after = after.replace(before[tag].encode(), digest.encode())
+    return after
+
+
+def _region(blob: bytes) -> bytes:
+    """Return the immutable region as it was built: what the package file had as its header."""
+    region: bytes = rpm.hdr(blob)[rpm.RPMTAG_HEADERIMMUTABLE]
+    return region

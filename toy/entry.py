@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a machine is entered: the command line, with what of the host's is shared."""
+
+import os
+import pwd
+
+from . import mounts, nspawn
+from .machine import Machine
+from .seen import Seen
+
+
+def command_line(machine: Machine, stands: Seen, command: list[str], *, gated: bool) -> list[str]:
+    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
+
+    With `gated`, it waits before that, see `mounts.GATE`.
+    """
+    spawn = nspawn.command_line(
+        machine.name,
+        machine.mount_point,
+        command,
+        binds=[
+            nspawn.bind(machine.rpmdb, os.path.realpath(stands.dbpath)),
+            nspawn.bind(machine.var, "/var"),
+            *map(nspawn.bind, _homes()),
+        ],
+        read_only_binds=[nspawn.bind(path) for path in _name_resolution()],
+        environment=dict(os.environ),
+    )
+    return mounts.in_own_namespaces(
+        spawn,
+        lower=stands.lower,
+        upper=machine.overlay,
+        work=machine.work,
+        merged=machine.mount_point,
+        gated=gated,
+    )
+
+
+def _homes() -> list[str]:
+    """Return root's home and that of the user who called sudo, pkexec or su."""
+    uids = ["0", os.environ.get("SUDO_UID", ""), os.environ.get("PKEXEC_UID", "")]
+    try:
+        with open("/proc/self/loginuid") as file:
+            uids.append(file.read().strip())
+    except OSError:
+        pass  # a kernel without audit
+    homes: list[str] = []
+    for uid in dict.fromkeys(filter(str.isdecimal, uids)):
+        try:
+            home = os.path.normpath(pwd.getpwuid(int(uid)).pw_dir)
+        except KeyError:
+            continue
+        if os.path.isdir(home) and home != "/" and not any(f"{home}/".startswith(f"{other}/") for other in homes):
+            homes.append(home)
+    return homes
+
+
+def _name_resolution() -> list[str]:
+    """Return the directory below /run that /etc/resolv.conf leads to, if it does: the overlay has a /run of its own."""
+    target = os.path.realpath("/etc/resolv.conf")
+    return [os.path.dirname(target)] if target.startswith("/run/") and os.path.exists(target) else []

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a launch does before and after, where something changed."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from . import entry, events, host, nspawn, rpmdb, run, seen, settle, var
+from .errors import DamagedHeader, ToyError
+from .events import Event
+from .machine import Machine
+from .seen import Seen
+from .sync import Depth
+
+Say = Callable[[str], None]
+"""Takes a line for the user."""
+
+
+def prepare(machine: Machine, *, say: Say) -> Seen:
+    """Bring header sets, merged database and files of a machine that is locked and not mounted up to date."""
+    dbpath = os.fspath(rpmdb.dbpath())
+    host_looks = seen.of_host(dbpath)
+    lower = _settle(machine, dbpath, say)
+    try:
+        var.share_metadata(Path(machine.var))
+    except (ToyError, OSError) as error:  # zypper can fetch it as well
+        say(f"the host's repository metadata is not shared: {error}")
+    return Seen(
+        lower=list(map(os.fspath, lower)),
+        dbpath=dbpath,
+        host=host_looks,
+        metadata=seen.of_metadata(machine),
+        machine=seen.of_machine(machine),
+    )
+
+
+def keep(machine: Machine, stands: Seen) -> None:
+    """After a launch: put into the machine's set what was changed in its database.
+
+    Raises ToyError if that cannot be done; the next launch does it then.
+    """
+    settle.keep(machine, Path(stands.lower[0]))
+    stands.machine = seen.of_machine(machine)
+
+
+def _settle(machine: Machine, dbpath: str, say: Say) -> list[Path]:
+    """Settle what changed on either side. Returns the lower layers, uppermost first."""
+    layer = Path(machine.host_layer)
+    lower, done = host.current_set(layer)
+    _say_mended(done.mended, say)
+
+    def run_in_overlay(command: Sequence[str]) -> None:
+        stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath, host="", metadata="")
+        run.run(entry.command_line(machine, stands, list(command), gated=False), environment=nspawn.ENVIRONMENT)
+
+    happened: list[Event] = []
+    try:
+        settle.settle(machine, lower[0], run=run_in_overlay, happened=happened)
+    except DamagedHeader as damaged:
+        lower, done = host.current_set(layer, depth=Depth.EVERYTHING)
+        mended = [*done.mended, *settle.mend(machine, damaged)]
+        if not mended:
+            raise
+        _say_mended(mended, say)
+        settle.settle(machine, lower[0], run=run_in_overlay, happened=happened)
+    finally:
+        if happened:
+            happened = events.in_order(happened)
+            events.record(Path(machine.log), happened)
+            events.say(happened, say, more=f"toy status {machine.name}")
+    return lower
+
+
+def _say_mended(mended: Iterable[str], say: Say) -> None:
+    for file in mended:
+        say(f"header file {file} was not what the rpm database has; mended")

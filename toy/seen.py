@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a launch saw when all was in line: while everything still looks like that, the next one has nothing to do.
+
+Some forty calls of stat(2), however many packages there are; nothing is opened, and no module imported that takes time.
+After a launch that did not end in order, nothing looks as it should.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .machine import HEADERS, Machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ACCOUNTS = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
+"""In /etc: those that a machine follows."""
+
+_FORMAT = "toy 1"
+_END = "end"
+
+_METADATA = "cache/zypp/solv"
+
+_RACY = 2 * 10**9
+"""Nanoseconds in which a file may change twice and keep its times: as coarse as clocks and file systems may be."""
+
+
+class Seen:
+    """What a launch saw. Looks are text that is only compared."""
+
+    def __init__(self, *, lower: list[str], dbpath: str, host: str, metadata: str, machine: str = "") -> None:
+        self.lower = lower
+        """The lower layers, uppermost first."""
+        self.dbpath = dbpath
+        """Where rpm keeps its database, from the root."""
+        self._host = host
+        self._metadata = metadata
+        self.machine = machine
+        """How the machine's own database and header set look."""
+
+    def remember(self, machine: Machine) -> None:
+        """Put on record what the next launch should see."""
+        fields = (_FORMAT, self.dbpath, self._host, self._metadata, self.machine, *self.lower, _END)
+        with open(machine.seen, "wb") as file:
+            file.write(os.fsencode("\0".join(fields)))
+
+
+def recall(machine: Machine) -> Seen | None:
+    """Return what the last launch saw, if it ended in order and all looks the same now."""
+    if os.path.exists(machine.entered):
+        return None
+    try:
+        with open(machine.seen, "rb") as file:
+            fields = os.fsdecode(file.read()).split("\0")
+    except FileNotFoundError:
+        return None
+    if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 7:
+        return None
+    _, dbpath, *then, _ = fields
+    now = [of_host(dbpath), of_metadata(machine), of_machine(machine)]
+    if then[:3] != now:
+        return None
+    return Seen(lower=then[3:], dbpath=dbpath, host=now[0], metadata=now[1], machine=now[2])
+
+
+def enter(machine: Machine) -> None:
+    """Have it on record that a machine is entered: until `leave`, it cannot be known what it looks like."""
+    os.makedirs(machine.entered, mode=0o700, exist_ok=True)
+
+
+def leave(machine: Machine) -> None:
+    """Have it on record that a machine is not entered any more."""
+    os.rmdir(machine.entered)
+
+
+def of_host(dbpath: str) -> str:
+    """Return how the host looks: its rpm database, what says where that is, and its accounts.
+
+    To be called before any of it is read. What changed just now looks like nothing else.
+    """
+    paths = [*_database(dbpath), *_rpm_configuration(), *(f"/etc/{name}" for name in ACCOUNTS)]
+    return _looks(paths, settled=True)
+
+
+def of_metadata(machine: Machine) -> str:
+    """Return how the repository metadata of the host and of the machine look."""
+    repositories = _names(f"/var/{_METADATA}")
+    solv = (f"/var/{_METADATA}", f"{machine.var}/{_METADATA}")
+    return _looks([solv[0], *(f"{folder}/{name}/cookie" for folder in solv for name in repositories)])
+
+
+def of_machine(machine: Machine) -> str:
+    """Return how the machine's database and all header sets look.
+
+    The host's set is among them: whoever brings it in line with a changed database, `of_host` tells of the change.
+    """
+    sets = [f"{root}/{HEADERS}" for root in ("", machine.host_layer, machine.overlay)]
+    return _looks([*_database(machine.rpmdb), *sets, machine.hidden, machine.base, machine.intent])
+
+
+def of_files(paths: Iterable[str]) -> str:
+    """Return how files look."""
+    return _looks(paths)
+
+
+def _database(directory: str) -> Iterator[str]:
+    """Yield the files of an rpm database that change with it. SQLite's -shm is a reader's as well."""
+    yield directory
+    yield from (f"{directory}/{name}" for name in _names(directory) if not name.endswith("-shm") and name[0] != ".")
+
+
+def _rpm_configuration() -> Iterator[str]:
+    """Yield the files that may say where the rpm database is (rpm, docs/man/rpm-config.5: macros)."""
+    vendor = os.environ.get("RPM_CONFIGDIR", "/usr/lib/rpm")
+    home = os.environ.get("HOME", "/root")
+    yield from (f"{vendor}/macros", f"{vendor}/macros.d", "/etc/rpm", f"{home}/.rpmmacros", f"{home}/.config/rpm")
+    yield from (f"{folder}/{name}" for folder in ("/etc/rpm", f"{home}/.config/rpm") for name in _names(folder))
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _looks(paths: Iterable[str], *, settled: bool = False) -> str:
+    """Return how paths look, as text; with `settled`, no two calls return the same while one changed just now."""
+    lines = []
+    now = time.time_ns()
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            lines.append(f"{error.errno} {path}")
+            continue
+        # SQLite gives its -wal to its owner whenever root reads the database, which is no change of anything.
+        changed = status.st_mtime_ns if path.endswith("-wal") else max(status.st_mtime_ns, status.st_ctime_ns)
+        racy = f"{now} " if settled and changed > now - _RACY else ""
+        # No st_dev: of a btrfs subvolume it is another one after each boot.
+        lines.append(f"{racy}{status.st_ino} {status.st_mode:o} {status.st_size} {status.st_mtime_ns} {changed} {path}")
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the verbs do, and print on stdout."""
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from . import differences, host, rpmdb, settle, standing, sync
+from .errors import ToyError, printable
+from .headerset import HeaderSet
+from .machine import Machine
+from .merged import Merged
+from .rpmdb import Database
+from .sync import Depth
+
+
+def status(name: str, *, as_json: bool) -> None:
+    """Print how a machine stands."""
+    stands = standing.status(_machine(name))
+    _print([json.dumps(stands.to_json(), indent=2)] if as_json else map(printable, stands.lines))
+
+
+def diff(name: str, *, as_json: bool) -> None:
+    """Print the files that are otherwise in a machine than on the host, and whose they are."""
+    machine = _machine(name)
+    with settle.open_database(machine) as ours, Database.open(rpmdb.dbpath()) as theirs:
+        found = [
+            # What was removed is the host's.
+            (change, path, (theirs if change == "removed" else ours).labels_of_owners(path))
+            for change, path, _ in differences.differences(Path(machine.overlay), host.ROOT)
+        ]
+    if as_json:
+        content = [{"change": change, "path": path, "packages": owners} for change, path, owners in found]
+        _print([json.dumps(content, indent=2)])
+    else:
+        _print(printable(f"{what:7}  {path}  {', '.join(owners) or 'not owned'}") for what, path, owners in found)
+
+
+def dump(root: str | None, depth: Depth, *, say: Callable[[str], None]) -> None:
+    """Make the header set of a root, by default the one we run in, match its rpm database."""
+    if root is not None:
+        # rpm's configuration was read when rpm was imported, and is the host's; from here on every path is the root's.
+        try:
+            os.chroot(root)
+        except OSError as error:
+            raise ToyError(f"{root}: {error.strerror}", "give the directory of a root: toy dump --root DIR") from None
+        os.chdir("/")
+    with Database.open(rpmdb.dbpath()) as database, HeaderSet.open(Path("/"), create=True) as headers:
+        done = sync.dump(database, headers, depth=depth)
+        for file in done.mended:
+            say(f"header file {file} was not what the rpm database has; mended")
+        headers.check()
+
+
+def _machine(name: str) -> Machine:
+    machine = Machine(name)
+    if not Merged(machine).exists:
+        raise ToyError(f"there is no machine {name}", f"to make it: toy -n {name}")
+    return machine
+
+
+def _print(lines: Iterable[str]) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale may lack what a path has
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
