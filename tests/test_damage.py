@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from host import Host
 from overlay import refused
-from truth import OVERLAY, is_current, packages
+from truth import OVERLAY, database, is_current, packages
 
 SET = "/usr/lib/sysimage/rpm-headers"
 DATABASE = "/usr/lib/sysimage/rpm"
@@ -46,11 +46,20 @@ def test_a_damaged_file_of_the_host_is_written_anew_by_dump(host: Host, damage: 
 
 
 def test_a_damaged_file_of_the_host_is_written_anew_by_a_launch(host: Host, damage: Callable[[str], str]) -> None:
-    name = damage(f"{SET}/editor-*.hdr").rsplit("/", 1)[1]
-    done = host.run(*OVERLAY, "rpm", "-q", "editor")
-    assert done.stdout == "editor-1-1.noarch\n"
+    host.run(*OVERLAY, "true")
+    host.run("zypper", "-n", "install", "hello")
+    name = damage(f"{SET}/hello-*.hdr").rsplit("/", 1)[1]
+    done = host.run(*OVERLAY, "rpm", "-q", "hello")
+    assert done.stdout == "hello-1-1.noarch\n"
     assert done.stderr == f"toy: header file {name} was not what the rpm database has; mended\n"
     assert is_current(host)
+
+
+def test_a_damaged_file_that_a_launch_does_not_need_is_no_matter(host: Host, damage: Callable[[str], str]) -> None:
+    damage(f"{SET}/editor-*.hdr")
+    done = host.run(*OVERLAY, "rpm", "-q", "editor")
+    assert (done.stdout, done.stderr) == ("editor-1-1.noarch\n", "")
+    assert database(host, *OVERLAY) == database(host)
 
 
 def test_a_damaged_file_of_the_overlay_is_written_anew(host: Host, damage: Callable[[str], str]) -> None:

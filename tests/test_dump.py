@@ -14,7 +14,7 @@ from toy import sync
 from toy.errors import DamagedHeader, ToyError
 from toy.headerset import DIRECTORY, HeaderSet
 from toy.rpmdb import Database
-from toy.sync import Depth, Dumped
+from toy.sync import Dumped
 
 Damage = Callable[[Path], object]
 
@@ -26,9 +26,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def dump(database: Path, root: Path, depth: Depth = Depth.EVERYTHING) -> Dumped:
+def dump(database: Path, root: Path, *, everything: bool = True) -> Dumped:
     with Database.open(database) as opened, HeaderSet.open(root, create=True) as header_set:
-        return sync.dump(opened, header_set, depth=depth)
+        return sync.dump(opened, header_set, everything=everything)
 
 
 def merge(root: Path, path: Path) -> None:
@@ -89,24 +89,24 @@ def test_an_awkward_database_is_awkward(awkward_database: Path) -> None:
     assert {"per%cent-1-1.noarch", "../up-1-1.noarch", "bra{ce}-1-1.noarch", "epoch-7:1-1.noarch"} <= set(nevras)
 
 
-@pytest.mark.parametrize("depth", Depth)
-def test_a_second_dump_writes_nothing(database: Path, root: Path, depth: Depth) -> None:
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_second_dump_writes_nothing(database: Path, root: Path, everything: bool) -> None:
     dump(database, root)
     before = state(root)
-    assert dump(database, root, depth) == ([], [], [])
+    assert dump(database, root, everything=everything) == ([], [], [])
     assert state(root) == before
 
 
-@pytest.mark.parametrize("depth", Depth)
+@pytest.mark.parametrize("everything", [True, False])
 def test_the_files_of_erased_packages_go_and_no_other_is_touched(
-    awkward_database: Path, tmp_path: Path, depth: Depth
+    awkward_database: Path, tmp_path: Path, everything: bool
 ) -> None:
     database, root = Path(shutil.copytree(awkward_database, tmp_path / "db")), tmp_path / "root"
     root.mkdir()
     dump(database, root)
     before = state(root)
     erase(database, "multi-2-1", "epoch")
-    done = dump(database, root, depth)
+    done = dump(database, root, everything=everything)
     assert [file.rsplit(".", 2)[0] for file in done.removed] == ["epoch-7:1-1.noarch", "multi-2-1.noarch"]
     assert done.added == []
     after = state(root)
@@ -117,14 +117,14 @@ def test_the_files_of_erased_packages_go_and_no_other_is_touched(
     }
 
 
-@pytest.mark.parametrize("depth", [Depth.EVERYTHING, Depth.CHANGED])
-def test_a_renumbered_database_is_noticed(awkward_database: Path, tmp_path: Path, depth: Depth) -> None:
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_renumbered_database_is_noticed(awkward_database: Path, tmp_path: Path, everything: bool) -> None:
     database, root = Path(shutil.copytree(awkward_database, tmp_path / "db")), tmp_path / "root"
     root.mkdir()
     dump(database, root)
     erase(database, "system", "empty")
     subprocess.run(["rpmdb", "--dbpath", database, "--rebuilddb"], check=True)
-    dump(database, root, depth)
+    dump(database, root, everything=everything)
     assert len(header_files(root)) == len(headers(database))
     merge(root, tmp_path / "merged")
     assert blobs(tmp_path / "merged") == blobs(database)
@@ -206,9 +206,9 @@ def test_an_emptied_database_empties_no_set(awkward_database: Path, root: Path, 
     dump(awkward_database, root)
     before = state(root)
     subprocess.run(["rpmdb", "--dbpath", tmp_path / "other", "--initdb"], check=True)
-    for depth in Depth:
+    for everything in (True, False):
         with pytest.raises(ToyError, match="is empty"):
-            dump(tmp_path / "other", root, depth)
+            dump(tmp_path / "other", root, everything=everything)
     assert state(root) == before
 
 
@@ -225,8 +225,8 @@ def test_an_unreadable_database_changes_no_set(
     dump(database, root)
     before = state(root)
     break_it(database)
-    for depth in Depth:
+    for everything in (True, False):
         with pytest.raises(ToyError, match="rpm database"):
-            dump(database, root, depth)
+            dump(database, root, everything=everything)
     assert state(root) == before
     assert not database.exists() or all(path.stat().st_size for path in database.iterdir())

@@ -16,6 +16,10 @@ from truth import OVERLAY, is_current, packages
 
 UPPER = "/var/lib/toy/toy/overlay"
 
+# So that no database can be copied or made.
+BREAK = "cd /usr/local/bin; for tool in cp rpmdb; do printf '#!/bin/sh\\nexit 1\\n' > $tool; chmod 755 $tool; done"
+MEND = "rm /usr/local/bin/cp /usr/local/bin/rpmdb"
+
 
 def program(name: str, version: str, *, more: str = "") -> Package:
     """A package with a program that says its version, a directory, and a file that only this version has."""
@@ -241,13 +245,11 @@ def test_a_reconciliation_that_was_interrupted_is_finished(host: Host) -> None:
     overlay(host, "install", "tool")
     overlay(host, "remove", "legacy")
     on_host(host, "install", "tool", "hello")
-    # rpmdb fails after the files have been dealt with.
-    host.run("mv", "/usr/bin/rpmdb", "/usr/bin/rpmdb.real")
-    host.write("/usr/bin/rpmdb", "#!/bin/sh\nexit 1\n")
-    host.run("chmod", "755", "/usr/bin/rpmdb")
+    # No database comes about after the files have been dealt with.
+    host.sh(BREAK)
     done = host.run(*OVERLAY, "true", check=False)
     assert done.returncode == 125
-    host.sh("mv /usr/bin/rpmdb.real /usr/bin/rpmdb")
+    host.sh(MEND)
     # Meanwhile the host changes again: it has no tool at all.
     on_host(host, "remove", "tool")
     publish(host, replace(LEGACY, version="2", files={**LEGACY.files, "/usr/bin/legacy-2": ""}))
@@ -517,10 +519,7 @@ def test_a_lost_database_loses_no_decision(host: Host, lost: str) -> None:
     if lost == "rpmdb":
         host.run("mv", "/var/lib/toy/toy/rpmdb", "/var/lib/toy/toy/rpmdb.damaged")
     else:  # an intent that comes back after it was carried out
-        host.sh(
-            "mv /usr/bin/rpmdb /tmp; ln -s /bin/false /usr/bin/rpmdb; toy -- true || cp /var/lib/toy/toy/intent /tmp"
-        )
-        host.sh("mv /tmp/rpmdb /usr/bin/rpmdb")
+        host.sh(f"{BREAK}; toy -- true || cat /var/lib/toy/toy/intent > /tmp/intent; {MEND}")
     assert enter(host) == ["toy: retired: tool 1-1 (host has 2-1)"]
     if lost == "intent":
         overlay(host, "install", "hello")

@@ -19,7 +19,7 @@ def test_ruff(verb: list[str]) -> None:
     run_tool("ruff", *verb, ".")
 
 
-@pytest.mark.parametrize("target", ["toy", "zypp-plugin/toy", "tests"])
+@pytest.mark.parametrize("target", ["toy", "zypp-plugin/toy", "tests", "tests/bench"])
 def test_mypy(target: str) -> None:
     path = CHECKOUT / target
     files = sorted(map(str, path.glob("*.py"))) if path.is_dir() else [target]

@@ -11,10 +11,10 @@ from pathlib import PurePath
 from . import files
 from .operations import Operations
 from .package import PackageFile, folders
-from .upper import UpperTree
+from .upper import UpperFiles
 
 
-class WritableUpper(UpperTree):
+class WritableUpper(UpperFiles):
     """An upper on which operations are carried out."""
 
     def apply(self, operations: Operations) -> list[str]:

@@ -30,7 +30,7 @@ def _say(line: str) -> None:
 
 def _run(arguments: list[str]) -> int:
     match arguments:
-        # To enter a machine takes no parser, and no time for one.
+        # What is called often takes no parser, and has no time for one.
         case []:
             return _launch(DEFAULT_MACHINE)
         case ["--", _, *_]:
@@ -39,18 +39,44 @@ def _run(arguments: list[str]) -> int:
             return _launch(name)
         case ["-n", name, "--", _, *_]:
             return _launch(name, arguments[3:])
-    from . import options, verbs
+        case ["dump", "--changed"]:
+            return _dump(None, everything=False)
+        case ["dump", "--changed", "--root", root]:
+            return _dump(root, everything=False)
+        case ["dump", "--in-transaction", path]:
+            return _add(path)
+    return _parsed(arguments)
+
+
+def _parsed(arguments: list[str]) -> int:
+    from . import options
 
     asked, command = options.parse(arguments, default_machine=DEFAULT_MACHINE)
     if asked.verb is None:
         return _launch(asked.name, command)
     _require_root()
-    if asked.verb == "status":
-        verbs.status(asked.machine or asked.name, as_json=asked.json)
-    elif asked.verb == "diff":
-        verbs.diff(asked.machine or asked.name, as_json=asked.json)
-    else:
-        verbs.dump(asked.root, asked.depth, say=_say)
+    if asked.verb in ("status", "diff"):
+        from . import show
+
+        verb = show.status if asked.verb == "status" else show.diff
+        verb(asked.machine or asked.name, as_json=asked.json)
+        return 0
+    return _dump(asked.root, everything=not asked.changed)
+
+
+def _dump(root: str | None, *, everything: bool) -> int:
+    _require_root()
+    from . import dump
+
+    dump.dump(root, everything=everything, say=_say)
+    return 0
+
+
+def _add(path: str) -> int:
+    _require_root()
+    from . import dump
+
+    dump.add(path)
     return 0
 
 

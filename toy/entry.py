@@ -9,11 +9,8 @@ from .machine import Machine
 from .seen import Seen
 
 
-def command_line(machine: Machine, stands: Seen, command: list[str], *, gated: bool) -> list[str]:
-    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
-
-    With `gated`, it waits before that, see `mounts.GATE`.
-    """
+def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str]:
+    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared."""
     spawn = nspawn.command_line(
         machine.name,
         machine.mount_point,
@@ -32,7 +29,6 @@ def command_line(machine: Machine, stands: Seen, command: list[str], *, gated: b
         upper=machine.overlay,
         work=machine.work,
         merged=machine.mount_point,
-        gated=gated,
     )
 
 

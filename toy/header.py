@@ -8,6 +8,7 @@ tells identical headers of one database apart. Bytes that a shell or a file syst
 percent-encoded, and parts too long for a file name are cut: the digest is what identifies, the rest is for people.
 """
 
+import functools
 import hashlib
 import re
 import struct
@@ -40,6 +41,7 @@ def _quote(text: str, limit: int) -> str:
     return quote(text, safe="+:", errors="surrogateescape")[:limit]
 
 
+@functools.cache  # one launch asks for all of them several times
 def package(name: str) -> str:
     """Return a package name as it stands in file names."""
     quoted = _quote(name, 3 * len(name))

@@ -81,6 +81,10 @@ class HeaderSet:
             raise ToyError(f"{self.path / name} is not a header file", "move it away and try again")
         return listing
 
+    def has(self, file: str) -> bool:
+        """Say whether there is a file of this name."""
+        return os.path.lexists(self.path / file)
+
     def read(self, file: str) -> bytes:
         """Return a file's content: magic and blob. Raises DamagedHeader if it is not what its name says."""
         try:

@@ -8,12 +8,12 @@ from pathlib import Path
 from . import rpmdb, sync
 from .headerset import HeaderSet
 from .rpmdb import Database
-from .sync import Depth, Dumped
+from .sync import Dumped
 
 ROOT = Path("/")
 
 
-def current_set(layer: Path, *, depth: Depth = Depth.CHANGED) -> tuple[list[Path], Dumped]:
+def current_set(layer: Path, *, everything: bool = False) -> tuple[list[Path], Dumped]:
     """Bring the host's header set up to date.
 
     Returns the lower layers of an overlay, uppermost first, with the set in the first; and what was done.
@@ -22,14 +22,14 @@ def current_set(layer: Path, *, depth: Depth = Depth.CHANGED) -> tuple[list[Path
     with Database.open(rpmdb.dbpath()) as database:
         try:
             with HeaderSet.open(ROOT, create=True) as headers:
-                return [ROOT], sync.dump(database, headers, depth=depth)
+                return [ROOT], sync.dump(database, headers, everything=everything)
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise
         layer.mkdir(exist_ok=True)
         with HeaderSet.open(layer, create=True) as headers:
             headers.opaque = True
-            return [layer, ROOT], sync.dump(database, headers, depth=depth)
+            return [layer, ROOT], sync.dump(database, headers, everything=everything)
 
 
 def peek(layer: Path) -> frozenset[str] | None:

@@ -17,7 +17,7 @@ from .package import Package, PackageFile
 from .reconcile import Decision
 from .rpmdb import Database
 from .sets import Sets
-from .upper import UpperTree
+from .upper import UpperView
 
 
 class Intent(NamedTuple):
@@ -85,7 +85,7 @@ class _Packages:
 
 def decide(
     sets: Sets,
-    tree: UpperTree,
+    tree: UpperView,
     database: Database | None,
     *,
     recorded: frozenset[str] | None,
@@ -201,7 +201,7 @@ def _check(sets: Sets, database: Database, changed: AbstractSet[str]) -> None:
 
 
 def _decide(
-    load: _Packages, tree: UpperTree, *, base: AbstractSet[str], now: AbstractSet[str], merged: AbstractSet[str]
+    load: _Packages, tree: UpperView, *, base: AbstractSet[str], now: AbstractSet[str], merged: AbstractSet[str]
 ) -> Decision:
     multiversion = host.multiversion()
     touched = set(map(header.package_of, base ^ now))
@@ -234,7 +234,7 @@ def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, st
 
 
 def _new(
-    load: _Packages, tree: UpperTree, database: Database | None, arrived: Iterable[str]
+    load: _Packages, tree: UpperView, database: Database | None, arrived: Iterable[str]
 ) -> tuple[set[str], set[str]]:
     """Return the paths of the host's packages that are hidden, but not on their account.
 
@@ -257,7 +257,7 @@ def _new(
     return paths, removed
 
 
-def _follow(load: _Packages, tree: UpperTree, database: Database | None, arrived: Iterable[str]) -> set[str]:
+def _follow(load: _Packages, tree: UpperView, database: Database | None, arrived: Iterable[str]) -> set[str]:
     """Return the directories of the host's packages that the upper has as an earlier version of theirs had them."""
     found = {file.path for name in arrived for file in load(name).files if file.is_directory}
     return {
@@ -275,7 +275,7 @@ def _files_at(database: Database | None, path: str) -> Iterator[PackageFile]:
 
 def _shadowed(
     load: _Packages,
-    tree: UpperTree,
+    tree: UpperView,
     database: Database | None,
     arrived: Iterable[str],
     *,

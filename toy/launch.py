@@ -54,9 +54,7 @@ def launch(name: str, command: list[str], *, say: Callable[[str], None]) -> int:
 
 
 def _enter(machine: Machine, stands: Seen, command: list[str]) -> int:
-    status, ready = run.supervised(
-        entry.command_line(machine, stands, command, gated=True), gate=mounts.GATE, environment=nspawn.ENVIRONMENT
-    )
+    status, ready = run.supervised(entry.command_line(machine, stands, command), environment=nspawn.ENVIRONMENT)
     if ready:
         return status
     if status == mounts.MOUNT_FAILED:

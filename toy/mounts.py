@@ -12,9 +12,6 @@ TOOLS = ("setpriv", "unshare", "mount")
 MOUNT_FAILED = 32
 """mount(8)'s exit status, handed on by `in_own_namespaces`."""
 
-GATE = 3
-"""The descriptor on which a command that is `gated` waits for a line, with the overlay mounted."""
-
 # The kernel lets a lower layer change between two mounts only if none of these was ever on
 # (Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems").
 _SAFE = "redirect_dir=off,metacopy=off,index=off,xino=off"
@@ -30,23 +27,19 @@ def _source(upper: str) -> str:
     return f"toy:{status.st_dev}:{status.st_ino}"
 
 
-def in_own_namespaces(
-    command: list[str], *, lower: list[str], upper: str, work: str, merged: str, gated: bool
-) -> list[str]:
+def in_own_namespaces(command: list[str], *, lower: list[str], upper: str, work: str, merged: str) -> list[str]:
     """Return the command line that runs `command` with the overlay mounted on `merged`.
 
     Mount and process namespace are the command's own: the mount shows nowhere else, and with the process that
     starts this (even by SIGKILL) everything in them ends. `lower` is listed uppermost first.
     """
     layers = ":".join(map(_escape, lower))
-    script = f'mount -t overlay -o "$0" "$1" "$2" 2>/dev/null || exit {MOUNT_FAILED}; shift 2; '
-    script += f"read -r _ <&{GATE} || exit; exec {GATE}<&-; " if gated else ""
     options = f"lowerdir={layers},upperdir={_escape(upper)},workdir={_escape(work)},{_SAFE}"
     return [
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
         # sh stays, as the first process of the namespace: it reaps the others.
-        "sh", "-c", f'{script}"$@"; exit $?',
+        "sh", "-c", f'mount -t overlay -o "$0" "$1" "$2" 2>/dev/null || exit {MOUNT_FAILED}; shift 2; "$@"; exit $?',
         options, _source(upper), merged, *command,
     ]  # fmt: skip
 

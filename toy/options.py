@@ -6,7 +6,6 @@ from typing import NoReturn
 
 from . import __version__
 from .errors import EXIT_FAILURE, ToyError
-from .sync import Depth
 
 
 class _Parser(argparse.ArgumentParser):
@@ -20,7 +19,7 @@ class _Parser(argparse.ArgumentParser):
 def parse(arguments: list[str], *, default_machine: str) -> tuple[argparse.Namespace, list[str]]:
     """Return the options, and the command that follows them, if any.
 
-    The options are `name` and `verb`, and of a verb `machine` and `json`, or `root` and `depth`. Raises ToyError for
+    The options are `name` and `verb`, and of a verb `machine` and `json`, or `root` and `changed`. Raises ToyError for
     what does not go together; for what cannot be understood, the process ends as argparse has it.
     """
     words, command = arguments, list[str]()
@@ -50,7 +49,7 @@ def _parser(default_machine: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--init", action="store_true", help="the same as dump")
     parser.add_argument("--version", action="version", version=f"toy {__version__}")
-    parser.set_defaults(root=None, depth=Depth.EVERYTHING, verb=None)
+    parser.set_defaults(root=None, changed=False)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name, purpose in (
         ("status", "say what a machine has, what became of it after the host changed, and what needs a look"),
@@ -68,20 +67,5 @@ def _parser(default_machine: str) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         verb.add_argument("--root", metavar="DIR", help="the root (default: /)")
-        depth = verb.add_mutually_exclusive_group()
-        depth.add_argument(
-            "--changed",
-            dest="depth",
-            action="store_const",
-            const=Depth.CHANGED,
-            help="look only at what changed since the last dump",
-        )
-        depth.add_argument(
-            "--in-transaction",
-            dest="depth",
-            action="store_const",
-            const=Depth.PASSING,
-            help="for use by rpm while it is at work",
-        )
-        verb.set_defaults(depth=Depth.EVERYTHING)
+        verb.add_argument("--changed", action="store_true", help="look only at what changed since the last dump")
     return parser

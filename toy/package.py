@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a header says of a package and its files, as far as files have to follow headers."""
 
+import os
 import stat
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 
@@ -14,7 +14,8 @@ def is_plain(path: str) -> bool:
 
 def folders(path: str) -> Iterator[str]:
     """Yield the directories that a path lies in, but for the root."""
-    return map(str, list(PurePosixPath(path).parents)[:-1])
+    while (path := os.path.dirname(path)).strip("/"):
+        yield path
 
 
 class PackageFile(NamedTuple):

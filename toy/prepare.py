@@ -10,7 +10,6 @@ from .errors import DamagedHeader, ToyError
 from .events import Event
 from .machine import Machine
 from .seen import Seen
-from .sync import Depth
 
 Say = Callable[[str], None]
 """Takes a line for the user."""
@@ -51,13 +50,13 @@ def _settle(machine: Machine, dbpath: str, say: Say) -> list[Path]:
 
     def run_in_overlay(command: Sequence[str]) -> None:
         stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath, host="", metadata="")
-        run.run(entry.command_line(machine, stands, list(command), gated=False), environment=nspawn.ENVIRONMENT)
+        run.run(entry.command_line(machine, stands, list(command)), environment=nspawn.ENVIRONMENT)
 
     happened: list[Event] = []
     try:
         settle.settle(machine, lower[0], run=run_in_overlay, happened=happened)
     except DamagedHeader as damaged:
-        lower, done = host.current_set(layer, depth=Depth.EVERYTHING)
+        lower, done = host.current_set(layer, everything=True)
         mended = [*done.mended, *settle.mend(machine, damaged)]
         if not mended:
             raise

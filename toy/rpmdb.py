@@ -18,7 +18,7 @@ import rpm
 
 from . import header, run, seen
 from .errors import ToyError
-from .header import Header, file_names
+from .header import Header
 from .package import Package, PackageFile, is_plain
 from .stamp import Stamp
 
@@ -101,7 +101,7 @@ class Database:
         """Return the stamp of the database as it is now; no header is read."""
         self._packages = None  # SQLite takes its time for a whole index if what it knows of its tables is outdated
         packages = self.packages()
-        transactions = {number: 0 for numbers in packages.values() for number in numbers}
+        transactions = dict.fromkeys((number for numbers in packages.values() for number in numbers), 0)
         for tid, installed in self._index("installtid"):
             transactions |= dict.fromkeys(installed, int(tid))
         return Stamp.of(packages, transactions)
@@ -119,23 +119,21 @@ class Database:
         """Return the files of a package by its hdrNum."""
         return [path for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number) for path in found["filenames"]]
 
-    def paths_below(self, directory: str, *, without: AbstractSet[str] = frozenset()) -> set[str]:
-        """Return a directory's files, and itself, as far as packages own them and they are no mere %ghost.
+    def paths_below(self, directory: str) -> dict[int, AbstractSet[str]]:
+        """Return a directory's files, and itself, by the hdrNums of the packages that own them.
 
-        `without` are the header files of packages that do not count.
+        What is a mere %ghost of a package does not count.
         """
         numbers: set[int] = set()
         inside = directory.rstrip("/") + "/"
-        for key, owners in self._index("dirnames"):
-            if str(key).startswith(inside) or inside.startswith(str(key)):
-                numbers.update(owners)
+        index = self._ts.dbIndex("dirnames")
+        for key in map(str, index):  # ten thousands
+            if key.startswith(inside) or inside.startswith(key):
+                numbers.update(number for number, _ in index.instances())
         return {
-            path
+            number: _paths_below(found, directory)
             for number in numbers
             for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number)
-            if without.isdisjoint(file for file, _ in file_names([_header(found)]))
-            for path, flags in zip(found["filenames"], found["fileflags"], strict=False)  # whoever made the header
-            if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
         }
 
     def has_below(self, directory: str) -> bool:
@@ -176,6 +174,10 @@ class Database:
         packages = (parse(owner.blob) for owner in self.owners(path))
         return sorted(package.label for package in packages if path not in package.absent)
 
+    def named(self, name: str) -> Iterator[Header]:
+        """Yield the headers of all packages with a name."""
+        return map(_header, self._ts.dbMatch("name", name))
+
     def owners(self, path: str) -> Iterator[Header]:
         """Yield the headers of the packages that own a file."""
         return map(_header, self._ts.dbMatch("basenames", os.fsencode(path)))
@@ -187,11 +189,11 @@ def _header(found: "rpm.hdr") -> Header:
     return Header(found["name"] or "", version, str(found["release"]), found["arch"] or "", found.unload())
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path) -> list[str]:
     """Return what makes up a database; SQLite makes its -shm anew."""
     with os.scandir(path) as entries:
         return sorted(
-            Path(entry.path)
+            entry.path
             for entry in entries
             if entry.is_file(follow_symlinks=False) and entry.name[0] != "." and not entry.name.endswith("-shm")
         )
@@ -207,12 +209,13 @@ def copy(source: Path, target: Path) -> None:
     It is as the original was at one moment, whoever has that open. Raises ToyError if somebody wrote to it meanwhile:
     rpm's lock would rather make rpm fail than wait.
     """
-    paths = [os.fspath(path) for path in _files(source)]
-    while any(time.time_ns() - os.stat(path).st_mtime_ns in range(_TICK) for path in paths):
+    paths = _files(source)
+    if any(time.time_ns() - os.stat(path).st_mtime_ns in range(_TICK) for path in paths):
         time.sleep(_TICK / 10**9)
-    before = seen.of_files(paths)
+    before, began = seen.of_files(paths), time.time_ns()
     run.run(["cp", "--reflink=auto", "--preserve=mode", "--", *paths, os.fspath(target)])
-    if [os.fspath(path) for path in _files(source)] != paths or seen.of_files(paths) != before:
+    is_settled = all(began - os.stat(path).st_mtime_ns not in range(_TICK) for path in paths)
+    if not is_settled or _files(source) != paths or seen.of_files(paths) != before:
         raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
 
 
@@ -260,6 +263,20 @@ def _parsed(blob: bytes) -> "rpm.hdr":
         return rpm.hdr(blob)
     except rpm.error as error:
         raise ToyError(f"rpm cannot read a header: {error}", "see: toy dump") from None
+
+
+def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
+    """Return what `Database.paths_below` does, of one header. Raises ToyError if rpm cannot read it."""
+    return _paths_below(_parsed(blob), directory)
+
+
+def _paths_below(found: "rpm.hdr", directory: str) -> set[str]:
+    inside = directory.rstrip("/") + "/"
+    return {
+        path
+        for path, flags in zip(found["filenames"], found["fileflags"], strict=False)  # whoever made the header
+        if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
+    }
 
 
 def parse(blob: bytes) -> Package:

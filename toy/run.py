@@ -30,8 +30,9 @@ def missing(tool: str) -> ToyError:
 
 def require(*tools: str) -> None:
     """Raise ToyError for the first tool that is not to be found in PATH."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     for tool in tools:
-        if not any(os.access(os.path.join(folder, tool), os.X_OK) for folder in os.get_exec_path()):
+        if not any(os.access(os.path.join(folder, tool), os.X_OK) for folder in folders):
             raise missing(tool)
 
 
@@ -105,65 +106,74 @@ def _failed(command: Sequence[str], status: int, said: str) -> ToyError:
     return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"try it by hand: {shlex.join(command)}")
 
 
-def supervised(command: list[str], *, gate: int, environment: dict[str, str]) -> tuple[int, bool]:
+def supervised(command: list[str], *, environment: dict[str, str]) -> tuple[int, bool]:
     """Run systemd-nspawn, somewhere in `command`, on our stdin, stdout and stderr.
 
     Without a terminal of its own, its payload would not get the signals that we get: they are handed on to the
-    payload's process group. The command gets a line on the descriptor `gate` once all that is in place: what comes
-    before it may take its time meanwhile. Returns the exit status, 128 + N if signal N killed it, and whether it ever
-    said that it was up, by sd_notify(3).
+    payload's process group. Returns the exit status, 128 + N if signal N killed it, and whether it ever said that it
+    was up, by sd_notify(3).
     """
-    address = f"toy/{os.getpid()}/{os.urandom(8).hex()}"
-    pid, opened = _spawn(command, gate, {**os.environ, **environment, "NOTIFY_SOCKET": f"@{address}"})
-    import signal
-    import socket
+    # What `socket` is made of. That also makes enums of all its constants, which takes as long as all else before
+    # nspawn starts.
+    from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, socket
 
-    def hand_on(number: int, _frame: object) -> None:
-        payload = _payload(pid)
-        if payload is None:  # not started yet
-            os.kill(pid, signal.SIGKILL)
-        else:
-            os.killpg(payload, number)
-
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
-        notifications.bind(f"\0{address}")
-        notifications.setblocking(False)
-        numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-        handlers = [signal.signal(number, hand_on) for number in numbers]
-        try:
-            os.write(opened, b"\n")
-        except BrokenPipeError:
-            pass  # it ended early, and its status says why
+    notifications = socket(AF_UNIX, SOCK_DGRAM)
+    notifications.bind("")  # an address of the kernel's choice, which is gone with us
+    address = os.fsdecode(notifications.getsockname()).replace("\0", "@")
+    pid = _spawn(command, {**os.environ, **environment, "NOTIFY_SOCKET": address})
+    with _SignalsHandedOn(pid):
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        os.close(opened)
-        for number, handler in zip(numbers, handlers, strict=True):
-            signal.signal(number, handler)
-        ready = False
-        try:
-            while not ready:
-                ready = b"READY=1" in notifications.recv(4096).splitlines()
-        except BlockingIOError:
-            pass
+    ready = False
+    try:
+        while not ready:
+            ready = b"READY=1" in notifications.recv(4096, MSG_DONTWAIT).splitlines()
+    except BlockingIOError:
+        pass
     return 128 - status if status < 0 else status, ready
 
 
-def _spawn(command: list[str], gate: int, environment: dict[str, str]) -> tuple[int, int]:
-    """Start nspawn. Returns its process number, and the descriptor to write to what is read from the gate.
+def _spawn(command: list[str], environment: dict[str, str]) -> int:
+    """Start nspawn, and return its process number.
 
     It takes a ^C for itself, so without a terminal it gets a process group of its own; a terminal it sets to raw mode,
     and there is none then.
     """
-    read_end, write_end = os.pipe()
-    actions = [(os.POSIX_SPAWN_DUP2, read_end, gate)]
     try:
         if os.isatty(0) and os.isatty(1):
-            pid = os.posix_spawnp(command[0], command, environment, file_actions=actions)
+            pid = os.posix_spawnp(command[0], command, environment)
         else:
-            pid = os.posix_spawnp(command[0], command, environment, file_actions=actions, setpgroup=0)
+            pid = os.posix_spawnp(command[0], command, environment, setpgroup=0)
     except FileNotFoundError:
         raise missing(command[0]) from None
-    os.close(read_end)
-    return pid, write_end
+    return pid
+
+
+class _SignalsHandedOn:
+    """While this is entered, signals go to the payload of nspawn."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def __enter__(self) -> None:
+        import signal  # takes its time, which nspawn does as well
+
+        self._handlers = {
+            number: signal.signal(number, self._hand_on)
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+        }
+
+    def __exit__(self, *_: object) -> None:
+        import signal
+
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _hand_on(self, number: int, _frame: object) -> None:
+        payload = _payload(self._pid)
+        if payload is None:  # not started yet
+            os.kill(self._pid, 9)
+        else:
+            os.killpg(payload, number)
 
 
 def _payload(ancestor: int) -> int | None:

@@ -18,7 +18,8 @@ from .machine import Machine
 from .merged import Merged
 from .rpmdb import Database
 from .sets import Sets, perhaps_standing_in
-from .sync import Start
+from .sync import Content
+from .upper import UpperView
 
 Run = Callable[[Sequence[str]], None]
 """Runs a command in the overlay, to its end. Raises ToyError if it fails."""
@@ -33,8 +34,8 @@ def keep(machine: Machine, layer: Path) -> None:
         _keep(machine, sets)
 
 
-def _keep(machine: Machine, sets: Sets) -> tuple[AbstractSet[str] | None, AbstractSet[str] | None]:
-    """Return the files of the database's headers, and those of its base; None where there is none."""
+def _keep(machine: Machine, sets: Sets) -> tuple[Content | None, AbstractSet[str] | None]:
+    """Return the machine's database, and the files of its base; None where there is none."""
     record = Merged(machine)
     base: AbstractSet[str] | None = record.base()
     if not record.exists:
@@ -42,9 +43,9 @@ def _keep(machine: Machine, sets: Sets) -> tuple[AbstractSet[str] | None, Abstra
     with open_database(machine) as database:
         if base is None:
             base = _guessed_base(sets, database)
-        merged = sync.preserve(database, sets.upper, base=base)
-    sets.remember(base - merged)
-    return merged, base
+        have = sync.preserve(database, sets.upper, base=base)
+    sets.remember(base - have.files)
+    return have, base
 
 
 def _guessed_base(sets: Sets, database: Database) -> AbstractSet[str]:
@@ -73,7 +74,7 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
         text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
     with Sets.open(machine, layer) as sets:
-        merged, base = _keep(machine, sets)
+        have, base = _keep(machine, sets)
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
         stored = record.intent()
@@ -86,12 +87,12 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
             with contextlib.ExitStack() as stack:
                 todo = intent.decide(
                     sets,
-                    tree,
-                    None if merged is None else stack.enter_context(open_database(machine)),
+                    UpperView(upper, Path(machine.var), host.ROOT),
+                    None if have is None else stack.enter_context(open_database(machine)),
                     recorded=recorded,
                     base=base,
                     merged=wanted.over(base),
-                    installed=merged or frozenset(),
+                    installed=frozenset() if have is None else have.files,
                     mend=f"toy -n {machine.name} -- zypper verify",
                 )
             if base != sets.host_files or todo.upper != wanted:
@@ -99,7 +100,7 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
                 record.intend(todo.to_json())
                 earlier = _carry_out(tree, sets, todo, run)
                 wanted = todo.upper
-        _merge(machine, sets, wanted, merged)
+        _merge(machine, sets, wanted, have)
         sets.remember(wanted.whiteouts)
     happened += earlier
 
@@ -127,32 +128,40 @@ def _carry_out(tree: WritableUpper, sets: Sets, todo: Intent, run: Run) -> list[
     return [*todo.events, *events]
 
 
-def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, have: AbstractSet[str] | None) -> None:
-    """Make a database of the host's set with `wanted` over it; `have` are the files of the one there is, if any."""
+def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, have: Content | None) -> None:
+    """Make a database of the host's set with `wanted` over it; `have` is the one there is, if any."""
     host_files = sets.host_files
-    record, machine_var = Merged(machine), Path(machine.var)
+    record = Merged(machine)
     files = wanted.over(host_files)
-    unchanged = files == have
-    if not unchanged:
-        starts = [Start(rpmdb.dbpath(), host_files, sets.host.stamp)]
-        if have is not None:
-            with open_database(machine) as database:
-                starts.append(Start(record.path, have, database.stamp()))
+    made = None
+    if have is None or files != have.files:
+        starts = [Content(rpmdb.dbpath(), host_files, sets.host.stamp), *([have] if have else [])]
         contents = {file: sets.upper if file in wanted.files else sets.host for file in files}
-        new = sync.merge(record.new, contents, starts=starts)
+        made = sync.merge(record.new, contents, starts=starts)
         # libsolv knows solvables by hdrNum, and these are new.
-        var.forget_installed(machine_var)
+        var.forget_installed(Path(machine.var))
     if record.base() != host_files:
-        with open_database(machine) if unchanged else Database.open(new) as database:
-            owned = database.paths_below("/var")
-            of_host = database.paths_below("/var", without=wanted.files - perhaps_standing_in(wanted))
-            var.seed(machine_var, of_host, ours=owned - of_host, record=Path(machine.seeded))
-    if unchanged:
-        record.rebase(host_files)
-    else:
+        with Database.open(made.path) if made else open_database(machine) as database:
+            _seed(machine, sets, database, wanted)
+    if made:
         record.commit(host_files)
-    with open_database(machine) as database:
-        sets.upper.stamp = database.stamp()
+    else:
+        record.rebase(host_files)
+    sets.upper.stamp = made.stamp if made else have.stamp if have else None
+
+
+def _seed(machine: Machine, sets: Sets, database: Database, wanted: plan.Upper) -> None:
+    """Have the machine's /var follow the host's, as to what packages own there."""
+    record = Path(machine.seeded)
+    files, base, known = wanted.over(sets.host_files), Merged(machine).base(), var.owned(record)
+    if base is None or known is None:
+        owned = sync.of_headers(database, database.paths_below("/var"))
+    else:
+        owned = {file: known[file] for file in files & base & known.keys()}
+        for file in files - base:
+            blob = (sets.upper if file in wanted.files else sets.host).read_blob(file)
+            owned[file] = rpmdb.paths_below(blob, "/var")
+    var.seed(Path(machine.var), owned, own=wanted.files - perhaps_standing_in(wanted), record=record)
 
 
 @contextlib.contextmanager

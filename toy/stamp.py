@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _LONGEST = 4 << 20
-"""Bytes of JSON: one of 10,000 packages, each of a transaction of its own, has 0.2 MB. An overlay may bring anything."""
+"""Bytes of JSON. 10,000 packages, each of a transaction of its own, make 0.2 MB; an overlay may bring anything."""
 
 
 class Stamp(NamedTuple):

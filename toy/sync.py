@@ -1,33 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dump and merge: make a header set match its database, and a database match a header set."""
 
-import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
-from . import header, plan, rpmdb
+from . import header, plan, progress, rpmdb
 from .errors import DamagedHeader, ToyError
 from .header import Header
 from .headerset import HeaderSet
 from .rpmdb import Database, Unusable
 from .stamp import Stamp
-
-
-class Depth(enum.Enum):
-    """How far a dump looks for differences."""
-
-    EVERYTHING = enum.auto()
-    """Every package, and the content of every file."""
-    CHANGED = enum.auto()
-    """The packages that changed since the set was stamped."""
-    PASSING = enum.auto()
-    """The package names with more or fewer files than headers: cheap, for use while rpm is at work.
-
-    rpm still marks files of other packages as replaced after its %filetriggerin has run, so this leaves the
-    stamp alone, and the next dump looks at everything since it.
-    """
 
 
 class Dumped(NamedTuple):
@@ -39,42 +23,52 @@ class Dumped(NamedTuple):
     """Files that were there, but not what their name says; or of a set whose stamp said that it is as it should be."""
 
 
-def dump(database: Database, headers: HeaderSet, *, depth: Depth = Depth.EVERYTHING) -> Dumped:
+def dump(database: Database, headers: HeaderSet, *, everything: bool = True) -> Dumped:
     """Make the header set match the database, writing only what differs.
 
-    Raises ToyError if either cannot be read, or if the database has lost all its packages: the set may be
-    what is left of them.
+    With `everything`, each package is looked at, and the content of each file; without, the packages that changed
+    since the set was stamped. Raises ToyError if either cannot be read, or if the database has lost all its packages:
+    the set may be what is left of them.
     """
     while True:
         stamp = database.stamp()
         try:
             earlier = headers.stamp
-            done = _dump(database, headers, stamp, depth)
+            done = _dump(database, headers, stamp, everything=everything)
         except ToyError:
             if database.stamp() == stamp:
                 raise
             continue  # rpm was at work meanwhile
-        if depth is not Depth.PASSING:
-            headers.stamp = stamp
-            if earlier == stamp:
-                return Dumped([], [], sorted({*done.added, *done.removed, *done.mended}))
+        headers.stamp = stamp
+        if earlier == stamp:
+            return Dumped([], [], sorted({*done.added, *done.removed, *done.mended}))
         return done
 
 
-def _dump(database: Database, headers: HeaderSet, stamp: Stamp, depth: Depth) -> Dumped:
+def add(database: Database, headers: HeaderSet, path: str) -> None:
+    """Add the header files of the packages that a file is of, whatever the size of the database.
+
+    For use while rpm is at work: it marks other packages' files as replaced after its %filetriggerin has run, so the
+    stamp stays, and the next dump looks at everything since it.
+    """
+    for name in {owner.name for owner in database.owners(path)}:
+        for file, found in header.file_names(database.named(name)):
+            if not headers.has(file):
+                headers.write(file, found.blob)
+
+
+def _dump(database: Database, headers: HeaderSet, stamp: Stamp, *, everything: bool) -> Dumped:
     packages = _by_package(database)
     present = _by_name(headers.list().files)
     if present and not packages:
         raise _emptied(database, headers)
-    everything = packages.keys() | present.keys()
-    suspects = _unequal(packages, present)
-    if depth is Depth.EVERYTHING:
-        suspects = everything
-    elif depth is Depth.CHANGED and stamp != headers.stamp:
+    every = packages.keys() | present.keys()
+    suspects = every if everything else _unequal(packages, present)
+    if not everything and stamp != headers.stamp:
         changed = _changed(database, packages, stamp, headers.stamp)
-        suspects = everything if changed is None else suspects | changed
+        suspects = every if changed is None else suspects | changed
     done = Dumped([], [], [])
-    for package in sorted(suspects):
+    for package in progress.shown(sorted(suspects), len(suspects), "writing header files of packages"):
         wanted = dict(header.file_names(database.headers(packages.get(package, ()))))
         have = present.get(package, set())
         difference = plan.difference(have=have, want=wanted.keys())
@@ -84,7 +78,7 @@ def _dump(database: Database, headers: HeaderSet, stamp: Stamp, depth: Depth) ->
             headers.remove(file)
         done.added.extend(difference.add)
         done.removed.extend(difference.remove)
-        if depth is Depth.EVERYTHING:
+        if everything:
             done.mended.extend(_mend(headers, {file: wanted[file] for file in wanted.keys() & have}))
     return done
 
@@ -143,17 +137,27 @@ def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:
             yield file
 
 
-def preserve(database: Database, upper: HeaderSet, *, base: AbstractSet[str]) -> AbstractSet[str]:
+class Content(NamedTuple):
+    """A database, and what is in it."""
+
+    path: Path
+    files: AbstractSet[str]
+    """Of its headers."""
+    stamp: Stamp | None
+    """The one it has if that holds."""
+
+
+def preserve(database: Database, upper: HeaderSet, *, base: AbstractSet[str]) -> Content:
     """Put what the overlay changed in its database into the set of its upper, which is not mounted.
 
-    `base` is the host's set that the database was merged with. Returns the files of the database's headers.
+    `base` is the host's set that the database was merged with. Returns what is in the database.
     Raises ToyError if either cannot be read, or if the database has lost all its packages.
     """
     listing = upper.check()
+    stamp = database.stamp()
     packages = _by_package(database)
     if base and not packages:
         raise _emptied(database, upper)
-    stamp = database.stamp()
     merged: AbstractSet[str] = plan.Upper(listing.files, listing.whiteouts).over(base)
     if upper.opaque or upper.stamp != stamp or _unequal(packages, _by_name(merged)):
         # No dump has seen the last changes, or somebody changed the set: what the database says, counts.
@@ -165,7 +169,7 @@ def preserve(database: Database, upper: HeaderSet, *, base: AbstractSet[str]) ->
                 upper.write(file, found.blob)
         arrange(upper, wanted)
         upper.stamp = stamp
-    return merged
+    return Content(database.path, merged, stamp)
 
 
 def arrange(upper: HeaderSet, wanted: plan.Upper) -> None:
@@ -190,23 +194,18 @@ def files_of(database: Database, packages: AbstractSet[str] | None = None) -> di
     return _files_of(database, [number for name in sorted(wanted) for number in groups[name]])
 
 
+def of_headers(database: Database, found: Mapping[int, AbstractSet[str]]) -> dict[str, AbstractSet[str]]:
+    """Return what was found of some headers, by hdrNum, by file name."""
+    return {file: found[number] for file, number in _files_of(database, list(found)).items()}
+
+
 def _files_of(database: Database, numbers: Sequence[int]) -> dict[str, int]:
     names = header.file_names(database.headers(numbers))
     return {file: number for (file, _), number in zip(names, numbers, strict=True)}
 
 
-class Start(NamedTuple):
-    """A database that another one may be made from."""
-
-    path: Path
-    files: AbstractSet[str]
-    """Of its headers."""
-    stamp: Stamp | None
-    """The one it has if that holds."""
-
-
-def merge(new: Callable[[], Path], contents: Mapping[str, HeaderSet], *, starts: Iterable[Start] = ()) -> Path:
-    """Make a database that holds the headers in these files, and read back what is new in it. Returns where it is.
+def merge(new: Callable[[], Path], contents: Mapping[str, HeaderSet], *, starts: Iterable[Content] = ()) -> Content:
+    """Make a database that holds the headers in these files, and read back what is new in it.
 
     It is made from the one in `starts` that is nearest to it, or if that cannot be, from nothing; `new` returns an
     empty directory, another one each time. Raises DamagedHeader for a file that is not what its name says, ToyError if
@@ -216,45 +215,45 @@ def merge(new: Callable[[], Path], contents: Mapping[str, HeaderSet], *, starts:
     if nearest is not None and len(contents.keys() ^ nearest.files) < len(contents):
         path = new()
         try:
-            _continue(path, contents, nearest)
+            return Content(path, contents.keys(), _continue(path, contents, nearest))
         except DamagedHeader:
             raise
         except ToyError:
             pass  # it is being written to, say
-        else:
-            return path
     path = new()
-    _build(path, contents)
-    return path
+    return Content(path, contents.keys(), _build(path, contents))
 
 
-def _continue(path: Path, contents: Mapping[str, HeaderSet], start: Start) -> None:
+def _continue(path: Path, contents: Mapping[str, HeaderSet], start: Content) -> Stamp:
     """Copy a database, erase from it and import into it. Raises ToyError if it cannot become what is wanted so."""
     rpmdb.copy(start.path, path)
     difference = plan.difference(have=start.files, want=contents.keys())
-    with Database.open(path) as database:
-        before = database.stamp()
-        numbers = files_of(database, set(map(header.package_of, difference.remove)))
-    erased = {numbers[file] for file in difference.remove if file in numbers}
-    if before != start.stamp or len(erased) != len(difference.remove):
-        raise Unusable(f"{start.path} is not what it was taken for", "see: toy dump")
-    if erased:
+    erased: set[int] = set()
+    if difference.remove:
+        with Database.open(path) as database:
+            numbers = files_of(database, set(map(header.package_of, difference.remove)))
+        erased = {numbers[file] for file in difference.remove if file in numbers}
         rpmdb.erase(path, erased)
     if difference.add:
         rpmdb.import_headers(path, (contents[file].read(file) for file in difference.add))
-    if difference:
-        with Database.open(path) as database:
-            stays = {number: tid for number, tid in before.transactions.items() if number not in erased}
-            added = database.stamp().transactions
-            is_continued = all(added.pop(number, None) == tid for number, tid in stays.items())
-            if not is_continued or _files_of(database, list(added)).keys() != set(difference.add):
-                raise Unusable(f"{path} did not become what it should", "see if there is space: df -h")
-
-
-def _build(path: Path, contents: Mapping[str, HeaderSet]) -> None:
-    """Build a database from nothing."""
-    said = rpmdb.import_headers(path, (contents[file].read(file) for file in sorted(contents)))
     with Database.open(path) as database:
+        stamp = database.stamp()
+        added = stamp.transactions
+        stays = {} if start.stamp is None else start.stamp.transactions
+        is_continued = erased <= stays.keys() and len(erased) == len(difference.remove)
+        for number, tid in stays.items():
+            is_continued &= number in erased or added.pop(number, None) == tid
+        if not is_continued or _files_of(database, list(added)).keys() != set(difference.add):
+            raise Unusable(f"{path} did not become what it should", "see if there is space: df -h")
+    return stamp
+
+
+def _build(path: Path, contents: Mapping[str, HeaderSet]) -> Stamp:
+    """Build a database from nothing."""
+    files = progress.shown(sorted(contents), len(contents), "building the rpm database, packages")
+    said = rpmdb.import_headers(path, (contents[file].read(file) for file in files))
+    with Database.open(path) as database:
+        stamp = database.stamp()
         built = files_of(database).keys()
     for file in sorted(contents.keys() - built):
         if any(header.same_content(file, other) for other in built):
@@ -267,3 +266,4 @@ def _build(path: Path, contents: Mapping[str, HeaderSet]) -> None:
         raise ToyError(
             f"rpmdb --importdb put {file} into {path}, which nobody asked for", "report this as a bug of toy"
         )
+    return stamp

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
@@ -26,22 +26,24 @@ _METADATA = ("raw", "solv")
 _SYSTEM = "@System"
 
 
-def seed(var: Path, owned: AbstractSet[str], *, ours: AbstractSet[str], record: Path) -> None:
-    """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and the paths in `owned`.
+def seed(var: Path, owned: Mapping[str, AbstractSet[str]], *, own: AbstractSet[str], record: Path) -> None:
+    """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and what its packages own.
 
-    `owned` are the paths of the host's packages, `ours` those that only packages of the overlay own. `record` is the
-    file that says what came from the host like this: while it is as it came, it follows the host's, and it goes when
-    the host does not have it any more, or no package of its owns it.
+    `owned` are paths by the header files of the packages that own them, `own` the header files of the overlay's own
+    packages. `record` is the file that says that, and what came from the host like this: while it is as it came, it
+    follows the host's, and it goes when the host does not have it any more, or no package of its owns it.
     """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
             for entry in entries:
                 if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
                     _supply(var, folder / entry.name)
-    owned = owned | {path for tree in _TREES for path in _below(_HOST / tree)}
-    before = _read_record(record)
+    of_host = {path for file in owned.keys() - own for path in owned[file]}
+    of_host |= {path for tree in _TREES for path in _below(_HOST / tree)}
+    ours = {path for file in owned.keys() & own for path in owned[file]}
+    before = _read_record(record)[1]
     after: dict[str, str] = {}
-    for path in sorted(PurePath(name).relative_to(_HOST) for name in owned):
+    for path in sorted(PurePath(name).relative_to(_HOST) for name in of_host):
         have = _looks(var, path)
         came_from_host = have is None or before.get(str(path)) == have
         if came_from_host and have != _DIRECTORY and have != (theirs := _looks(_HOST, path)) and theirs is not None:
@@ -52,10 +54,17 @@ def seed(var: Path, owned: AbstractSet[str], *, ours: AbstractSet[str], record: 
         if came_from_host and looks is not None:
             after[str(path)] = looks
     for name in sorted(before.keys() - after.keys(), reverse=True):
-        if f"{_HOST}/{name}" not in owned | ours and _looks(var, PurePath(name)) == before[name]:
+        if f"{_HOST}/{name}" not in of_host | ours and _looks(var, PurePath(name)) == before[name]:
             _drop(var, PurePath(name))
+    content = [{file: sorted(paths) for file, paths in owned.items() if paths}, after]
     with files.directory(record.parent) as fd, files.naming(record):
-        files.write(fd, record.name, json.dumps(after, indent=0).encode())
+        files.write(fd, record.name, json.dumps(content, indent=0).encode())
+
+
+def owned(record: Path) -> dict[str, AbstractSet[str]] | None:
+    """Return the `owned` that a record says, or None if there is none that can be read."""
+    known = _read_record(record)[0]
+    return None if known is None else {file: frozenset(paths) for file, paths in known.items()}
 
 
 def _below(tree: Path) -> Iterator[str]:
@@ -94,12 +103,13 @@ def _drop(var: Path, path: PurePath) -> None:
                 os.rmdir(path.name, dir_fd=fd)
 
 
-def _read_record(record: Path) -> dict[str, str]:
+def _read_record(record: Path) -> tuple[dict[str, list[str]] | None, dict[str, str]]:
+    """Return paths by header files, and what is known to have come from the host."""
     try:
-        content = json.loads(record.read_bytes())
-    except (OSError, ValueError):
-        return {}  # then nothing in the overlay's /var is known to be the host's, and all of it stays
-    return content if isinstance(content, dict) else {}
+        owned, came = json.loads(record.read_bytes())
+        return dict(owned), dict(came)
+    except (OSError, ValueError, TypeError):
+        return None, {}  # then nothing in the overlay's /var is known to be the host's, and all of it stays
 
 
 def share_metadata(var: Path) -> None:

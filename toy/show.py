@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the verbs do, and print on stdout."""
+"""The verbs that show something: what they print on stdout."""
 
 import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from . import differences, host, rpmdb, settle, standing, sync
+from . import differences, host, rpmdb, settle, standing
 from .errors import ToyError, printable
-from .headerset import HeaderSet
 from .machine import Machine
 from .merged import Merged
 from .rpmdb import Database
-from .sync import Depth
 
 
 def status(name: str, *, as_json: bool) -> None:
@@ -37,22 +35,6 @@ def diff(name: str, *, as_json: bool) -> None:
         _print([json.dumps(content, indent=2)])
     else:
         _print(printable(f"{what:7}  {path}  {', '.join(owners) or 'not owned'}") for what, path, owners in found)
-
-
-def dump(root: str | None, depth: Depth, *, say: Callable[[str], None]) -> None:
-    """Make the header set of a root, by default the one we run in, match its rpm database."""
-    if root is not None:
-        # rpm's configuration was read when rpm was imported, and is the host's; from here on every path is the root's.
-        try:
-            os.chroot(root)
-        except OSError as error:
-            raise ToyError(f"{root}: {error.strerror}", "give the directory of a root: toy dump --root DIR") from None
-        os.chdir("/")
-    with Database.open(rpmdb.dbpath()) as database, HeaderSet.open(Path("/"), create=True) as headers:
-        done = sync.dump(database, headers, depth=depth)
-        for file in done.mended:
-            say(f"header file {file} was not what the rpm database has; mended")
-        headers.check()
 
 
 def _machine(name: str) -> Machine:

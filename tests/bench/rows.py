@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is measured: each row of the table is one real command against another, in turns in one run.
+
+Every run asserts that it did its job.
+"""
+
+import dataclasses
+import statistics
+from collections.abc import Callable
+
+from packages import Package
+from stage import Stage
+
+RUNS = 9
+LAUNCH = ("toy", "--", "true")
+IMPORT = (
+    "rm -rf /var/lib/toy/import && cd /usr/lib/sysimage/rpm-headers && find . -name '*.hdr' -print0 | xargs -0 cat |"
+    " rpmdb --dbpath /var/lib/toy/import --importdb"
+)
+"""The forerunner's way: every header into an empty database."""
+
+
+def _package(name: str, version: str, files: int) -> Package:
+    paths = [f"/usr/share/{name}/{number}" for number in range(files)]
+    return Package(name, version, files=dict.fromkeys(paths, f"{name} {version} " * 20))
+
+
+CHANGED = {version: [_package(f"changed-{number}", version, 60) for number in range(20)] for version in "12"}
+OWN = [_package(f"own-{number}", "1", 60) for number in range(10)]
+MANY = {version: [_package(f"many-{number}", version, 20) for number in range(100)] for version in "12"}
+PACKAGES = [*CHANGED["1"], *CHANGED["2"], *OWN, *MANY["1"], *MANY["2"]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row: medians, and the median of the ratios of runs that followed each other."""
+
+    what: str
+    against: str
+    goal: str
+    """As in "≤ 1.4" or "≥ 10"; in which direction the ratio counts follows from it."""
+    file_system: str
+    packages: int
+    ours: float
+    theirs: float
+    ratio: float
+    unit: str = "s"
+    runs: int = RUNS
+
+    @property
+    def reached(self) -> bool:
+        """Whether the ratio is as good as the goal."""
+        sign, limit = self.goal.split()
+        return self.ratio <= float(limit) if sign == "≤" else self.ratio >= float(limit)
+
+
+def row(
+    what: str,
+    against: str,
+    goal: str,
+    stage: Stage,
+    ours: Callable[[], float],
+    theirs: Callable[[], float],
+    *,
+    file_system: str,
+    unit: str = "s",
+    runs: int = RUNS,
+) -> Row:
+    """Measure in turns, after one run of each that does not count."""
+    pairs = [(ours(), theirs()) for _ in range(runs + 1)][1:]
+    ratios = [one / other if goal.startswith("≤") else other / one for one, other in pairs]
+    one, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return Row(
+        what, against, goal, file_system, stage.packages, one, other, statistics.median(ratios), unit=unit, runs=runs
+    )
+
+
+def install(stage: Stage, packages: list[Package], *, triggers: bool = True) -> None:
+    """Install packages on the host by one call of rpm, whatever their versions."""
+    options = ["--upgrade", "--oldpackage", "--nosignature", *([] if triggers else ["--notriggers"])]
+    stage.run(*stage.rpm, *options, *(f"/srv/bench/{package.file}" for package in packages))
+
+
+def warm(stage: Stage) -> float:
+    """Return the seconds of a launch with nothing to do."""
+
+    def prepared() -> str:
+        return stage.run("stat", "--format=%i %y", "/var/lib/toy/toy/seen", check=False).stdout
+
+    while True:  # what changed less than two seconds ago is looked at once more
+        before = prepared()
+        seconds, _ = stage.clock(*LAUNCH)
+        if prepared() == before:
+            return seconds
+
+
+def first(stage: Stage) -> float:
+    """Return the seconds of a launch that makes its machine."""
+    stage.forget()
+    seconds, _ = stage.clock(*LAUNCH)
+    assert stage.count("toy", "--") == stage.count()
+    return seconds
+
+
+def imported(stage: Stage) -> float:
+    """Return the seconds that the forerunner's way takes."""
+    seconds, _ = stage.clock("sh", "-c", IMPORT)
+    assert stage.count("env", "HOME=/var/lib/toy/import") > 0
+    done = stage.run("rpm", "--dbpath", "/var/lib/toy/import", "-qa").stdout.split()
+    assert len(done) == stage.count()
+    stage.sh("rm -rf /var/lib/toy/import")
+    return seconds
+
+
+class Updates:
+    """Launches after updates of the host, of 20 packages each, with 10 packages in the overlay."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._version = "1"
+        install(stage, CHANGED["1"])
+        stage.forget()
+        install_script = " ".join([*stage.rpm, "--install", "--nosignature", *(f"/root/{own.file}" for own in OWN)])
+        stage.sh(f"cp {' '.join(f'/srv/bench/{own.file}' for own in OWN)} /root")
+        stage.run("toy", "--", "sh", "-c", install_script)
+
+    def __call__(self) -> float:
+        """Return the seconds of one launch after one update."""
+        self._version = "2" if self._version == "1" else "1"
+        install(self._stage, CHANGED[self._version])
+        seconds, _ = self._stage.clock(*LAUNCH)
+        installed = self._stage.run("toy", "--", "rpm", "-qa", "changed-*", "own-*").stdout.split()
+        expected = [package.file.removesuffix(".rpm") for package in (*CHANGED[self._version], *OWN)]
+        assert sorted(installed) == sorted(expected)
+        return seconds
+
+
+def trigger(stage: Stage) -> float:
+    """Return the seconds that the work of one %filetriggerin takes."""
+    file = stage.sh("cd /usr/lib/sysimage/rpm-headers; ls editor-*.hdr").strip()
+    stage.sh(f"rm /usr/lib/sysimage/rpm-headers/{file}")
+    seconds, _ = stage.clock("toy", "dump", "--in-transaction", "/usr/bin/editor")
+    stage.run("test", "-e", f"/usr/lib/sysimage/rpm-headers/{file}")
+    return seconds
+
+
+def import_rpm(stage: Stage) -> float:
+    """Return the seconds that Python takes with nothing but rpm."""
+    return stage.clock("/usr/bin/python3", "-c", "import rpm")[0]
+
+
+class Upgrades:
+    """Transactions of 100 packages on one host."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._version = "1"
+        install(stage, MANY["1"])
+
+    def __call__(self) -> float:
+        """Return the seconds of one."""
+        self._version = "2" if self._version == "1" else "1"
+        files = [f"/srv/bench/{package.file}" for package in MANY[self._version]]
+        seconds, _ = self._stage.clock(*self._stage.rpm, "--upgrade", "--oldpackage", "--nosignature", *files)
+        assert self._stage.run("rpm", "-q", "--qf", "%{VERSION}", "many-99").stdout == self._version
+        return seconds
+
+
+def zypper(stage: Stage, *, plugin: bool) -> float:
+    """Return the seconds that zypper takes for one small package in the overlay."""
+    place = "/usr/lib/zypp/plugins/commit/toy"
+    clock = "/usr/bin/python3 /usr/src/toy/tests/bench/clock.py 1 zypper -n in hello >/root/clock"
+    prepare = "" if plugin else f"mv {place} /root/plugin; "
+    restore = "" if plugin else f"; mv /root/plugin {place}"
+    stage.run("toy", "--", "sh", "-ec", f"{prepare}{clock}; rpm -q hello >/root/clocked; zypper -n rm hello{restore}")
+    assert stage.run("cat", "/root/clocked").stdout == "hello-1-1.noarch\n"
+    return float(stage.run("cat", "/root/clock").stdout.split(",")[0].strip("[ "))
+
+
+class Dumps:
+    """Dumps after one package changed."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._version = "1"
+        install(stage, [CHANGED["1"][0]])
+
+    def written(self) -> float:
+        """Return how many bytes one writes, to whatever file."""
+        self._version = "2" if self._version == "1" else "1"
+        install(self._stage, [CHANGED[self._version][0]], triggers=False)
+        # A shell's own count has what its children wrote, see proc_pid_io(5).
+        count = "while read -r key value; do [ $key != wchar: ] || echo $value; done </proc/$$/io"
+        before, after = map(int, self._stage.run("sh", "-c", f"{count}; toy dump --changed; {count}").stdout.split())
+        return after - before - len(f"{before}\n")
+
+    def header(self) -> float:
+        """Return the size of the package's header file."""
+        files = f"/usr/lib/sysimage/rpm-headers/changed-0-{self._version}-*.hdr"
+        (size,) = self._stage.sh(f"stat -c %s {files}").split()
+        return int(size)
+
+
+_FROM_NOTHING = """
+import shutil, sys
+sys.path.insert(0, "/usr/lib/toy")
+from pathlib import Path
+from toy import sync
+from toy.headerset import HeaderSet
+def new():
+    path = Path("/var/lib/toy/built")
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    return path
+with HeaderSet.open(Path("/")) as headers:
+    sync.merge(new, dict.fromkeys(headers.check().files, headers))
+shutil.rmtree(new())
+"""
+
+
+def memory(stage: Stage) -> float:
+    """Return the peak memory in MiB of all that toy does, including the tools that it calls."""
+    stage.forget()
+    stage.sh("rm -r /usr/lib/sysimage/rpm-headers")
+    peaks = [
+        stage.clock(*command)[1]
+        for command in (
+            ("toy", "dump"),
+            ("toy", "dump", "--changed"),
+            ("toy", "dump"),
+            LAUNCH,
+            LAUNCH,
+            ("/usr/bin/python3", "-BsSc", _FROM_NOTHING),
+        )
+    ]
+    install(stage, CHANGED["1"])
+    peaks.append(stage.clock(*LAUNCH)[1])
+    peaks.append(stage.clock("toy", "--", *stage.rpm, "--erase", "--nodeps", "editor", "library")[1])
+    install(stage, CHANGED["2"])
+    peaks += [stage.clock(*command)[1] for command in (LAUNCH, ("toy", "status"), ("toy", "diff"))]
+    assert stage.count("toy", "--") == stage.count() - 2
+    return max(peaks) / 1024

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hosts of any size on file systems of their own, and what is measured on them."""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+import awkward
+import headers
+import rpm
+from host import Host
+from image import SOURCE
+
+FILE_SYSTEMS = {"ext4": ["-q"], "btrfs": ["-q"], "xfs": ["-q"]}
+"""Options of mkfs; the last two share blocks between copies."""
+
+_CLOCK = ("/usr/bin/python3", f"{SOURCE}/tests/bench/clock.py")
+_DATABASE = "/usr/lib/sysimage/rpm"
+
+_BARE = """
+import json, sys
+sys.path.insert(0, "/usr/lib/toy")
+from toy import entry, machine, seen
+toy = machine.Machine("toy")
+print(json.dumps(entry.command_line(toy, seen.recall(toy), ["true"])))
+"""
+
+
+@contextlib.contextmanager
+def file_system(kind: str, directory: Path) -> Iterator[Path]:
+    """Yield the root of a new file system, mounted from a file in `directory`."""
+    image, root = directory / f"{kind}.img", directory / kind
+    root.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(12 << 30)
+    subprocess.run([f"mkfs.{kind}", *FILE_SYSTEMS[kind], image], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["mount", "-o", "loop", image, root], check=True)
+    try:
+        yield root
+    finally:
+        subprocess.run(["umount", root], check=True)
+        image.unlink()
+        root.rmdir()
+
+
+class Stage(Host):
+    """A host with many packages, whose database and /var/lib/toy lie on one file system, as on a real one."""
+
+    def __init__(self, directory: Path, *, like: Path, models: list[bytes], count: int, rpms: Path) -> None:
+        database = directory / "rpm"
+        directory.mkdir()
+        own = [blob for blob, _ in awkward.headers(like / _DATABASE.lstrip("/"))]
+        _import(database, own, headers.stamped(models, count))
+        super().__init__(directory / "host", like=like, binds={database: _DATABASE, rpms: "/srv/bench"})
+        self.packages = count
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.run("toy", "dump")
+        return self
+
+    def clock(self, *command: str, times: int = 1, within: Iterable[str] = ()) -> tuple[float, int]:
+        """Return the seconds that the last of some runs took, and the peak memory of all in KiB."""
+        runs = json.loads(self.run(*within, *_CLOCK, str(times), *command).stdout)
+        return runs[-1][0], max(memory for _, memory in runs)
+
+    def bare(self) -> float:
+        """Return the seconds that the nspawn of a launch takes, on an overlay that is mounted, and was used before."""
+        command = json.loads(self.run("/usr/bin/python3", "-c", _BARE).stdout)
+        nspawn = command.index("systemd-nspawn")
+        options, source, merged = command[nspawn - 3 : nspawn]
+        mount = ["mount", "-t", "overlay", "-o", options, source, merged]
+        script = f'"${{@:1:{len(mount)}}}" && exec "${{@:{len(mount) + 1}}}"'
+        within = ["env", "SYSTEMD_NSPAWN_LOCK=0", "unshare", "--mount", "bash", "-c", script, "bash", *mount]
+        return self.clock(*command[nspawn:], times=2, within=within)[0]
+
+    def forget(self) -> None:
+        """Have no machine, as before the first launch."""
+        self.sh("rm -rf /var/lib/toy/* /run/toy")
+
+    def count(self, *where: str) -> int:
+        """Return how many packages are installed, in the host or where `where` leads."""
+        return len(self.run(*where, "rpm", "-qa").stdout.split())
+
+
+def _import(database: Path, *groups: Iterable[bytes]) -> None:
+    with subprocess.Popen(["rpmdb", "--dbpath", database, "--importdb"], stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        for blobs in groups:
+            for blob in blobs:
+                process.stdin.write(rpm.header_magic + blob)
+    assert process.returncode == 0

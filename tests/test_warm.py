@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A launch with nothing to do does nothing, and none takes a change for nothing."""
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+from host import Host
+from image import EDITOR, RPMS, publish
+from overlay import start, toy
+from packages import Package, build
+from truth import OVERLAY, is_current, packages
+
+ONE = Package("one", files={"/usr/share/one": "1"})
+TWO = replace(ONE, version="2")
+
+HEAVY = {
+    "argparse",
+    "contextlib",
+    "enum",
+    "json",
+    "pathlib",
+    "re",
+    "rpm",
+    "socket",
+    "subprocess",
+    "typing",
+    "toy.prepare",
+}
+"""Modules that take longer to import than a launch with nothing to do has time for."""
+
+
+def record(host: Host) -> str:
+    """Return what changes whenever a launch had something to do."""
+    return host.run("stat", "--format=%i %y", "/var/lib/toy/toy/seen").stdout
+
+
+@pytest.fixture
+def warm(host: Host) -> Host:
+    """A host with a machine that has something of its own, and a launch behind it that had nothing to do."""
+    build(host, [ONE, TWO], RPMS)
+    toy(host, "zypper", "-n", "install", "hello")
+    toy(host, "true")
+    before = None
+    while before != record(host):  # what changed less than two seconds ago is looked at once more
+        before = record(host)
+        toy(host, "true")
+    return host
+
+
+def test_it_imports_no_more_than_it_needs(warm: Host) -> None:
+    done = warm.run("/usr/bin/python3", "-BsS", "-X", "importtime", "/usr/bin/toy", "--", "true")
+    before_nspawn = done.stderr.partition("| signal")[0]  # what comes with that is imported while nspawn starts
+    imported = {line.rpartition("|")[2].strip() for line in before_nspawn.splitlines()}
+    assert "toy.launch" in imported
+    assert imported & HEAVY == {"enum"}  # signal's own
+
+
+@pytest.mark.parametrize("command", ["rpm -qa", "rpm -V editor", "toy status", "zypper -n search hello", "toy dump"])
+@pytest.mark.parametrize("where", [(), OVERLAY], ids=["host", "overlay"])
+def test_who_only_looks_changes_nothing(warm: Host, command: str, where: tuple[str, ...]) -> None:
+    if where and command.startswith("toy"):
+        return
+    warm.run(*where, *command.split())
+    toy(warm, "true")
+    before = record(warm)
+    toy(warm, "true")
+    assert record(warm) == before
+
+
+def test_commands_in_the_overlay_that_install_nothing_change_nothing(warm: Host) -> None:
+    before = record(warm)
+    toy(warm, "sh", "-c", "echo x > /etc/x; mkdir /srv/y; useradd bob")
+    assert record(warm) == before
+    assert toy(warm, "cat", "/etc/x").stdout == "x\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"RPM -i --notriggers {RPMS}/{ONE.file}",
+        "RPM -e --justdb --notriggers legacy",
+        "RPM -e legacy",
+        "rpmdb --rebuilddb; RPM -e --notriggers legacy",
+        # An older state is put back, with its times.
+        "cp -a /usr/lib/sysimage/rpm /tmp/saved; RPM -e legacy; toy -- true;"
+        " rm -r /usr/lib/sysimage/rpm; cp -a /tmp/saved /usr/lib/sysimage/rpm",
+        # It lies elsewhere, and rpm knows.
+        "mv /usr/lib/sysimage/rpm /usr/lib/rpmdb; rm -f /var/lib/rpm; ln -s /usr/lib/rpmdb /var/lib/rpm;"
+        " echo '%_dbpath /usr/lib/rpmdb' > /etc/rpm/macros; RPM -e legacy",
+        "mv /usr/lib/sysimage/rpm /usr/lib/rpmdb; rm -f /var/lib/rpm; ln -s /usr/lib/rpmdb /var/lib/rpm;"
+        " echo '%_dbpath /usr/lib/rpmdb' > /root/.rpmmacros; RPM -e legacy",
+        "rm -r /usr/lib/sysimage/rpm-headers",
+        "rm /usr/lib/sysimage/rpm-headers/editor*",
+        "rm -r /var/lib/toy/toy/rpmdb",
+        "rm -r /var/lib/toy/toy/base",
+        "rm -r /var/lib/toy/toy/overlay/usr/lib/sysimage/rpm-headers",
+        "echo broken > /var/lib/toy/toy/seen",
+        ": > /var/lib/toy/toy/seen",
+        "truncate --size=-1 /var/lib/toy/toy/seen",
+        "RPM --dbpath /var/lib/toy/toy/rpmdb -e --justdb --notriggers legacy",
+    ],
+)
+def test_every_change_is_noticed_by_the_next_launch(warm: Host, change: str) -> None:
+    warm.sh(change.replace("RPM", " ".join(warm.rpm)))
+    of_host = packages(warm)
+    gone = {"legacy-1"} if "--dbpath" in change else set()
+    assert packages(warm, *OVERLAY) == (of_host | {"hello-1"}) - gone
+    assert is_current(warm, *OVERLAY)
+    assert is_current(warm)
+
+
+def test_changes_one_right_after_the_other_are_all_noticed(warm: Host) -> None:
+    # Whatever the clock's steps: each launch begins as soon as the change is made.
+    rpm = " ".join(warm.rpm)
+    script = f"""
+    for round in 1 2 3 4 5; do
+        {rpm} -i --notriggers {RPMS}/{ONE.file}; toy -- rpm -q one
+        {rpm} -U --notriggers {RPMS}/{TWO.file}; toy -- rpm -q one
+        {rpm} -e --notriggers one; toy -- rpm -q one || :
+    done
+    """
+    said = warm.sh(script).splitlines()
+    assert said == 5 * ["one-1-1.noarch", "one-2-1.noarch", "package one is not installed"]
+
+
+def test_accounts_of_the_host_are_noticed(warm: Host) -> None:
+    toy(warm, "useradd", "bob")
+    warm.sh("useradd --uid 2000 alice")
+    assert toy(warm, "id", "-un", "2000").stdout == "alice\n"
+
+
+def test_metadata_that_the_host_refreshed_is_noticed(warm: Host) -> None:
+    new = Package("new", files={"/usr/share/new": ""})
+    publish(warm, new)
+    warm.run("zypper", "-n", "refresh")
+    assert "new" in toy(warm, "zypper", "-n", "--no-refresh", "search", "new").stdout
+
+
+def test_an_update_during_a_launch_is_noticed_by_the_next(warm: Host) -> None:
+    publish(warm, replace(EDITOR, version="2"))
+    process = start(warm, "toy", "--", "sh", "-c", "echo waiting; read line; :")
+    warm.run("zypper", "-n", "update")
+    process.communicate()
+    assert "editor-2" in packages(warm, *OVERLAY)
+
+
+def test_a_killed_launch_is_no_match_for_the_next(warm: Host) -> None:
+    process = start(warm, "toy", "--", "sh", "-c", "zypper -n remove hello >/dev/null; echo waiting; sleep 1000")
+    before = record(warm)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert packages(warm, *OVERLAY) == packages(warm)
+    assert record(warm) != before
+    assert is_current(warm, *OVERLAY)
+
+
+def test_what_another_directory_of_macros_says_counts(warm: Host) -> None:
+    # As with an rpm that lies elsewhere: its configuration comes from the environment.
+    warm.sh("cp -r /usr/lib/rpm /usr/lib/rpm2; mv /usr/lib/sysimage/rpm /usr/lib/rpmdb; rm /etc/rpm/macros")
+    warm.sh("echo '%_dbpath /usr/lib/rpmdb' >> /usr/lib/rpm2/macros")
+    done = warm.run(*OVERLAY, "rpm", "-q", "hello", env={"RPM_CONFIGDIR": "/usr/lib/rpm2"}, check=False)
+    assert "hello-1-1" in warm.run("rpm", "--dbpath", "/var/lib/toy/toy/rpmdb", "-q", "hello").stdout, done.stderr

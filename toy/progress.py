@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How far long work is: one line on a terminal, which is gone when it is done. Nothing where nobody looks."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+_MANY = 200
+"""Fewer items take no time."""
+
+_Item = TypeVar("_Item")
+
+
+def shown(items: Iterable[_Item], total: int, what: str) -> Iterator[_Item]:
+    """Yield items, and show how many of them it has been."""
+    if total < _MANY or not os.isatty(2):
+        yield from items
+        return
+    width = 0
+    for number, item in enumerate(items):
+        if number * 100 // total != (number - 1) * 100 // total:
+            line = f"toy: {what}: {number} of {total}"
+            width = len(line)
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        yield item
+    print(f"\r{' ' * width}\r", end="", file=sys.stderr, flush=True)
