@@ -7,10 +7,10 @@ PYTHON = /usr/bin/python3
 version = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' toy/__init__.py)
 build = .build
 
-.PHONY: all install rpm setup demo test soak clean
+.PHONY: all install rpm setup demo test soak bench clean
 
 all:
-	@echo 'make demo, make test, make rpm, or make install DESTDIR= PREFIX='
+	@echo 'make demo, make test, make bench, make rpm, or make install DESTDIR= PREFIX='
 
 install:
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/toy/toy
@@ -51,6 +51,11 @@ SEED = 0
 soak:
 	tests/setup tests
 	TOY_STEPS=$(STEPS) TOY_SEED=$(SEED) .build/venv/bin/python -m pytest -q tests/test_model.py
+
+# What toy costs, each time next to a real command. Results and picture go to tests/bench; takes half an hour.
+bench:
+	tests/setup tests/bench
+	unshare --mount --propagation private .build/venv/bin/python tests/bench
 
 clean:
 	rm -rf $(build)

@@ -3,7 +3,7 @@
 
 import pytest
 from host import Host
-from image import SOURCE
+from image import RPMS, SOURCE
 from truth import is_current, packages
 
 from toy.headerset import DIRECTORY
@@ -12,6 +12,15 @@ from toy.headerset import DIRECTORY
 def test_installing_it_made_the_set(host: Host) -> None:
     assert is_current(host)
     assert host.run("rpm", "-V", "toy").stdout == ""
+
+
+def test_so_does_rpm_by_hand(host: Host) -> None:
+    host.run(*host.rpm, "-e", "toy")
+    assert host.run("test", "-e", f"/{DIRECTORY}", check=False).returncode == 1
+    host.sh(f"{' '.join(host.rpm)} -i {RPMS}/toy-*.rpm")
+    assert is_current(host)
+    host.sh(f"{' '.join(host.rpm)} -U --replacepkgs {RPMS}/toy-*.rpm")
+    assert is_current(host)
 
 
 def test_macro_and_code_name_the_same_directory(host: Host) -> None:

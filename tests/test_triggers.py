@@ -84,6 +84,31 @@ def test_a_package_with_posttrans_by_a_zypper_that_runs_rpm_once_a_package(host:
     assert is_current(host)
 
 
+def test_each_package_is_added_where_nothing_comes_after_the_transaction(host: Host) -> None:
+    rpm(host, "-i", "--noposttrans", f"{RPMS}/{ONE.file}", f"{RPMS}/{POSTTRANS.file}")
+    assert is_current(host)
+    rpm(host, "-U", "--noposttrans", f"{RPMS}/{TWO.file}")
+    assert "one-2-1" in [name.split(".")[0] for name in header_set(host).values()]
+    host.run("toy", "dump", "--changed")
+    assert is_current(host)
+
+
+def test_toy_is_called_no_more_often_than_it_is_needed(host: Host) -> None:
+    host.write("/usr/bin/toy.counting", '#!/bin/sh\necho "$@" >> /root/calls\nexec /usr/lib/toy/toy/__main__.py "$@"\n')
+    host.sh("chmod 755 /usr/bin/toy.counting; mv /usr/bin/toy.counting /usr/bin/toy")
+
+    def calls(*arguments: str) -> list[str]:
+        host.run("rm", "-f", "/root/calls")
+        rpm(host, *arguments)
+        return host.run("cat", "/root/calls").stdout.splitlines()
+
+    assert calls("-i", f"{RPMS}/{ONE.file}", f"{RPMS}/{POSTTRANS.file}") == ["dump --changed"]
+    assert calls("-U", f"{RPMS}/{TWO.file}") == ["dump --changed"] * 2
+    assert calls("-e", "posttrans") == ["dump --changed"]
+    assert calls("-i", "--noposttrans", f"{RPMS}/{POSTTRANS.file}") == ["dump --in-transaction /usr/share/posttrans"]
+    assert is_current(host)
+
+
 def test_a_package_without_files_in_usr_fires_none_and_a_launch_makes_up_for_it(host: Host) -> None:
     rpm(host, "-i", f"{RPMS}/{OUTSIDE.file}")
     assert not is_current(host)

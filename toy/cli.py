@@ -4,7 +4,6 @@
 import os
 import sys
 
-from . import launch
 from .errors import EXIT_FAILURE, ToyError, printable
 
 DEFAULT_MACHINE = "toy"
@@ -30,7 +29,7 @@ def _say(line: str) -> None:
 
 def _run(arguments: list[str]) -> int:
     match arguments:
-        # What is called often takes no parser, and has no time for one.
+        # What is called often takes no parser, and has no time for one, nor for modules that it does not need.
         case []:
             return _launch(DEFAULT_MACHINE)
         case ["--", _, *_]:
@@ -82,6 +81,8 @@ def _add(path: str) -> int:
 
 def _launch(name: str, command: list[str] | None = None) -> int:
     _require_root()
+    from . import launch
+
     return launch.launch(name, command or [], say=_say)
 
 

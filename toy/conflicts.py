@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Files that packages of the host and of the overlay both have: the overlay's is what one sees."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -31,9 +32,17 @@ def conflicts(
             if not file.is_ghost:
                 ours[file.path] = file, package
                 above |= dict.fromkeys(folders(file.path), package)
+    blocked: dict[str, bool] = {}  # directories of which a part is a file of ours
     found: dict[str, dict[str, Clash]] = {}
     for name, package in others.items():
         for file in package.files:
+            folder = os.path.dirname(file.path)
+            if folder not in blocked:
+                blocked[folder] = any(
+                    part in ours and not ours[part][0].is_directory for part in (folder, *folders(folder))
+                )
+            if file.path not in ours and file.path not in above and not blocked[folder]:
+                continue
             clash = _at(file, ours, above, is_other_kind)
             if clash is not None:
                 found.setdefault(name, {})[file.path] = clash

@@ -112,6 +112,7 @@ def decide(
         decision = _decide(load, tree, base=base, now=host_files, merged=plain)
         visible = host_files - decision.upper.whiteouts
         arrived = sorted(visible - plain | visible & set(stand_ins.values()))
+        touched = [file for name in arrived for file in load(name).files if tree.touches(file.path)]
         kept = [load(file) for file in sorted(decision.upper.files)]
         clashes = conflicts(kept, {file: load(file) for file in arrived}, tree.is_other_kind)
 
@@ -122,15 +123,15 @@ def decide(
         owned = {file.path for package in kept for file in package.files}
         stale = [cache for cache in caches.in_upper(tree.find) if cache[0] not in owned]
         clashed = {path for paths in clashes.values() for path in paths}
-        new, uncover = _new(load, tree, database, arrived)
+        new, uncover = _new(tree, database, touched)
         todo = operations(
             retired=map(load, sorted(decision.retired)),
             kept=kept,
             freed=_freed(load, hidden, stand_ins) | new,
             uncover=uncover,
             hidden=map(load, sorted(decision.upper.whiteouts)),
-            arrived=map(load, arrived),
-            follow=_follow(load, tree, database, arrived) - owned,
+            arrived=touched,
+            follow=_follow(tree, database, touched) - owned,
             is_visible=is_visible,
             is_other_kind=lambda path: path not in clashed and tree.is_other_kind(path),
             sweep=not removed <= host_files | hidden,
@@ -142,7 +143,7 @@ def decide(
     events = [
         *_retired(load, decision, host_files),
         *_conflicts(load, clashes, stand_ins.keys()),
-        *_shadowed(load, tree, database, arrived, known=owned | clashed, todo=todo),
+        *_shadowed(tree, database, touched, known=owned | clashed, todo=todo),
         *_broken(database, load, stand_in, gone=installed - now, come=now - installed, mend=mend),
         Event(
             FOLLOWED, f"the host (packages that came: {len(host_files - base)}, that went: {len(base - host_files)})"
@@ -233,10 +234,8 @@ def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, st
     return paths
 
 
-def _new(
-    load: _Packages, tree: UpperView, database: Database | None, arrived: Iterable[str]
-) -> tuple[set[str], set[str]]:
-    """Return the paths of the host's packages that are hidden, but not on their account.
+def _new(tree: UpperView, database: Database | None, arrived: Iterable[PackageFile]) -> tuple[set[str], set[str]]:
+    """Return the paths, of these files of the host's packages, that are hidden, but not on their account.
 
     They, or where a directory was removed what was in it, were no package's when somebody hid them. Returned as well
     are the directories that were removed.
@@ -245,7 +244,7 @@ def _new(
     removed: set[str] = set()
     if database is None:
         return paths, removed
-    for path in {file.path for name in arrived for file in load(name).files}:
+    for path in {file.path for file in arrived}:
         by = tree.hidden_by(path)
         if by is None or any(database.owners(path)):
             continue
@@ -257,9 +256,9 @@ def _new(
     return paths, removed
 
 
-def _follow(load: _Packages, tree: UpperView, database: Database | None, arrived: Iterable[str]) -> set[str]:
-    """Return the directories of the host's packages that the upper has as an earlier version of theirs had them."""
-    found = {file.path for name in arrived for file in load(name).files if file.is_directory}
+def _follow(tree: UpperView, database: Database | None, arrived: Iterable[PackageFile]) -> set[str]:
+    """Return those of the host's directories that the upper has as an earlier version of theirs had them."""
+    found = {file.path for file in arrived if file.is_directory}
     return {
         path
         for path in found
@@ -274,22 +273,20 @@ def _files_at(database: Database | None, path: str) -> Iterator[PackageFile]:
 
 
 def _shadowed(
-    load: _Packages,
     tree: UpperView,
     database: Database | None,
-    arrived: Iterable[str],
+    arrived: Iterable[PackageFile],
     *,
     known: AbstractSet[str],
     todo: Operations,
 ) -> Iterator[Event]:
-    """Yield the files of the host's new packages that have another file, at no path that is known, before them."""
+    """Yield what of the host's new files has another file, at no path that is known, before it."""
     known = known | {*todo.drop, *todo.clear, *(file.path for file in todo.remove)}
     found = set()
-    for name in arrived:
-        for file in load(name).files:
-            by = None if file.path in known or file.is_ghost else tree.shadowed_by(file.path)
-            if by is not None and by not in known and not any(map(file.is_same, _files_at(database, file.path))):
-                found.add(by)
+    for file in arrived:
+        by = None if file.path in known or file.is_ghost else tree.shadowed_by(file.path)
+        if by is not None and by not in known and not any(map(file.is_same, _files_at(database, file.path))):
+            found.add(by)
     for path in sorted(found):
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
 

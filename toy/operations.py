@@ -37,7 +37,7 @@ def operations(
     freed: Iterable[str],
     uncover: Iterable[str],
     hidden: Iterable[Package],
-    arrived: Iterable[Package],
+    arrived: Iterable[PackageFile],
     follow: Iterable[str],
     is_visible: Callable[[str], bool],
     is_other_kind: Callable[[str], bool],
@@ -48,11 +48,11 @@ def operations(
 
     `kept` are the overlay's own packages that stay; `freed` are paths that nothing is the reason to hide any more, and
     `uncover` directories that such are in; `hidden` are the host's packages that the overlay hides from now on,
-    `arrived` those that come to be seen; `follow` are directories that nobody but the host changed. `is_visible` says
-    whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of upper and lower has a
-    directory there and the other one something else.
+    `arrived` the files of those that come to be seen; `follow` are directories that nobody but the host changed.
+    `is_visible` says whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of upper
+    and lower has a directory there and the other one something else.
     """
-    retired, kept, arrived = list(retired), list(kept), list(arrived)
+    retired, kept = list(retired), list(kept)
     ours = {file.path for package in kept for file in package.files}
     hide = {file.path for package in hidden for file in package.files} - ours
     hide = {path for path in hide if not is_visible(path)}
@@ -64,8 +64,7 @@ def operations(
         merge=sorted({file.path for package in kept for file in package.files if file.is_directory}),
         clear=sorted(
             file.path
-            for package in arrived
-            for file in package.files
+            for file in arrived
             if not file.is_directory and file.path not in ours and is_other_kind(file.path)
         ),
         follow=sorted(follow),

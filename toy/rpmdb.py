@@ -24,6 +24,9 @@ from .stamp import Stamp
 
 _UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
 
+_BATCH = 100
+"""Headers that are in memory at once."""
+
 rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
 
 
@@ -115,9 +118,22 @@ class Database:
             if found is None:
                 raise _unreadable(self.path)
 
-    def paths(self, number: int) -> list[str]:
-        """Return the files of a package by its hdrNum."""
-        return [path for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number) for path in found["filenames"]]
+    def sharing(self, number: int) -> set[str]:
+        """Return the names of the packages that have a file at a path of the one with this hdrNum, itself among them.
+
+        Few directories are of more than one package, and few files of a package are in those.
+        """
+        names: set[str] = set()
+        for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
+            names.add(found["name"])
+            folders = found["dirnames"]
+            shared = {index for index, folder in enumerate(folders) if self._ts.dbMatch("dirnames", folder).count() > 1}
+            for index, base in zip(found["dirindexes"], found["basenames"], strict=False):
+                if index in shared:
+                    owners = self._ts.dbMatch("basenames", folders[index] + base)
+                    if owners.count() > 1:
+                        names.update(owner["name"] for owner in owners)
+        return names
 
     def paths_below(self, directory: str) -> dict[int, AbstractSet[str]]:
         """Return a directory's files, and itself, by the hdrNums of the packages that own them.
@@ -167,7 +183,11 @@ class Database:
     def broken(self) -> list[str]:
         """Return what rpm says of the dependencies of all packages, one line each."""
         every = [number for numbers in self.packages().values() for number in numbers]
-        return self.broken_by(erase=(), install=(found.blob for found in self.headers(every)))
+        problems: set[str] = set()
+        for first in range(0, len(every), _BATCH):
+            batch = self.headers(every[first : first + _BATCH])
+            problems.update(self.broken_by(erase=(), install=(found.blob for found in batch)))
+        return sorted(problems)
 
     def labels_of_owners(self, path: str) -> list[str]:
         """Return the packages that a file is of, as NAME VERSION-RELEASE; not those whose file another one replaced."""

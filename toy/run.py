@@ -59,9 +59,8 @@ def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
     """Run a command with the chunks on its stdin, and return its last word on stderr. Raises ToyError if it fails."""
     import contextlib
     import subprocess
-    import tempfile
 
-    with tempfile.TemporaryFile() as stderr:
+    with open(os.memfd_create("stderr"), "w+b") as stderr:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr)
         except FileNotFoundError:
@@ -76,6 +75,8 @@ def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
                     process.stdin.close()
             except BaseException:
                 process.kill()
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
                 raise
         stderr.seek(0)
         said = _last_line(stderr.read())

@@ -120,12 +120,10 @@ def _changed(
     added = None if earlier is None else stamp.added_since(earlier)
     if added is None:
         return None
-    paths = [path for number in added for path in database.paths(number)]
-    if 2 * len(paths) > sum(map(len, packages.values())):
-        return None  # a look-up costs twice what a header does
+    if 4 * len(added) > sum(map(len, packages.values())):
+        return None  # to look for what they share would take longer
     # A package that takes over another's file has rpm mark it as replaced in the other's header.
-    sharing = {header.package(owner.name) for path in paths for owner in database.owners(path)}
-    return sharing | {name for name, numbers in packages.items() if not set(added).isdisjoint(numbers)}
+    return {header.package(name) for number in added for name in database.sharing(number)}
 
 
 def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from . import files
-from .package import PackageFile, folders, is_plain
+from .package import PackageFile, is_plain
 
 _VAR = PurePath("var")
 _ELSEWHERE = (PurePath("dev"), PurePath("proc"), PurePath("root"), PurePath("run"), PurePath("sys"), PurePath("tmp"))
@@ -88,27 +88,53 @@ class UpperView(UpperFiles):
     def __init__(self, upper: Path, var: Path, lower: Path) -> None:
         super().__init__(upper, var, lower)
         self._statuses: dict[str, os.stat_result | None] = {}
+        self._present: dict[str, bool] = {"/": True}
+        """Which directories there may be something in: in most of them, there is not."""
+        self._touched: dict[str, bool] = {}
         self._opaque: dict[str, bool] = {}
+        self._hiding: dict[str, str | None] = {"/": None}
+        self._shadowing: dict[str, str | None] = {"/": None}
 
     def _status(self, path: str) -> os.stat_result | None:
         """Return the status of what the upper has at a path, or None if it has nothing."""
         if path not in self._statuses:
-            folder = os.path.dirname(path)
             found = None
-            if folder == "/" or any(tree == self.var for tree, _ in self.places(path)) or self._has_folder(folder):
+            if self._has_folder_of(path):
                 with contextlib.suppress(FileNotFoundError), self.entry(path) as (_, _, found):
                     pass
             self._statuses[path] = found
         return self._statuses[path]
 
-    def _has_folder(self, path: str) -> bool:
-        status = self._status(path)
-        return status is not None and stat.S_ISDIR(status.st_mode)
+    def _has_folder_of(self, path: str) -> bool:
+        folder = os.path.dirname(path)
+        if folder not in self._present:
+            self._present[folder] = any(self._is_directory(tree, where.parent) for tree, where in self.places(path))
+        return self._present[folder]
+
+    def touches(self, path: str) -> bool:
+        """Say whether the upper may have anything to do with the lower's file at a path.
+
+        It does not with most of a package's files, in directories that it has not: each is looked at once.
+        """
+        folder = path[: path.rfind("/")]
+        if folder not in self._touched:
+            above = folder or "/"
+            hides = self._hidden_in(above) is not None or self._shadowed_in(above) is not None
+            self._touched[folder] = hides or self._has_folder_of(path)
+        return self._touched[folder]
+
+    @staticmethod
+    def _is_directory(tree: Path, where: PurePath) -> bool:
+        try:
+            with files.directory(tree, where):
+                return True
+        except (FileNotFoundError, files.NotADirectory):
+            return False
 
     def is_opaque(self, path: str) -> bool:
         """Say whether the upper has a directory at a path that hides all of the lower's."""
         if path not in self._opaque:
-            self._opaque[path] = self._has_folder(path) and super().is_opaque(path)
+            self._opaque[path] = self._status(path) is not None and super().is_opaque(path)
         return self._opaque[path]
 
     def has(self, path: str) -> bool:
@@ -123,33 +149,45 @@ class UpperView(UpperFiles):
 
     def hidden_by(self, path: str) -> str | None:
         """Return where the whiteout or the opaque directory is that hides the lower's file at a path, if one does."""
-        for part in (path, *folders(path)):
-            status = self._status(part)
-            if status is None:
-                continue
-            if files.is_whiteout(status) or (part != path and self.is_opaque(part)):
-                return part
-            if part == path or not stat.S_ISDIR(status.st_mode):
-                return None
-        return None
+        if self._status(path) is not None:
+            return path if self.is_whiteout(path) else None
+        return self._hidden_in(os.path.dirname(path))
+
+    def _hidden_in(self, folder: str) -> str | None:
+        if folder not in self._hiding:
+            status = self._status(folder)
+            if status is not None and (files.is_whiteout(status) or self.is_opaque(folder)):
+                self._hiding[folder] = folder
+            elif status is not None and not stat.S_ISDIR(status.st_mode):
+                self._hiding[folder] = None
+            else:
+                self._hiding[folder] = self._hidden_in(os.path.dirname(folder))
+        return self._hiding[folder]
 
     def shadowed_by(self, path: str) -> str | None:
         """Return where the upper has something else in front of the lower's file at a path, if it does."""
         if path.startswith(f"/{_VAR}/"):
             return None  # it has no lower
-        for part in (path, *folders(path)):
-            status = self._status(part)
-            if status is None:
-                continue
-            if files.is_whiteout(status):
-                return None
-            if self.is_other_kind(part):
-                return part
-            if part != path or stat.S_ISDIR(status.st_mode):
-                return None
-            with self.entry(path) as (fd, name, _):
-                return None if files.same(fd, name, self._lower(path)) else path
-        return None
+        status = self._status(path)
+        if status is None:
+            return self._shadowed_in(os.path.dirname(path))
+        if files.is_whiteout(status):
+            return None
+        if self.is_other_kind(path):
+            return path
+        if stat.S_ISDIR(status.st_mode):
+            return None
+        with self.entry(path) as (fd, name, _):
+            return None if files.same(fd, name, self._lower(path)) else path
+
+    def _shadowed_in(self, folder: str) -> str | None:
+        if folder not in self._shadowing:
+            if self._status(folder) is None:
+                self._shadowing[folder] = self._shadowed_in(os.path.dirname(folder))
+            else:
+                is_shadow = not self.is_whiteout(folder) and self.is_other_kind(folder)
+                self._shadowing[folder] = folder if is_shadow else None
+        return self._shadowing[folder]
 
     def is_other_kind(self, path: str) -> bool:
         """Say whether one of upper and lower has a directory at a path, and the other one something else."""

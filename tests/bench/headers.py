@@ -32,30 +32,39 @@ def _token(number: int) -> str:
     return f"q{number:05d}q"  # in no hexadecimal digest
 
 
-def _model(number: int, files: int) -> Package:
-    token = _token(number)
-    folders = [f"/usr/share/{token}/part-{part}" for part in range(1 + files // 20)]
-    paths = [f"/usr/bin/{token}", f"/usr/share/doc/{token}/README"]
+def sizes(count: int) -> list[int]:
+    """Return how many files packages have: half of them less than 90, few of them very many."""
+    source = random.Random(0)
+    return [min(int(source.lognormvariate(4.5, 1)), 1500) for _ in range(count)]
+
+
+def package(name: str, version: str, files: int, *, inside: str) -> Package:
+    """Return a package with as many files, in directories of its own called `inside` and in some that others share."""
+    folders = [f"/usr/share/{inside}/part-{part}" for part in range(1 + files // 20)]
+    paths = [f"/usr/bin/{inside}", f"/usr/share/doc/{inside}/README"]
     paths += [f"{folders[index % len(folders)]}/some-file-{index:04d}.data" for index in range(files)]
     return Package(
-        f"bench-{token}",
-        files=dict.fromkeys(paths, f"Of package {number}"),
-        directories=(f"/usr/share/{token}", *folders),
-        tags=(f"Provides: capability({token}) = 1", "Requires: /bin/sh"),
+        name,
+        version,
+        files=dict.fromkeys(paths, f"{name} {version} has this file. " * 20),
+        directories=(f"/usr/share/{inside}", *folders),
+        tags=(f"Provides: capability({inside}) = {version}", "Requires: /bin/sh"),
         scripts=_CHANGES,
     )
 
 
 def models(template: Path, directory: Path) -> list[bytes]:
-    """Return the blobs of installed packages with few and with many files, as a system has them; about 30 KB each."""
-    sizes = random.Random(0)
-    packages = [_model(number, min(int(sizes.lognormvariate(4.5, 1)), 1500)) for number in range(MODELS)]
+    """Return the blobs of installed packages, as a system has them; about 27 KB each."""
+    packages = [
+        package(f"bench-{_token(number)}", "1", files, inside=_token(number))
+        for number, files in enumerate(sizes(MODELS))
+    ]
     with Host(directory, like=template) as host:
         build(host, packages, "/tmp/rpms")
         host.sh(f"{' '.join(host.rpm)} --install --nosignature /tmp/rpms/*.rpm")
         found = awkward.headers(host.upper / "usr/lib/sysimage/rpm")
     blobs = {nevra: blob for blob, nevra in found}
-    return [blobs[f"{package.name}-1-1.noarch"] for package in packages]
+    return [blobs[f"{model.name}-1-1.noarch"] for model in packages]
 
 
 def stamped(blobs: list[bytes], count: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ import dataclasses
 import statistics
 from collections.abc import Callable
 
+import headers
 from packages import Package
 from stage import Stage
 
@@ -20,14 +21,16 @@ IMPORT = (
 """The forerunner's way: every header into an empty database."""
 
 
-def _package(name: str, version: str, files: int) -> Package:
-    paths = [f"/usr/share/{name}/{number}" for number in range(files)]
-    return Package(name, version, files=dict.fromkeys(paths, f"{name} {version} " * 20))
+def _packages(name: str, version: str, count: int) -> list[Package]:
+    return [
+        headers.package(f"{name}-{number}", version, files, inside=f"{name}-{number}")
+        for number, files in enumerate(headers.sizes(count))
+    ]
 
 
-CHANGED = {version: [_package(f"changed-{number}", version, 60) for number in range(20)] for version in "12"}
-OWN = [_package(f"own-{number}", "1", 60) for number in range(10)]
-MANY = {version: [_package(f"many-{number}", version, 20) for number in range(100)] for version in "12"}
+CHANGED = {version: _packages("changed", version, 20) for version in "12"}
+OWN = _packages("own", "1", 10)
+MANY = {version: _packages("many", version, 100) for version in "12"}
 PACKAGES = [*CHANGED["1"], *CHANGED["2"], *OWN, *MANY["1"], *MANY["2"]]
 
 
