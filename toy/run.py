@@ -85,6 +85,38 @@ def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
     return said
 
 
+class Started:
+    """A command at work meanwhile, with some bytes on its stdin; as a context, it is over at the end."""
+
+    def __init__(self, command: Sequence[str], content: Iterable[bytes]) -> None:
+        import subprocess
+
+        with open(os.memfd_create("stdin"), "w+b") as stdin:
+            stdin.writelines(content)
+            stdin.seek(0)
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                stdin=stdin,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it, if it has not ended."""
+        self._process.kill()
+        self._process.wait()
+
+    def succeeded(self) -> bool:
+        """Wait for its end, and say whether its exit status was 0."""
+        return self._process.wait() == 0
+
+
 def forked(action: Callable[[], bool]) -> bool:
     """Return what a function returns, called in a process of its own; False if that process does not survive it."""
     pid = os.fork()

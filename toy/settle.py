@@ -83,8 +83,13 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
             if done.base == recorded:
                 earlier = _carry_out(tree, sets, done, run)
                 wanted, base = done.upper, done.host
-        if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
-            with contextlib.ExitStack() as stack:
+        starts = [Content(rpmdb.dbpath(), sets.host_files, sets.host.stamp), *([have] if have else [])]
+        with contextlib.ExitStack() as stack:
+            early = None
+            if base is not None and base != sets.host_files:
+                # Most likely, the overlay's part stays as it is.
+                early = stack.enter_context(sync.beginning(record.new, _contents(sets, wanted), starts=starts))
+            if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
                 todo = intent.decide(
                     sets,
                     UpperView(upper, Path(machine.var), host.ROOT),
@@ -95,12 +100,16 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
                     installed=frozenset() if have is None else have.files,
                     mend=f"toy -n {machine.name} -- zypper verify",
                 )
-            if base != sets.host_files or todo.upper != wanted:
-                todo = todo._replace(events=[*earlier, *todo.events])
-                record.intend(todo.to_json())
-                earlier = _carry_out(tree, sets, todo, run)
-                wanted = todo.upper
-        _merge(machine, sets, wanted, have)
+                if base != sets.host_files or todo.upper != wanted:
+                    todo = todo._replace(events=[*earlier, *todo.events])
+                    record.intend(todo.to_json())
+                    earlier = _carry_out(tree, sets, todo, run)
+                    wanted = todo.upper
+            if have is None or have.files != wanted.over(sets.host_files):
+                made = sync.merge(record.new, _contents(sets, wanted), starts=starts, early=early)
+            else:
+                made = None
+        _put_in_place(machine, sets, wanted, have, made)
         sets.remember(wanted.whiteouts)
     happened += earlier
 
@@ -128,26 +137,26 @@ def _carry_out(tree: WritableUpper, sets: Sets, todo: Intent, run: Run) -> list[
     return [*todo.events, *events]
 
 
-def _merge(machine: Machine, sets: Sets, wanted: plan.Upper, have: Content | None) -> None:
-    """Make a database of the host's set with `wanted` over it; `have` is the one there is, if any."""
-    host_files = sets.host_files
+def _contents(sets: Sets, upper: plan.Upper) -> dict[str, HeaderSet]:
+    """Return the header files that one sees with an upper over the host's set, and where each lies."""
+    return {file: sets.upper if file in upper.files else sets.host for file in upper.over(sets.host_files)}
+
+
+def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Content | None, made: Content | None) -> None:
+    """Put the database that was made in the place of the one there is, or leave that; with a /var that goes with it."""
     record = Merged(machine)
-    files = wanted.over(host_files)
-    made = None
-    if have is None or files != have.files:
-        starts = [Content(rpmdb.dbpath(), host_files, sets.host.stamp), *([have] if have else [])]
-        contents = {file: sets.upper if file in wanted.files else sets.host for file in files}
-        made = sync.merge(record.new, contents, starts=starts)
+    if made is not None:
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(Path(machine.var))
-    if record.base() != host_files:
+    if record.base() != sets.host_files:
         with Database.open(made.path) if made else open_database(machine) as database:
             _seed(machine, sets, database, wanted)
-    if made:
-        record.commit(host_files)
+    if made is not None:
+        record.commit(sets.host_files)
     else:
-        record.rebase(host_files)
-    sets.upper.stamp = made.stamp if made else have.stamp if have else None
+        record.rebase(sets.host_files)
+    now = made or have
+    sets.upper.stamp = now.stamp if now else None
 
 
 def _seed(machine: Machine, sets: Sets, database: Database, wanted: plan.Upper) -> None:

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dump and merge: make a header set match its database, and a database match a header set."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
-from . import header, plan, progress, rpmdb
+from . import header, plan, progress, rpmdb, run
 from .errors import DamagedHeader, ToyError
 from .header import Header
 from .headerset import HeaderSet
 from .rpmdb import Database, Unusable
 from .stamp import Stamp
+
+_FEW = 100
+"""Headers that are worth to be imported before it is known whether they are wanted."""
 
 
 class Dumped(NamedTuple):
@@ -202,24 +206,68 @@ def _files_of(database: Database, numbers: Sequence[int]) -> dict[str, int]:
     return {file: number for (file, _), number in zip(names, numbers, strict=True)}
 
 
-def merge(new: Callable[[], Path], contents: Mapping[str, HeaderSet], *, starts: Iterable[Content] = ()) -> Content:
+class Early(NamedTuple):
+    """A database that is being made before it is known whether it is wanted."""
+
+    path: Path
+    files: AbstractSet[str]
+    start: Content
+    work: run.Started
+
+
+@contextlib.contextmanager
+def beginning(
+    new: Callable[[], Path], contents: Mapping[str, HeaderSet], *, starts: Iterable[Content]
+) -> Iterator[Early | None]:
+    """Have rpm begin with what `merge` would do, if that is no more than to import a few headers into a copy."""
+    start = _nearest(contents, starts)
+    with contextlib.ExitStack() as stack:
+        begun = None
+        if start is not None and start.files < contents.keys() and len(contents) - len(start.files) <= _FEW:
+            with contextlib.suppress(ToyError):  # merge() says what is the matter, if it is any
+                path = new()
+                rpmdb.copy(start.path, path)
+                blobs = [contents[file].read(file) for file in sorted(contents.keys() - start.files)]
+                work = rpmdb.importing(path, blobs)
+                stack.enter_context(work)
+                begun = Early(path, contents.keys(), start, work)
+        yield begun
+
+
+def merge(
+    new: Callable[[], Path],
+    contents: Mapping[str, HeaderSet],
+    *,
+    starts: Iterable[Content] = (),
+    early: Early | None = None,
+) -> Content:
     """Make a database that holds the headers in these files, and read back what is new in it.
 
     It is made from the one in `starts` that is nearest to it, or if that cannot be, from nothing; `new` returns an
-    empty directory, another one each time. Raises DamagedHeader for a file that is not what its name says, ToyError if
-    rpm did not take them all.
+    empty directory, another one each time. What is `early` counts if it is what is wanted. Raises DamagedHeader for a
+    file that is not what its name says, ToyError if rpm did not take them all.
     """
-    nearest = min(starts, key=lambda start: len(contents.keys() ^ start.files), default=None)
-    if nearest is not None and len(contents.keys() ^ nearest.files) < len(contents):
-        path = new()
-        try:
-            return Content(path, contents.keys(), _continue(path, contents, nearest))
-        except DamagedHeader:
-            raise
-        except ToyError:
-            pass  # it is being written to, say
+    start = _nearest(contents, starts)
+    try:
+        if early is not None:
+            if early.files == contents.keys() and early.work.succeeded():
+                return Content(early.path, early.files, _verified(early.path, early.files, early.start, frozenset()))
+            early.work.stop()
+        if start is not None:
+            path = new()
+            return Content(path, contents.keys(), _continue(path, contents, start))
+    except DamagedHeader:
+        raise
+    except ToyError:
+        pass  # it is being written to, say
     path = new()
     return Content(path, contents.keys(), _build(path, contents))
+
+
+def _nearest(contents: Mapping[str, HeaderSet], starts: Iterable[Content]) -> Content | None:
+    """Return from which database it is the least work, if that is less than from nothing."""
+    nearest = min(starts, key=lambda start: len(contents.keys() ^ start.files), default=None)
+    return nearest if nearest and len(contents.keys() ^ nearest.files) < len(contents) else None
 
 
 def _continue(path: Path, contents: Mapping[str, HeaderSet], start: Content) -> Stamp:
@@ -234,6 +282,12 @@ def _continue(path: Path, contents: Mapping[str, HeaderSet], start: Content) -> 
         rpmdb.erase(path, erased)
     if difference.add:
         rpmdb.import_headers(path, (contents[file].read(file) for file in difference.add))
+    return _verified(path, contents.keys(), start, erased)
+
+
+def _verified(path: Path, files: AbstractSet[str], start: Content, erased: AbstractSet[int]) -> Stamp:
+    """Return the stamp of a database that was continued. Raises ToyError if it did not become what it should."""
+    difference = plan.difference(have=start.files, want=files)
     with Database.open(path) as database:
         stamp = database.stamp()
         added = stamp.transactions
