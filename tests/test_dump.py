@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from awkward import blobs, headers
 
-from toy import sync
+from toy import build, sync
 from toy.errors import DamagedHeader, ToyError
 from toy.headerset import DIRECTORY, HeaderSet
 from toy.rpmdb import Database
@@ -37,7 +37,7 @@ def merge(root: Path, path: Path) -> None:
         return path
 
     with HeaderSet.open(root) as header_set:
-        sync.merge(new, dict.fromkeys(header_set.check().files, header_set))
+        build.merge(new, dict.fromkeys(header_set.check().files, header_set))
 
 
 def header_files(root: Path) -> list[Path]:

@@ -60,7 +60,7 @@ def test_a_terminal_when_there_is_one(host: Host) -> None:
 
 
 def test_a_terminal_on_one_side_only(host: Host) -> None:
-    script = "toy -- sh -c 'test -t 0 && ! test -t 1 && read line && echo got $line; sleep 1000' | cat"
+    script = "toy -- sh -c 'test -t 0 && ! test -t 1 && read line && echo got $line; exec sleep 1000' | cat"
     terminal = Terminal(host, "sh", "-c", script)
     terminal.type("something\n")
     terminal.expect("got something")

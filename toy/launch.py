@@ -3,7 +3,7 @@
 
 A launch with nothing to do should cost no more than systemd-nspawn does. So what every launch goes through does without
 the modules of the standard library that take a millisecond or more to import, such as contextlib, pathlib, re or typing
-(tests/test_launch.py has the list). `prepare` brings the rest, where something is to be done.
+(tests/test_warm.py has the list). `prepare` brings the rest, where something is to be done.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import os
 import site
 import stat
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -16,7 +15,7 @@ if sys.flags.no_site:  # toy does without until here: of all it imports, rpm alo
 
 import rpm
 
-from . import header, run, seen
+from . import header, run
 from .errors import ToyError
 from .header import Header
 from .package import Package, PackageFile, is_plain
@@ -209,36 +208,6 @@ def _header(found: "rpm.hdr") -> Header:
     return Header(found["name"] or "", version, str(found["release"]), found["arch"] or "", found.unload())
 
 
-def _files(path: Path) -> list[str]:
-    """Return what makes up a database; SQLite makes its -shm anew."""
-    with os.scandir(path) as entries:
-        return sorted(
-            entry.path
-            for entry in entries
-            if entry.is_file(follow_symlinks=False) and entry.name[0] != "." and not entry.name.endswith("-shm")
-        )
-
-
-_TICK = 20_000_000
-"""Nanoseconds after which a file that changes once more gets another time: kernels count in steps of up to 10 ms."""
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a database into an empty directory, sharing its blocks where the file system can.
-
-    It is as the original was at one moment, whoever has that open. Raises ToyError if somebody wrote to it meanwhile:
-    rpm's lock would rather make rpm fail than wait.
-    """
-    paths = _files(source)
-    if any(time.time_ns() - os.stat(path).st_mtime_ns in range(_TICK) for path in paths):
-        time.sleep(_TICK / 10**9)
-    before, began = seen.of_files(paths), time.time_ns()
-    run.run(["cp", "--reflink=auto", "--preserve=mode", "--", *paths, os.fspath(target)])
-    is_settled = all(began - os.stat(path).st_mtime_ns not in range(_TICK) for path in paths)
-    if not is_settled or _files(source) != paths or seen.of_files(paths) != before:
-        raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
-
-
 def erase(path: Path, numbers: Iterable[int]) -> None:
     """Erase the headers with these hdrNums from a database, and nothing else anywhere.
 
@@ -262,21 +231,6 @@ def erase(path: Path, numbers: Iterable[int]) -> None:
 
     if not run.forked(in_child):
         raise Unusable(f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
-
-
-def importing(path: Path, contents: Iterable[bytes]) -> run.Started:
-    """Have what `import_headers` does done meanwhile."""
-    return run.Started(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)
-
-
-def import_headers(path: Path, contents: Iterable[bytes]) -> str:
-    """Import the contents of header files into a database, if need be a new one. Returns what rpm said, if anything.
-
-    rpmdb(8) passes over a header that it does not like, or has no space for, and says that all is well: the caller
-    reads the database back and compares.
-    """
-    # No --initdb for a new one: that would fsync after every header.
-    return run.feed(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)
 
 
 _DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}

@@ -6,7 +6,11 @@ On the way that every launch goes (see `launch`): modules that take time are imp
 
 from __future__ import annotations
 
+# What signal and socket are made of. Those two make enums of all their constants as well: that takes longer than all
+# else that a launch with nothing to do goes through.
+import _signal  # type: ignore[import-not-found]
 import os
+from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, socket
 
 from .errors import ToyError
 
@@ -146,10 +150,6 @@ def supervised(command: list[str], *, environment: dict[str, str]) -> tuple[int,
     payload's process group. Returns the exit status, 128 + N if signal N killed it, and whether it ever said that it
     was up, by sd_notify(3).
     """
-    # What `socket` is made of. That also makes enums of all its constants, which takes as long as all else before
-    # nspawn starts.
-    from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, socket
-
     notifications = socket(AF_UNIX, SOCK_DGRAM)
     notifications.bind("")  # an address of the kernel's choice, which is gone with us
     address = os.fsdecode(notifications.getsockname()).replace("\0", "@")
@@ -188,23 +188,17 @@ class _SignalsHandedOn:
         self._pid = pid
 
     def __enter__(self) -> None:
-        import signal  # takes its time, which nspawn does as well
-
-        self._handlers = {
-            number: signal.signal(number, self._hand_on)
-            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-        }
+        numbers = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
+        self._handlers = {number: _signal.signal(number, self._hand_on) for number in numbers}
 
     def __exit__(self, *_: object) -> None:
-        import signal
-
         for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+            _signal.signal(number, handler)
 
     def _hand_on(self, number: int, _frame: object) -> None:
         payload = _payload(self._pid)
         if payload is None:  # not started yet
-            os.kill(self._pid, 9)
+            os.kill(self._pid, _signal.SIGKILL)
         else:
             os.killpg(payload, number)
 

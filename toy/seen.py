@@ -44,8 +44,11 @@ class Seen:
     def remember(self, machine: Machine) -> None:
         """Put on record what the next launch should see."""
         fields = (_FORMAT, self.dbpath, self._host, self._metadata, self.machine, *self.lower, _END)
-        with open(machine.seen, "wb") as file:
-            file.write(os.fsencode("\0".join(fields)))
+        try:
+            with open(machine.seen, "wb") as file:
+                file.write(os.fsencode("\0".join(fields)))
+        except OSError:
+            pass  # the next launch takes its time, and says what is the matter
 
 
 def recall(machine: Machine) -> Seen | None:
@@ -73,7 +76,10 @@ def enter(machine: Machine) -> None:
 
 def leave(machine: Machine) -> None:
     """Have it on record that a machine is not entered any more."""
-    os.rmdir(machine.entered)
+    try:
+        os.rmdir(machine.entered)
+    except FileNotFoundError:
+        pass
 
 
 def of_host(dbpath: str) -> str:

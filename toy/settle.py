@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import accounts, host, intent, plan, rpmdb, sync, var
+from . import accounts, build, host, intent, plan, rpmdb, sync, var
 from .apply import WritableUpper
 from .errors import DamagedHeader, ToyError
 from .events import Event
@@ -88,30 +88,35 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
             early = None
             if base is not None and base != sets.host_files:
                 # Most likely, the overlay's part stays as it is.
-                early = stack.enter_context(sync.beginning(record.new, _contents(sets, wanted), starts=starts))
+                early = stack.enter_context(build.beginning(record.new, _contents(sets, wanted), starts=starts))
             if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
-                todo = intent.decide(
-                    sets,
-                    UpperView(upper, Path(machine.var), host.ROOT),
-                    None if have is None else stack.enter_context(open_database(machine)),
-                    recorded=recorded,
-                    base=base,
-                    merged=wanted.over(base),
-                    installed=frozenset() if have is None else have.files,
-                    mend=f"toy -n {machine.name} -- zypper verify",
-                )
+                todo = _decide(machine, sets, have, base, wanted)
                 if base != sets.host_files or todo.upper != wanted:
                     todo = todo._replace(events=[*earlier, *todo.events])
                     record.intend(todo.to_json())
                     earlier = _carry_out(tree, sets, todo, run)
                     wanted = todo.upper
+            made = None
             if have is None or have.files != wanted.over(sets.host_files):
-                made = sync.merge(record.new, _contents(sets, wanted), starts=starts, early=early)
-            else:
-                made = None
+                made = build.merge(record.new, _contents(sets, wanted), starts=starts, early=early)
         _put_in_place(machine, sets, wanted, have, made)
         sets.remember(wanted.whiteouts)
     happened += earlier
+
+
+def _decide(machine: Machine, sets: Sets, have: Content | None, base: AbstractSet[str], upper: plan.Upper) -> Intent:
+    """Decide what becomes of the overlay; `upper` is its part over `base`, and `have` its database, if there is one."""
+    with contextlib.ExitStack() as stack:
+        return intent.decide(
+            sets,
+            UpperView(Path(machine.overlay), Path(machine.var), host.ROOT),
+            None if have is None else stack.enter_context(open_database(machine)),
+            recorded=Merged(machine).base(),
+            base=base,
+            merged=upper.over(base),
+            installed=frozenset() if have is None else have.files,
+            mend=f"toy -n {machine.name} -- zypper verify",
+        )
 
 
 def _read(machine: Machine, stored: bytes) -> Intent:
@@ -164,7 +169,8 @@ def _seed(machine: Machine, sets: Sets, database: Database, wanted: plan.Upper) 
     record = Path(machine.seeded)
     files, base, known = wanted.over(sets.host_files), Merged(machine).base(), var.owned(record)
     if base is None or known is None:
-        owned = sync.of_headers(database, database.paths_below("/var"))
+        found = database.paths_below("/var")
+        owned = {file: found[number] for file, number in sync.files_of_numbers(database, list(found)).items()}
     else:
         owned = {file: known[file] for file in files & base & known.keys()}
         for file in files - base:

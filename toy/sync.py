@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dump and merge: make a header set match its database, and a database match a header set."""
+"""dump: make a header set match its database; and what of an overlay's database is its own."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
-from . import header, plan, progress, rpmdb, run
+from . import header, plan, progress
 from .errors import DamagedHeader, ToyError
 from .header import Header
 from .headerset import HeaderSet
 from .rpmdb import Database, Unusable
 from .stamp import Stamp
 
-_FEW = 100
-"""Headers that are worth to be imported before it is known whether they are wanted."""
+
+class Content(NamedTuple):
+    """A database, and what is in it."""
+
+    path: Path
+    files: AbstractSet[str]
+    """Of its headers."""
+    stamp: Stamp | None
+    """The one it has if that holds."""
 
 
 class Dumped(NamedTuple):
@@ -139,16 +145,6 @@ def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:
             yield file
 
 
-class Content(NamedTuple):
-    """A database, and what is in it."""
-
-    path: Path
-    files: AbstractSet[str]
-    """Of its headers."""
-    stamp: Stamp | None
-    """The one it has if that holds."""
-
-
 def preserve(database: Database, upper: HeaderSet, *, base: AbstractSet[str]) -> Content:
     """Put what the overlay changed in its database into the set of its upper, which is not mounted.
 
@@ -193,129 +189,10 @@ def files_of(database: Database, packages: AbstractSet[str] | None = None) -> di
     """
     groups = _by_package(database)
     wanted = groups.keys() if packages is None else groups.keys() & packages
-    return _files_of(database, [number for name in sorted(wanted) for number in groups[name]])
+    return files_of_numbers(database, [number for name in sorted(wanted) for number in groups[name]])
 
 
-def of_headers(database: Database, found: Mapping[int, AbstractSet[str]]) -> dict[str, AbstractSet[str]]:
-    """Return what was found of some headers, by hdrNum, by file name."""
-    return {file: found[number] for file, number in _files_of(database, list(found)).items()}
-
-
-def _files_of(database: Database, numbers: Sequence[int]) -> dict[str, int]:
+def files_of_numbers(database: Database, numbers: Sequence[int]) -> dict[str, int]:
+    """Return the file names of the headers with these hdrNums, and these."""
     names = header.file_names(database.headers(numbers))
     return {file: number for (file, _), number in zip(names, numbers, strict=True)}
-
-
-class Early(NamedTuple):
-    """A database that is being made before it is known whether it is wanted."""
-
-    path: Path
-    files: AbstractSet[str]
-    start: Content
-    work: run.Started
-
-
-@contextlib.contextmanager
-def beginning(
-    new: Callable[[], Path], contents: Mapping[str, HeaderSet], *, starts: Iterable[Content]
-) -> Iterator[Early | None]:
-    """Have rpm begin with what `merge` would do, if that is no more than to import a few headers into a copy."""
-    start = _nearest(contents, starts)
-    with contextlib.ExitStack() as stack:
-        begun = None
-        if start is not None and start.files < contents.keys() and len(contents) - len(start.files) <= _FEW:
-            with contextlib.suppress(ToyError):  # merge() says what is the matter, if it is any
-                path = new()
-                rpmdb.copy(start.path, path)
-                blobs = [contents[file].read(file) for file in sorted(contents.keys() - start.files)]
-                work = rpmdb.importing(path, blobs)
-                stack.enter_context(work)
-                begun = Early(path, contents.keys(), start, work)
-        yield begun
-
-
-def merge(
-    new: Callable[[], Path],
-    contents: Mapping[str, HeaderSet],
-    *,
-    starts: Iterable[Content] = (),
-    early: Early | None = None,
-) -> Content:
-    """Make a database that holds the headers in these files, and read back what is new in it.
-
-    It is made from the one in `starts` that is nearest to it, or if that cannot be, from nothing; `new` returns an
-    empty directory, another one each time. What is `early` counts if it is what is wanted. Raises DamagedHeader for a
-    file that is not what its name says, ToyError if rpm did not take them all.
-    """
-    start = _nearest(contents, starts)
-    try:
-        if early is not None:
-            if early.files == contents.keys() and early.work.succeeded():
-                return Content(early.path, early.files, _verified(early.path, early.files, early.start, frozenset()))
-            early.work.stop()
-        if start is not None:
-            path = new()
-            return Content(path, contents.keys(), _continue(path, contents, start))
-    except DamagedHeader:
-        raise
-    except ToyError:
-        pass  # it is being written to, say
-    path = new()
-    return Content(path, contents.keys(), _build(path, contents))
-
-
-def _nearest(contents: Mapping[str, HeaderSet], starts: Iterable[Content]) -> Content | None:
-    """Return from which database it is the least work, if that is less than from nothing."""
-    nearest = min(starts, key=lambda start: len(contents.keys() ^ start.files), default=None)
-    return nearest if nearest and len(contents.keys() ^ nearest.files) < len(contents) else None
-
-
-def _continue(path: Path, contents: Mapping[str, HeaderSet], start: Content) -> Stamp:
-    """Copy a database, erase from it and import into it. Raises ToyError if it cannot become what is wanted so."""
-    rpmdb.copy(start.path, path)
-    difference = plan.difference(have=start.files, want=contents.keys())
-    erased: set[int] = set()
-    if difference.remove:
-        with Database.open(path) as database:
-            numbers = files_of(database, set(map(header.package_of, difference.remove)))
-        erased = {numbers[file] for file in difference.remove if file in numbers}
-        rpmdb.erase(path, erased)
-    if difference.add:
-        rpmdb.import_headers(path, (contents[file].read(file) for file in difference.add))
-    return _verified(path, contents.keys(), start, erased)
-
-
-def _verified(path: Path, files: AbstractSet[str], start: Content, erased: AbstractSet[int]) -> Stamp:
-    """Return the stamp of a database that was continued. Raises ToyError if it did not become what it should."""
-    difference = plan.difference(have=start.files, want=files)
-    with Database.open(path) as database:
-        stamp = database.stamp()
-        added = stamp.transactions
-        stays = {} if start.stamp is None else start.stamp.transactions
-        is_continued = erased <= stays.keys() and len(erased) == len(difference.remove)
-        for number, tid in stays.items():
-            is_continued &= number in erased or added.pop(number, None) == tid
-        if not is_continued or _files_of(database, list(added)).keys() != set(difference.add):
-            raise Unusable(f"{path} did not become what it should", "see if there is space: df -h")
-    return stamp
-
-
-def _build(path: Path, contents: Mapping[str, HeaderSet]) -> Stamp:
-    """Build a database from nothing."""
-    files = progress.shown(sorted(contents), len(contents), "building the rpm database, packages")
-    said = rpmdb.import_headers(path, (contents[file].read(file) for file in files))
-    with Database.open(path) as database:
-        stamp = database.stamp()
-        built = files_of(database).keys()
-    for file in sorted(contents.keys() - built):
-        if any(header.same_content(file, other) for other in built):
-            raise DamagedHeader(contents[file].path / file, "it is the header of another package")
-        raise ToyError(
-            f"rpmdb --importdb into {path} left out {file}: {said or 'it did not say why'}",
-            "see if there is space: df -h",
-        )
-    for file in sorted(built - contents.keys()):
-        raise ToyError(
-            f"rpmdb --importdb put {file} into {path}, which nobody asked for", "report this as a bug of toy"
-        )
-    return stamp

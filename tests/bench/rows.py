@@ -208,7 +208,7 @@ _FROM_NOTHING = """
 import shutil, sys
 sys.path.insert(0, "/usr/lib/toy")
 from pathlib import Path
-from toy import sync
+from toy import build
 from toy.headerset import HeaderSet
 def new():
     path = Path("/var/lib/toy/built")
@@ -216,7 +216,7 @@ def new():
     path.mkdir()
     return path
 with HeaderSet.open(Path("/")) as headers:
-    sync.merge(new, dict.fromkeys(headers.check().files, headers))
+    build.merge(new, dict.fromkeys(headers.check().files, headers))
 shutil.rmtree(new())
 """
 
