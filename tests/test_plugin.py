@@ -58,6 +58,20 @@ def test_a_whole_commit(stale: Host) -> None:
     assert is_current(stale)
 
 
+def test_a_commit_that_fails_after_one_that_did_not(host: Host) -> None:
+    # Of the second, no COMMITEND comes.
+    first = [frame("PLUGINBEGIN"), frame("COMMITBEGIN"), frame("COMMITEND"), frame("COMMITBEGIN")]
+    plugin = subprocess.Popen(host.command(PLUGIN), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert plugin.stdin is not None and plugin.stdout is not None
+    plugin.stdin.write(b"".join(first))
+    plugin.stdin.flush()
+    assert plugin.stdout.read(4 * len(ACK)) == 4 * ACK
+    host.sh(f"{' '.join(host.rpm)} -e --justdb --notriggers legacy")
+    assert not is_current(host)
+    assert plugin.communicate(frame("PLUGINEND"))[0] == ACK
+    assert is_current(host)
+
+
 def test_an_unknown_command_is_refused_and_the_next_is_answered(host: Host) -> None:
     assert talk(host, frame("NEWS", b"x"), frame("PLUGINEND")).stdout == b"_ENOMETHOD\nCommand:NEWS\n\n\0" + ACK
 

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from rows import Row, row  # noqa: E402
 from stage import FILE_SYSTEMS, Stage, file_system  # noqa: E402
 
 SIZES = (500, 2000, 5000, 10000)
-Costs = dict[str, dict[int, float]]
+Costs = dict[str, dict[str, float]]
 
 
 class Bench:
@@ -115,11 +115,17 @@ class Bench:
                             )  # fmt: skip
 
     def _cost(self, stage: Stage, costs: Costs) -> None:
-        updates = rows.Updates(stage)
-        measured = (rows.imported, rows.first, lambda _: updates(), rows.warm, Stage.bare)
-        for label, measure in zip(picture.SERIES, measured, strict=True):
-            runs = [measure(stage) for _ in range(3)]
-            costs.setdefault(label, {})[stage.packages] = statistics.median(runs)
+        measures = [partial(rows.imported, stage), partial(rows.first, stage)]
+        for label, measure in zip(picture.SERIES, measures, strict=False):
+            self._note(stage, costs, label, measure)
+        measures = [rows.Updates(stage), partial(rows.warm, stage), stage.bare]
+        for label, measure in zip(list(picture.SERIES)[2:], measures, strict=True):
+            self._note(stage, costs, label, measure)
+
+    @staticmethod
+    def _note(stage: Stage, costs: Costs, label: str, measure: Callable[[], float]) -> None:
+        runs = [measure() for _ in range(3)]
+        costs.setdefault(label, {})[str(stage.packages)] = statistics.median(runs)
 
 
 def table(measured: list[Row]) -> str:
@@ -149,23 +155,28 @@ def machine() -> str:
 
 
 def main() -> None:
-    """Measure everything, or the groups that are named."""
+    """Measure everything, or the groups that are named; results of the others stay."""
     wanted = sys.argv[1:] or [*FILE_SYSTEMS, "packages", "sizes"]
-    measured: list[Row] = []
-    costs: Costs = {}
+    stored = HERE / "results.json"
+    results = json.loads(stored.read_text()) if stored.exists() else {"rows": {}, "launches": {}}
     with tempfile.TemporaryDirectory(prefix="toy-bench.", dir="/var/tmp") as directory:
         bench = Bench(Path(directory))
         groups = {kind: bench.launches(kind, 10 if kind == "ext4" else 20) for kind in FILE_SYSTEMS}
+        costs: Costs = {}
         groups |= {"packages": bench.packages(), "sizes": bench.sizes(costs)}
         for name in wanted:
+            results["rows"][name] = []
             for each in groups[name]:
                 print(table([each]).splitlines()[-1], flush=True)
-                measured.append(each)
+                results["rows"][name].append(dataclasses.asdict(each))
+    results["machine"] = machine()
+    results["launches"] = costs or results["launches"]
+    stored.write_text(json.dumps(results, indent=1) + "\n")
+    picture.draw(
+        HERE / "launch.svg", results["launches"], title="What a launch takes (ext4, 10 packages in the overlay)"
+    )
+    measured = [Row(**each) for name in groups for each in results["rows"].get(name, [])]
     print(f"\n{table(measured)}\n\n{machine()}")
-    if not sys.argv[1:]:
-        results = {"machine": machine(), "rows": [dataclasses.asdict(each) for each in measured], "launches": costs}
-        (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-        picture.draw(HERE / "launch.svg", costs, title="What a launch takes (ext4, 10 packages in the overlay)")
     if not all(each.reached for each in measured):
         sys.exit("not all goals were reached")
 

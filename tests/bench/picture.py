@@ -18,13 +18,13 @@ SERIES = {
 }
 
 
-def draw(path: Path, costs: Mapping[str, Mapping[int, float]], *, title: str) -> None:
+def draw(path: Path, costs: Mapping[str, Mapping[str, float]], *, title: str) -> None:
     """Draw seconds by series and number of packages into an SVG file."""
     mpl.rcParams |= {"svg.hashsalt": "toy", "svg.fonttype": "none", "font.size": 10}
     figure, axes = pyplot.subplots(figsize=(7.5, 4.2), layout="constrained")
     for label, (color, marker) in SERIES.items():
-        counts = sorted(costs[label])
-        axes.plot(counts, [costs[label][count] for count in counts], color=color, marker=marker, label=label)
+        counts = sorted(map(int, costs[label]))
+        axes.plot(counts, [costs[label][str(count)] for count in counts], color=color, marker=marker, label=label)
     axes.set(xscale="log", yscale="log", xlabel="packages on the host", ylabel="seconds", title=title)
     axes.set_xticks(counts, map(str, counts))
     axes.minorticks_off()
