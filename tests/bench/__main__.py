@@ -115,12 +115,12 @@ class Bench:
                             )  # fmt: skip
 
     def _cost(self, stage: Stage, costs: Costs) -> None:
-        measures = [partial(rows.imported, stage), partial(rows.first, stage)]
-        for label, measure in zip(picture.SERIES, measures, strict=False):
-            self._note(stage, costs, label, measure)
-        measures = [rows.Updates(stage), partial(rows.warm, stage), stage.bare]
-        for label, measure in zip(list(picture.SERIES)[2:], measures, strict=True):
-            self._note(stage, costs, label, measure)
+        imported, first, updated, warm, bare = picture.SERIES
+        self._note(stage, costs, imported, partial(rows.imported, stage))
+        self._note(stage, costs, first, partial(rows.first, stage))
+        self._note(stage, costs, updated, rows.Updates(stage))
+        self._note(stage, costs, warm, partial(rows.warm, stage))
+        self._note(stage, costs, bare, stage.bare)
 
     @staticmethod
     def _note(stage: Stage, costs: Costs, label: str, measure: Callable[[], float]) -> None:
