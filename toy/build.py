@@ -158,10 +158,10 @@ def _copy(source: Path, target: Path) -> None:
     paths = _files(source)
     if any(time.time_ns() - os.stat(path).st_mtime_ns in range(_TICK) for path in paths):
         time.sleep(_TICK / 10**9)
-    before, began = seen.of_files(paths), time.time_ns()
+    before, began = seen.looks(paths), time.time_ns()
     run.run(["cp", "--reflink=auto", "--preserve=mode", "--", *paths, os.fspath(target)])
     is_settled = all(began - os.stat(path).st_mtime_ns not in range(_TICK) for path in paths)
-    if not is_settled or _files(source) != paths or seen.of_files(paths) != before:
+    if not is_settled or _files(source) != paths or seen.looks(paths) != before:
         raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
 
 

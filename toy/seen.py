@@ -88,14 +88,14 @@ def of_host(dbpath: str) -> str:
     To be called before any of it is read. What changed just now looks like nothing else.
     """
     paths = [*_database(dbpath), *_rpm_configuration(), *(f"/etc/{name}" for name in ACCOUNTS)]
-    return _looks(paths, settled=True)
+    return looks(paths, settled=True)
 
 
 def of_metadata(machine: Machine) -> str:
     """Return how the repository metadata of the host and of the machine look."""
     repositories = _names(f"/var/{_METADATA}")
     solv = (f"/var/{_METADATA}", f"{machine.var}/{_METADATA}")
-    return _looks([solv[0], *(f"{folder}/{name}/cookie" for folder in solv for name in repositories)])
+    return looks([solv[0], *(f"{folder}/{name}/cookie" for folder in solv for name in repositories)])
 
 
 def of_machine(machine: Machine) -> str:
@@ -104,12 +104,7 @@ def of_machine(machine: Machine) -> str:
     The host's set is among them: whoever brings it in line with a changed database, `of_host` tells of the change.
     """
     sets = [f"{root}/{HEADERS}" for root in ("", machine.host_layer, machine.overlay)]
-    return _looks([*_database(machine.rpmdb), *sets, machine.hidden, machine.base, machine.intent])
-
-
-def of_files(paths: Iterable[str]) -> str:
-    """Return how files look."""
-    return _looks(paths)
+    return looks([*_database(machine.rpmdb), *sets, machine.hidden, machine.base, machine.intent])
 
 
 def _database(directory: str) -> Iterator[str]:
@@ -133,7 +128,7 @@ def _names(directory: str) -> list[str]:
         return []
 
 
-def _looks(paths: Iterable[str], *, settled: bool = False) -> str:
+def looks(paths: Iterable[str], *, settled: bool = False) -> str:
     """Return how paths look, as text; with `settled`, no two calls return the same while one changed just now."""
     lines = []
     now = time.time_ns()

@@ -108,7 +108,6 @@ def first(stage: Stage) -> float:
 def imported(stage: Stage) -> float:
     """Return the seconds that the forerunner's way takes."""
     seconds, _ = stage.clock("sh", "-c", IMPORT)
-    assert stage.count("env", "HOME=/var/lib/toy/import") > 0
     done = stage.run("rpm", "--dbpath", "/var/lib/toy/import", "-qa").stdout.split()
     assert len(done) == stage.count()
     stage.sh("rm -rf /var/lib/toy/import")
