@@ -40,8 +40,10 @@ def _run(arguments: list[str]) -> int:
             return _launch(name, arguments[3:])
         case ["dump", "--changed"]:
             return _dump(None, everything=False)
-        case ["dump", "--changed", "--root", root]:
-            return _dump(root, everything=False)
+        case ["dump", "--changed", "--when-told"]:
+            return _dump(None, everything=False, when_told=True)
+        case ["dump", "--changed", "--when-told", "--root", root]:
+            return _dump(root, everything=False, when_told=True)
         case ["dump", "--in-transaction", path]:
             return _add(path)
     return _parsed(arguments)
@@ -63,10 +65,12 @@ def _parsed(arguments: list[str]) -> int:
     return _dump(asked.root, everything=not asked.changed)
 
 
-def _dump(root: str | None, *, everything: bool) -> int:
+def _dump(root: str | None, *, everything: bool, when_told: bool = False) -> int:
     _require_root()
     from . import dump
 
+    if when_told and not sys.stdin.readline():
+        return 0  # whoever was to tell is gone, and rpm may still be at work
     dump.dump(root, everything=everything, say=_say)
     return 0
 
