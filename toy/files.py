@@ -40,15 +40,14 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
     missing, and NotADirectory if one is something else.
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    path = root
+    parts = below.parts
     try:
-        for name in PurePath(below).parts:
-            path /= name
+        for depth, name in enumerate(parts, 1):
             if name == "..":
-                raise NotADirectory(path)  # of a tree that ends at `root`
+                raise NotADirectory(root.joinpath(*parts[:depth]))  # of a tree that ends at `root`
             if create:
                 with contextlib.suppress(FileExistsError):
-                    model = None if like is None else like / path.relative_to(root)
+                    model = None if like is None else like.joinpath(*parts[:depth])
                     if model is not None and model.is_dir():
                         make_directory(fd, name, like=model.stat())
                     else:
@@ -58,7 +57,7 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
             except OSError as error:
                 if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                     raise
-                raise NotADirectory(path) from None
+                raise NotADirectory(root.joinpath(*parts[:depth])) from None
             os.close(fd)
             fd = child
         yield fd

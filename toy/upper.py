@@ -15,8 +15,8 @@ from pathlib import Path, PurePath
 from . import files
 from .package import PackageFile, is_plain
 
-_VAR = PurePath("var")
-_ELSEWHERE = (PurePath("dev"), PurePath("proc"), PurePath("root"), PurePath("run"), PurePath("sys"), PurePath("tmp"))
+_VAR = "var"
+_ELSEWHERE = frozenset({"dev", "proc", "root", "run", "sys", "tmp"})
 """Not in the overlay, whatever a package may own there."""
 
 _Place = tuple[Path, PurePath]
@@ -43,9 +43,8 @@ class UpperFiles:
         if not is_plain(path) or not name:
             return []
         if folder not in self._folders:
-            literal = PurePath(folder).relative_to("/")
-            resolved = PurePath(os.path.realpath(self.lower / literal)).relative_to(self.lower)
-            both = list(dict.fromkeys((literal, resolved)))
+            resolved = os.path.relpath(os.path.realpath(f"{self.lower}{folder}"), self.lower)
+            both = list(dict.fromkeys((PurePath(folder[1:]), PurePath(resolved))))
             if PurePath() in both:  # it has /var and other trees in it
                 return [place for where in both for place in _places(self.upper, self.var, where / name)]
             self._folders[folder] = [place for where in both for place in _places(self.upper, self.var, where)]
@@ -77,9 +76,10 @@ class UpperFiles:
 
 
 def _places(upper: Path, var: Path, where: PurePath) -> list[_Place]:
-    if where.is_relative_to(_VAR):
-        return [(var, where.relative_to(_VAR))] if where != _VAR else []
-    return [] if any(where.is_relative_to(other) for other in _ELSEWHERE) else [(upper, where)]
+    top, *below = where.parts
+    if top == _VAR:
+        return [(var, PurePath(*below))] if below else []
+    return [] if top in _ELSEWHERE else [(upper, where)]
 
 
 class UpperView(UpperFiles):
