@@ -41,6 +41,13 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "TERM": "dumb",
 }
+if "RPM_CONFIGDIR" in os.environ:
+    # Another rpm than the system's, see README.
+    _ENVIRONMENT |= {
+        name: os.environ[name]
+        for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR")
+        if name in os.environ
+    }
 
 
 class Host:
@@ -110,6 +117,10 @@ class Host:
         """The rpm command for installing by hand, which Debian's wants to be asked for twice."""
         debian = self.run("rpm", "--force-debian", "--version", check=False).returncode == 0
         return ["rpm", "--force-debian"] if debian else ["rpm"]
+
+    def zypper(self, *arguments: str) -> None:
+        """Change the host's packages."""
+        self.run("zypper", "-n", *arguments)
 
     def sh(self, script: str, **options: Any) -> str:
         """Run a shell script in the host and return what it printed."""

@@ -156,13 +156,21 @@ def _copy(source: Path, target: Path) -> None:
     rpm's lock would rather make rpm fail than wait.
     """
     paths = _files(source)
-    if any(time.time_ns() - os.stat(path).st_mtime_ns in range(_TICK) for path in paths):
+    if _is_fresh(paths, time.time_ns()):
         time.sleep(_TICK / 10**9)
     before, began = seen.looks(paths), time.time_ns()
     run.run(["cp", "--reflink=auto", "--preserve=mode", "--", *paths, os.fspath(target)])
-    is_settled = all(began - os.stat(path).st_mtime_ns not in range(_TICK) for path in paths)
-    if not is_settled or _files(source) != paths or seen.looks(paths) != before:
+    if _is_fresh(paths, began) or _files(source) != paths or seen.looks(paths) != before:
         raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
+
+
+def _is_fresh(paths: Iterable[str], now: int) -> bool:
+    """Say whether a file might change once more without getting another time.
+
+    An empty one would get another size: SQLite's -wal gets a new time when somebody has read the database.
+    """
+    statuses = map(os.stat, paths)
+    return any(status.st_size and now - status.st_mtime_ns in range(_TICK) for status in statuses)
 
 
 def _importing(path: Path, contents: Iterable[bytes]) -> run.Started:

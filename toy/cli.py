@@ -52,15 +52,20 @@ def _run(arguments: list[str]) -> int:
 def _parsed(arguments: list[str]) -> int:
     from . import options
 
-    asked, command = options.parse(arguments, default_machine=DEFAULT_MACHINE)
-    if asked.verb is None:
-        return _launch(asked.name, command)
+    asked, command = options.parse(arguments)
+    name = DEFAULT_MACHINE if asked.name is None else asked.name
+    if asked.verb is None and asked.snapshot is None:
+        return _launch(name, command)
     _require_root()
+    if asked.verb is None:
+        from . import snapshot
+
+        return snapshot.enter(asked.snapshot, asked.name, command, say=_say)
     if asked.verb in ("status", "diff"):
         from . import show
 
         verb = show.status if asked.verb == "status" else show.diff
-        verb(asked.machine or asked.name, as_json=asked.json)
+        verb(asked.machine or name, as_json=asked.json)
         return 0
     return _dump(asked.root, everything=not asked.changed)
 

@@ -4,7 +4,7 @@
 import os
 import pwd
 
-from . import mounts, nspawn
+from . import layers, mounts, nspawn
 from .machine import Machine
 from .seen import Seen
 
@@ -23,13 +23,8 @@ def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str
         read_only_binds=[nspawn.bind(path) for path in _name_resolution()],
         environment=dict(os.environ),
     )
-    return mounts.in_own_namespaces(
-        spawn,
-        lower=stands.lower,
-        upper=machine.overlay,
-        work=machine.work,
-        merged=machine.mount_point,
-    )
+    overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
+    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point)
 
 
 def _homes() -> list[str]:

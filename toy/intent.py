@@ -107,7 +107,7 @@ def decide(
     hidden = sets.hidden.check().files
     stand_ins = reconcile.amended(own, removed & (host_files | hidden), load)
     plain = merged - stand_ins.keys() | set(stand_ins.values())
-    with Database.open(rpmdb.dbpath()) as host_database:
+    with Database.open(rpmdb.dbpath(tree.lower)) as host_database:
         _check(sets, host_database, base ^ host_files)
         decision = _decide(load, tree, base=base, now=host_files, merged=plain)
         visible = host_files - decision.upper.whiteouts
@@ -144,7 +144,7 @@ def decide(
         *_retired(load, decision, host_files),
         *_conflicts(load, clashes, stand_ins.keys()),
         *_shadowed(tree, database, touched, known=owned | clashed, todo=todo),
-        *_broken(database, load, stand_in, gone=installed - now, come=now - installed, mend=mend),
+        *_broken(database, load, stand_in, installed=installed, gone=installed - now, come=now - installed, mend=mend),
         Event(
             FOLLOWED, f"the host (packages that came: {len(host_files - base)}, that went: {len(base - host_files)})"
         ),
@@ -166,6 +166,7 @@ def _broken(
     load: _Packages,
     stand_in: Mapping[str, bytes],
     *,
+    installed: AbstractSet[str],
     gone: AbstractSet[str],
     come: AbstractSet[str],
     mend: str,
@@ -173,9 +174,9 @@ def _broken(
     """Yield the dependencies that break in the overlay's database once these packages are gone and those have come."""
     if database is None:
         return
-    numbers = sync.files_of(database, set(map(header.package_of, gone)))
+    numbers = sync.numbers_of(database, gone & installed, among=installed)
     blobs = (stand_in[file] if file in stand_in else load.blob(file) for file in sorted(come))
-    for problem in database.broken_by(erase=[numbers[file] for file in sorted(gone & numbers.keys())], install=blobs):
+    for problem in database.broken_by(erase=numbers, install=blobs):
         yield Event("broken", f"{problem} (mend it: {mend})")
 
 
@@ -204,7 +205,7 @@ def _check(sets: Sets, database: Database, changed: AbstractSet[str]) -> None:
 def _decide(
     load: _Packages, tree: UpperView, *, base: AbstractSet[str], now: AbstractSet[str], merged: AbstractSet[str]
 ) -> Decision:
-    multiversion = host.multiversion()
+    multiversion = host.multiversion(tree.lower)
     touched = set(map(header.package_of, base ^ now))
     known = {file for file in now if header.package_of(file) in touched} | merged - base
     several = {

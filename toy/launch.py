@@ -8,6 +8,7 @@ the modules of the standard library that take a millisecond or more to import, s
 
 from __future__ import annotations
 
+import gc
 import os
 
 from . import entry, mounts, nspawn, run, seen
@@ -24,13 +25,13 @@ _CONTAINER = "/run/host/container-manager"
 """See https://systemd.io/CONTAINER_INTERFACE."""
 
 
-def launch(name: str, command: list[str], *, say: Callable[[str], None]) -> int:
-    """Run `command`, or a shell if it is empty, in the machine `name`, and return its exit status.
+def launch(name: str, command: list[str], *, say: Callable[[str], None], root: str = "/") -> int:
+    """Run `command`, or a shell if it is empty, in the machine `name` over a root, and return its exit status.
 
     `say` takes a line for the user. Raises ToyError if it could not be started, or if what it changed in its rpm
     database could not be kept.
     """
-    machine = Machine(name)
+    machine = Machine(name, root)
     if os.path.exists(_CONTAINER):
         raise ToyError("this is inside a machine or a container already", "leave it first")
     run.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)
@@ -38,6 +39,7 @@ def launch(name: str, command: list[str], *, say: Callable[[str], None]) -> int:
         stands = seen.recall(machine)
         if stands is None:
             mounts.wait_until_unused(machine.overlay)
+            gc.disable()  # this does not live long enough for that to pay
             from . import prepare
 
             stands = prepare.prepare(machine, say=say)

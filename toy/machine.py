@@ -26,10 +26,12 @@ def _is_name(name: str) -> bool:
 class Machine:
     """One named overlay with its state. Nothing is made before it is held, as a context."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, root: str = "/") -> None:
         if not _is_name(name):
             raise ToyError(f"{name!r} is no name for a machine", "use 1 to 64 letters, digits and inner dashes")
         self.name = name
+        self.root = root
+        """The tree that it lies over: the running root, or that of a snapshot."""
         self.directory = f"{STATE}/{name}"
         self.mount_point = f"{MACHINES}/{name}"
         """Empty on disk; the merged root is mounted here in the launch's own mount namespace."""

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The overlay mount, and the namespaces that it lives and ends in."""
+"""The overlay mounts, and the namespaces that they live and end in."""
+
+from __future__ import annotations
 
 import os
 import time
 
 from .errors import ToyError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .layers import Overlay
+
 TOOLS = ("setpriv", "unshare", "mount")
 """What `in_own_namespaces` needs."""
 
 MOUNT_FAILED = 32
-"""mount(8)'s exit status, handed on by `in_own_namespaces`."""
+"""Exit status of `in_own_namespaces`, as of mount(8)."""
 
 # The kernel lets a lower layer change between two mounts only if none of these was ever on
 # (Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems").
@@ -27,20 +33,36 @@ def _source(upper: str) -> str:
     return f"toy:{status.st_dev}:{status.st_ino}"
 
 
-def in_own_namespaces(command: list[str], *, lower: list[str], upper: str, work: str, merged: str) -> list[str]:
-    """Return the command line that runs `command` with the overlay mounted on `merged`.
+# sh stays, as the first process of the namespace: it reaps the others. Some file systems cannot be a lower layer, such
+# as vfat: they can be seen all the same.
+_SCRIPT = f"""
+while [ "$1" != -- ]; do
+    mount -t overlay -o "$1" "$2" "$3" 2>/dev/null ||
+        {{ [ "$4" ] && mount --bind -o ro "$4" "$3" 2>/dev/null; }} || exit {MOUNT_FAILED}
+    shift 4
+done
+shift
+"$@"
+exit $?
+"""
 
-    Mount and process namespace are the command's own: the mount shows nowhere else, and with the process that
-    starts this (even by SIGKILL) everything in them ends. `lower` is listed uppermost first.
+
+def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str) -> list[str]:
+    """Return the command line that runs `command` with the overlays mounted on `merged` and below.
+
+    Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
+    starts this (even by SIGKILL) everything in them ends.
     """
-    layers = ":".join(map(_escape, lower))
-    options = f"lowerdir={layers},upperdir={_escape(upper)},workdir={_escape(work)},{_SAFE}"
+    words = []
+    source = _source(overlays[0].upper)
+    for overlay in overlays:
+        layers = ":".join(map(_escape, overlay.lower))
+        options = f"lowerdir={layers},upperdir={_escape(overlay.upper)},workdir={_escape(overlay.work)},{_SAFE}"
+        words += [options, source, merged + overlay.point, overlay.point and overlay.lower[-1]]
     return [
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
-        # sh stays, as the first process of the namespace: it reaps the others.
-        "sh", "-c", f'mount -t overlay -o "$0" "$1" "$2" 2>/dev/null || exit {MOUNT_FAILED}; shift 2; "$@"; exit $?',
-        options, _source(upper), merged, *command,
+        "sh", "-c", _SCRIPT, "sh", *words, "--", *command,
     ]  # fmt: skip
 
 

@@ -4,7 +4,11 @@
 ENVIRONMENT = {"SYSTEMD_NSPAWN_LOCK": "0"}
 """For nspawn itself: a machine has a lock of its own, and nspawn's would stay behind after SIGKILL."""
 
-_PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+_PASSED_ON = (
+    *("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy"),
+    # An rpm that is not the system's, if toy runs with one, is the machine's as well: two do not go together.
+    *("LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR"),
+)
 
 # nspawn reports a command killed by a signal as 255, so sh waits for it; exec in a subshell runs no builtin of
 # sh's, and its traps keep sh alive while a signal to the process group ends the command.
@@ -30,6 +34,9 @@ def command_line(
 
     `binds` are values that `bind` made; of `environment`, what a command in the machine wants is passed on.
     """
+    passed_on = [name for name in _PASSED_ON if name in environment]
+    if "RPM_CONFIGDIR" in passed_on:
+        passed_on.append("PATH")
     return [
         "systemd-nspawn",
         "--quiet",
@@ -46,6 +53,6 @@ def command_line(
         "--link-journal=no",
         *(f"--bind={value}" for value in binds),
         *(f"--bind-ro={value}" for value in read_only_binds),
-        *(f"--setenv={name}={environment[name]}" for name in _PASSED_ON if name in environment),
+        *(f"--setenv={name}={environment[name]}" for name in passed_on),
         *(["--", "/bin/sh", "-c", _WRAPPER, "toy", *command] if command else []),
     ]

@@ -16,19 +16,21 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_FAILURE, f"toy: {what}; {next_step}\n")
 
 
-def parse(arguments: list[str], *, default_machine: str) -> tuple[argparse.Namespace, list[str]]:
+def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options, and the command that follows them, if any.
 
-    The options are `name` and `verb`, and of a verb `machine` and `json`, or `root` and `changed`. Raises ToyError for
-    what does not go together; for what cannot be understood, the process ends as argparse has it.
+    The options are `name`, `snapshot` and `verb`, and of a verb `machine` and `json`, or `root` and `changed`. Raises
+    ToyError for what does not go together; for what cannot be understood, the process ends as argparse has it.
     """
     words, command = arguments, list[str]()
     if "--" in arguments:
         split = arguments.index("--")
         words, command = arguments[:split], arguments[split + 1 :]
-    options = _parser(default_machine).parse_args(words)
+    options = _parser().parse_args(words)
     if options.init and options.verb is None:
         options.verb = "init"
+    if options.snapshot is not None and options.verb:
+        raise ToyError(f"{options.verb} takes no snapshot", "see: toy --help")
     if command and options.verb:
         raise ToyError(f"{options.verb} takes no command", "see: toy --help")
     if "--" in arguments and not command:
@@ -36,16 +38,21 @@ def parse(arguments: list[str], *, default_machine: str) -> tuple[argparse.Names
     return options, command
 
 
-def _parser(default_machine: str) -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="toy",
-        usage="toy [-n NAME] [-- COMMAND ARG...]\n       toy status|diff [NAME] [--json]\n       toy dump [--root DIR]",
+        usage="toy [-n NAME] [--snapshot N|default] [-- COMMAND ARG...]\n"
+        "       toy status|diff [NAME] [--json]\n       toy dump [--root DIR]",
         description="A shell in a writable overlay over the running system, with an rpm database that tells the truth.",
         epilog="The exit status is the command's; 125 means that toy failed, 126 and 127 that the command was not run.",
         allow_abbrev=False,
     )
+    parser.add_argument("-n", "--name", help="the machine to enter, made at its first use (default: toy)")
     parser.add_argument(
-        "-n", "--name", default=default_machine, help="the machine to enter, made at its first use (default: toy)"
+        "--snapshot",
+        metavar="N|default",
+        help="enter this snapshot instead of the running root, or the one that is booted next; without a name, what is"
+        " written is gone afterwards",
     )
     parser.add_argument("--init", action="store_true", help="the same as dump")
     parser.add_argument("--version", action="version", version=f"toy {__version__}")

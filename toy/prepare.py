@@ -18,8 +18,8 @@ Say = Callable[[str], None]
 def prepare(machine: Machine, *, say: Say) -> Seen:
     """Bring header sets, merged database and files of a machine that is locked and not mounted up to date."""
     dbpath = os.fspath(rpmdb.dbpath())
-    host_looks = seen.of_host(dbpath)
-    lower = _settle(machine, dbpath, say)
+    host_looks = seen.of_host(machine, dbpath)
+    lower = _settle(machine, dbpath, say, is_left_alone=seen.is_left_alone(machine))
     try:
         var.share_metadata(Path(machine.var))
     except (ToyError, OSError) as error:  # zypper can fetch it as well
@@ -28,6 +28,7 @@ def prepare(machine: Machine, *, say: Say) -> Seen:
         lower=list(map(os.fspath, lower)),
         dbpath=dbpath,
         host=host_looks,
+        host_set=seen.of_host_set(machine),
         metadata=seen.of_metadata(machine),
         machine=seen.of_machine(machine),
     )
@@ -42,21 +43,20 @@ def keep(machine: Machine, stands: Seen) -> None:
     stands.machine = seen.of_machine(machine)
 
 
-def _settle(machine: Machine, dbpath: str, say: Say) -> list[Path]:
+def _settle(machine: Machine, dbpath: str, say: Say, *, is_left_alone: bool) -> list[Path]:
     """Settle what changed on either side. Returns the lower layers, uppermost first."""
-    layer = Path(machine.host_layer)
-    lower, done = host.current_set(layer)
+    lower, done = host.current_set(machine)
     _say_mended(done.mended, say)
 
     def run_in_overlay(command: Sequence[str]) -> None:
-        stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath, host="", metadata="")
+        stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath)
         run.run(entry.command_line(machine, stands, list(command)), environment=nspawn.ENVIRONMENT)
 
     happened: list[Event] = []
     try:
-        settle.settle(machine, lower[0], run=run_in_overlay, happened=happened)
+        settle.settle(machine, lower[0], run=run_in_overlay, happened=happened, is_left_alone=is_left_alone)
     except DamagedHeader as damaged:
-        lower, done = host.current_set(layer, everything=True)
+        lower, done = host.current_set(machine, everything=True)
         mended = [*done.mended, *settle.mend(machine, damaged)]
         if not mended:
             raise

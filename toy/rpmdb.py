@@ -29,9 +29,14 @@ _BATCH = 100
 rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
 
 
-def dbpath() -> Path:
-    """Return where rpm keeps its database, from the root."""
-    return Path(rpm.expandMacro("%{_dbpath}"))
+_RUNNING = Path("/")
+
+
+def dbpath(root: Path | None = None) -> Path:
+    """Return where rpm keeps its database: in the running root, or where that of another root is."""
+    path = rpm.expandMacro("%{_dbpath}")
+    # /var/lib/rpm is a link, where it is used at all, and no snapshot has a /var of its own.
+    return Path(path) if root is None or root == _RUNNING else root / os.path.realpath(path).lstrip("/")
 
 
 class Unusable(ToyError):
@@ -233,6 +238,9 @@ def erase(path: Path, numbers: Iterable[int]) -> None:
         raise Unusable(f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
 
 
+_UNKNOWN = -1
+"""State of a file in a header that does not tell (rpm, include/rpm/rpmfiles.h: rpmfileState)."""
+
 _DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 """hashlib's name of what RPMTAG_FILEDIGESTALGO says (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
 
@@ -270,18 +278,18 @@ def _parse(blob: bytes) -> Package:
     found = _parsed(blob)
     algorithm = _DIGESTS.get(found["filedigestalgo"] or 1, "")
     files, absent = [], set()
-    for file in rpm.files(found):
-        if file.state != header.NORMAL:
-            absent.add(str(file.name))
+    paths = found["filenames"]
+    columns = (found[tag] for tag in ("filemodes", "filedigests", "filelinktos", "fileflags"))
+    owners = zip(found["fileusername"], found["filegroupname"], strict=True)
+    states = found["filestates"] or [_UNKNOWN] * len(paths)
+    for path, mode, sum_, target, flags, owner, state in zip(paths, *columns, owners, states, strict=True):
+        if state != header.NORMAL:
+            absent.add(path)
         else:
-            digest = f"{algorithm}:{file.digest}" if stat.S_ISREG(file.mode) and file.digest else ""
-            kept = bool(file.fflags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
+            digest = f"{algorithm}:{sum_}" if stat.S_ISREG(mode) and sum_ else ""
+            kept = bool(flags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
             # The mode is 16 bits, which some versions take for a signed number.
-            files.append(
-                PackageFile(
-                    str(file.name), file.mode & 0xFFFF, digest, file.linkto or "", kept, f"{file.user}:{file.group}"
-                )
-            )
+            files.append(PackageFile(path, mode & 0xFFFF, digest, target, kept, ":".join(owner)))
     evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
     return Package(
         found["name"] or "",

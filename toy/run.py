@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _PACKAGES = {
+    "btrfs": "btrfsprogs",
     "mount": "util-linux",
     "rpmdb": "rpm",
     "setpriv": "util-linux",
@@ -40,23 +41,53 @@ def require(*tools: str) -> None:
             raise missing(tool)
 
 
-def run(command: Sequence[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:
+def run(command: list[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:
     """Run a command to its end. Raises ToyError, with the last line of its stderr, if it fails."""
+    # subprocess would take as long as a short command does.
+    with open(os.memfd_create("stderr"), "w+b") as stderr:
+        for fd in pass_fds:
+            os.set_inheritable(fd, True)
+        try:
+            pid = _started(command, stderr=stderr.fileno(), environment=environment)
+        finally:
+            for fd in pass_fds:
+                os.set_inheritable(fd, False)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status:
+            stderr.seek(0)
+            raise _failed(command, status, _last_line(stderr.read()))
+
+
+def _started(
+    command: list[str],
+    *,
+    stdin: int | None = None,
+    stderr: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Start a command, with /dev/null for what is not given, and return its process number."""
+    streams: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, fd)
+        for fd, given in ((0, stdin), (1, None), (2, stderr))
+    ]
+    try:
+        pid = os.posix_spawnp(command[0], command, {**os.environ, **(environment or {})}, file_actions=streams)
+    except FileNotFoundError:
+        raise missing(command[0]) from None
+    return pid
+
+
+def output(command: Sequence[str]) -> str:
+    """Run a command to its end, and return what it printed. Raises ToyError as `run` does."""
     import subprocess
 
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=pass_fds,
-            env={**os.environ, **(environment or {})},
-        )
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     except FileNotFoundError:
         raise missing(command[0]) from None
     if done.returncode:
         raise _failed(command, done.returncode, _last_line(done.stderr))
+    return done.stdout.decode(errors="surrogateescape")
 
 
 def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
@@ -93,17 +124,11 @@ class Started:
     """A command at work meanwhile, with some bytes on its stdin; as a context, it is over at the end."""
 
     def __init__(self, command: Sequence[str], content: Iterable[bytes]) -> None:
-        import subprocess
-
+        self._status: int | None = None
         with open(os.memfd_create("stdin"), "w+b") as stdin:
             stdin.writelines(content)
             stdin.seek(0)
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command],
-                stdin=stdin,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            self._pid = _started(["setpriv", "--pdeathsig", "KILL", *command], stdin=stdin.fileno())
 
     def __enter__(self) -> None:
         pass
@@ -113,12 +138,15 @@ class Started:
 
     def stop(self) -> None:
         """End it, if it has not ended."""
-        self._process.kill()
-        self._process.wait()
+        if self._status is None:
+            os.kill(self._pid, _signal.SIGKILL)
+            self.succeeded()
 
     def succeeded(self) -> bool:
         """Wait for its end, and say whether its exit status was 0."""
-        return self._process.wait() == 0
+        if self._status is None:
+            self._status = os.waitpid(self._pid, 0)[1]
+        return self._status == 0
 
 
 def forked(action: Callable[[], bool]) -> bool:

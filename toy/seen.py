@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ACCOUNTS = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 """In /etc: those that a machine follows."""
 
-_FORMAT = "toy 1"
+_FORMAT = "toy 2"
 _END = "end"
 
 _METADATA = "cache/zypp/solv"
@@ -31,19 +31,30 @@ _RACY = 2 * 10**9
 class Seen:
     """What a launch saw. Looks are text that is only compared."""
 
-    def __init__(self, *, lower: list[str], dbpath: str, host: str, metadata: str, machine: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        lower: list[str],
+        dbpath: str,
+        host: str = "",
+        host_set: str = "",
+        metadata: str = "",
+        machine: str = "",
+    ) -> None:
         self.lower = lower
         """The lower layers, uppermost first."""
         self.dbpath = dbpath
         """Where rpm keeps its database, from the root."""
         self._host = host
+        self._host_set = host_set
         self._metadata = metadata
         self.machine = machine
         """How the machine's own database and header set look."""
 
     def remember(self, machine: Machine) -> None:
         """Put on record what the next launch should see."""
-        fields = (_FORMAT, self.dbpath, self._host, self._metadata, self.machine, *self.lower, _END)
+        looks = (self._host, self._host_set, self._metadata, self.machine)
+        fields = (_FORMAT, self.dbpath, *looks, *self.lower, _END)
         try:
             with open(machine.seen, "wb") as file:
                 file.write(os.fsencode("\0".join(fields)))
@@ -53,6 +64,23 @@ class Seen:
 
 def recall(machine: Machine) -> Seen | None:
     """Return what the last launch saw, if it ended in order and all looks the same now."""
+    then = _recorded(machine)
+    if then is None:
+        return None
+    dbpath, host, host_set, metadata, ours, *lower = then
+    now = [of_host(machine, dbpath), of_host_set(machine), of_metadata(machine), of_machine(machine)]
+    if [host, host_set, metadata, ours] != now:
+        return None
+    return Seen(lower=lower, dbpath=dbpath, host=host, host_set=host_set, metadata=metadata, machine=ours)
+
+
+def is_left_alone(machine: Machine) -> bool:
+    """Say whether the last launch ended in order, and the machine's own database and set look as they did then."""
+    then = _recorded(machine)
+    return then is not None and then[4] == of_machine(machine)
+
+
+def _recorded(machine: Machine) -> list[str] | None:
     if os.path.exists(machine.entered):
         return None
     try:
@@ -60,13 +88,7 @@ def recall(machine: Machine) -> Seen | None:
             fields = os.fsdecode(file.read()).split("\0")
     except FileNotFoundError:
         return None
-    if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 7:
-        return None
-    _, dbpath, *then, _ = fields
-    now = [of_host(dbpath), of_metadata(machine), of_machine(machine)]
-    if then[:3] != now:
-        return None
-    return Seen(lower=then[3:], dbpath=dbpath, host=now[0], metadata=now[1], machine=now[2])
+    return fields[1:-1] if fields[0] == _FORMAT and fields[-1] == _END and len(fields) >= 8 else None
 
 
 def enter(machine: Machine) -> None:
@@ -82,13 +104,20 @@ def leave(machine: Machine) -> None:
         pass
 
 
-def of_host(dbpath: str) -> str:
+def of_host(machine: Machine, dbpath: str) -> str:
     """Return how the host looks: its rpm database, what says where that is, and its accounts.
 
     To be called before any of it is read. What changed just now looks like nothing else.
     """
-    paths = [*_database(dbpath), *_rpm_configuration(), *(f"/etc/{name}" for name in ACCOUNTS)]
+    root = machine.root.rstrip("/")
+    database = root + os.path.realpath(dbpath) if root else dbpath
+    paths = [*_database(database), *_rpm_configuration(), *(f"{root}/etc/{name}" for name in ACCOUNTS)]
     return looks(paths, settled=True)
+
+
+def of_host_set(machine: Machine) -> str:
+    """Return how the host's header set looks: to be called once it is in line with the host's database."""
+    return looks(f"{root}/{HEADERS}" for root in (machine.root.rstrip("/"), machine.host_layer))
 
 
 def of_metadata(machine: Machine) -> str:
@@ -99,12 +128,9 @@ def of_metadata(machine: Machine) -> str:
 
 
 def of_machine(machine: Machine) -> str:
-    """Return how the machine's database and all header sets look.
-
-    The host's set is among them: whoever brings it in line with a changed database, `of_host` tells of the change.
-    """
-    sets = [f"{root}/{HEADERS}" for root in ("", machine.host_layer, machine.overlay)]
-    return looks([*_database(machine.rpmdb), *sets, machine.hidden, machine.base, machine.intent])
+    """Return how the machine's own database and header sets look."""
+    records = (f"{machine.overlay}/{HEADERS}", machine.hidden, machine.base, machine.intent)
+    return looks([*_database(machine.rpmdb), *records])
 
 
 def _database(directory: str) -> Iterator[str]:

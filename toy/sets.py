@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from . import header, host
+from . import header
 from .headerset import HeaderSet
 from .machine import Machine
 from .plan import Upper
@@ -30,7 +30,7 @@ class Sets(NamedTuple):
         """Open the sets; `layer` is the lower layer with the host's."""
         with (
             HeaderSet.open(layer) as host_set,
-            HeaderSet.open_upper(Path(machine.overlay), host.ROOT) as upper,
+            HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,
             HeaderSet.open(*hidden_of(machine), create=True) as hidden,
         ):
             yield cls(host_set, host_set.check().files, upper, hidden)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import accounts, build, host, intent, plan, rpmdb, sync, var
+from . import accounts, build, intent, plan, rpmdb, sync, var
 from .apply import WritableUpper
 from .errors import DamagedHeader, ToyError
 from .events import Event
@@ -48,6 +48,16 @@ def _keep(machine: Machine, sets: Sets) -> tuple[Content | None, AbstractSet[str
     return have, base
 
 
+def _kept(machine: Machine, sets: Sets) -> tuple[Content, AbstractSet[str]] | None:
+    """Return what `_keep` did when it was called last, if that is on record."""
+    record = Merged(machine)
+    base, stamp = record.base(), sets.upper.stamp
+    if base is None or stamp is None or not record.exists:
+        return None
+    listing = sets.upper.check()
+    return Content(record.path, plan.Upper(listing.files, listing.whiteouts).over(base), stamp), base
+
+
 def _guessed_base(sets: Sets, database: Database) -> AbstractSet[str]:
     """Return what the host's set must have been when the overlay's database was merged, if no record says it."""
     listing, merged = sets.upper.check(), sync.files_of(database).keys()
@@ -56,25 +66,27 @@ def _guessed_base(sets: Sets, database: Database) -> AbstractSet[str]:
     return sets.host_files & (merged | listing.whiteouts)
 
 
-def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) -> None:
+def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event], is_left_alone: bool = False) -> None:
     """Before a launch: carry over to the host's set what the overlay changed, and make database and files follow.
 
-    `run` runs a command in the overlay. What happened is added to `happened` once it is done.
+    `run` runs a command in the overlay. What happened is added to `happened` once it is done. With `is_left_alone`,
+    nobody touched the machine's database and set since the last launch.
     Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever else
     cannot be read or written; nothing is lost then.
     """
     record = Merged(machine)
     record.finish()
     upper = Path(machine.overlay)
-    tree = WritableUpper(upper, Path(machine.var), host.ROOT)
-    happened += accounts.follow(upper, host.ROOT, Path(machine.accounts))
+    root = Path(machine.root)
+    tree = WritableUpper(upper, Path(machine.var), root)
+    happened += accounts.follow(upper, root, Path(machine.accounts))
     recorded = record.base()
     earlier: list[Event] = []
     if record.exists and recorded is None:
         text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
     with Sets.open(machine, layer) as sets:
-        have, base = _keep(machine, sets)
+        have, base = (is_left_alone and _kept(machine, sets)) or _keep(machine, sets)
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
         stored = record.intent()
@@ -83,7 +95,7 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event]) ->
             if done.base == recorded:
                 earlier = _carry_out(tree, sets, done, run)
                 wanted, base = done.upper, done.host
-        starts = [Content(rpmdb.dbpath(), sets.host_files, sets.host.stamp), *([have] if have else [])]
+        starts = [Content(rpmdb.dbpath(root), sets.host_files, sets.host.stamp), *([have] if have else [])]
         with contextlib.ExitStack() as stack:
             early = None
             if base is not None and base != sets.host_files:
@@ -109,7 +121,7 @@ def _decide(machine: Machine, sets: Sets, have: Content | None, base: AbstractSe
     with contextlib.ExitStack() as stack:
         return intent.decide(
             sets,
-            UpperView(Path(machine.overlay), Path(machine.var), host.ROOT),
+            UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root)),
             None if have is None else stack.enter_context(open_database(machine)),
             recorded=Merged(machine).base(),
             base=base,
@@ -198,7 +210,7 @@ def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
     """Write a header file of the overlay anew, if its database still has the header. Returns the files written."""
     if not Merged(machine).exists:
         return []
-    with HeaderSet.open_upper(Path(machine.overlay), host.ROOT) as upper, open_database(machine) as database:
+    with HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper, open_database(machine) as database:
         number = sync.files_of(database).get(damaged.file)
         if number is None or damaged.file not in upper.list().files:
             return []

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import differences, host, rpmdb, settle, standing
+from . import differences, rpmdb, settle, standing
 from .errors import ToyError, printable
 from .machine import Machine
 from .merged import Merged
@@ -28,7 +28,7 @@ def diff(name: str, *, as_json: bool) -> None:
         found = [
             # What was removed is the host's.
             (change, path, (theirs if change == "removed" else ours).labels_of_owners(path))
-            for change, path, _ in differences.differences(Path(machine.overlay), host.ROOT)
+            for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root))
         ]
     if as_json:
         content = [{"change": change, "path": path, "packages": owners} for change, path, owners in found]

@@ -111,7 +111,7 @@ def status(machine: Machine) -> Status:
         return Status(
             machine=machine.name,
             in_use=machine.is_in_use,
-            current=host.peek(Path(machine.host_layer)) == base,
+            current=host.peek(machine) == base,
             added=[Versions(*key, version, theirs.get(key)) for key, version in ours.items()],
             removed=[Versions(*key, None, version) for key, version in theirs.items() if key not in ours],
             reconciled=last.time if last else None,
@@ -124,7 +124,7 @@ def status(machine: Machine) -> Status:
             ],
             shadowed=[
                 found.path
-                for found in differences.differences(Path(machine.overlay), host.ROOT)
+                for found in differences.differences(Path(machine.overlay), Path(machine.root))
                 if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.FOLLOWED
             ],
             broken=database.broken(),
@@ -134,7 +134,7 @@ def status(machine: Machine) -> Status:
 def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
     """Return the packages of the host's header files, as far as they can be read."""
     found: dict[str, Package] = {}
-    for place in (hidden_of(machine), (Path(machine.host_layer), DIRECTORY), (host.ROOT, DIRECTORY)):
+    for place in (hidden_of(machine), (Path(machine.host_layer), DIRECTORY), (Path(machine.root), DIRECTORY)):
         with contextlib.suppress(FileNotFoundError), HeaderSet.open(*place) as headers:
             for file in sorted(wanted & headers.list().files - found.keys()):
                 with contextlib.suppress(ToyError):

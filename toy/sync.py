@@ -192,6 +192,22 @@ def files_of(database: Database, packages: AbstractSet[str] | None = None) -> di
     return files_of_numbers(database, [number for name in sorted(wanted) for number in groups[name]])
 
 
+def numbers_of(database: Database, files: AbstractSet[str], *, among: AbstractSet[str]) -> list[int]:
+    """Return the hdrNums of header files, ascending, where `among` is all that a database holds.
+
+    Of a package that is installed once, no header needs to be read to know which it is.
+    """
+    groups, all_files = _by_package(database), _by_name(among)
+    found = []
+    for name, wanted in _by_name(files).items():
+        numbers = groups.get(name, [])
+        if not len(numbers) == len(all_files[name]) == 1:
+            of_files = files_of_numbers(database, numbers)
+            numbers = [of_files[file] for file in wanted & of_files.keys()]
+        found += numbers
+    return sorted(found)
+
+
 def files_of_numbers(database: Database, numbers: Sequence[int]) -> dict[str, int]:
     """Return the file names of the headers with these hdrNums, and these."""
     names = header.file_names(database.headers(numbers))

@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from . import files
+from .layers import ELSEWHERE
 from .package import PackageFile, is_plain
 
 _VAR = "var"
-_ELSEWHERE = frozenset({"dev", "proc", "root", "run", "sys", "tmp"})
-"""Not in the overlay, whatever a package may own there."""
 
 _Place = tuple[Path, PurePath]
 """A tree, and a place in it."""
@@ -79,7 +78,7 @@ def _places(upper: Path, var: Path, where: PurePath) -> list[_Place]:
     top, *below = where.parts
     if top == _VAR:
         return [(var, PurePath(*below))] if below else []
-    return [] if top in _ELSEWHERE else [(upper, where)]
+    return [] if top in ELSEWHERE else [(upper, where)]
 
 
 class UpperView(UpperFiles):

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A throwaway host as openSUSE MicroOS is one: a root that cannot be written, and snapshots on btrfs to reboot into.
+
+Its userland is this machine's own, as far as it is needed, copied.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from host import Host
+
+OWN_SUBVOLUMES = ("var", "root", "home", "opt", "srv", "usr/local")
+"""Those that all snapshots share."""
+
+NEEDED = (
+    "rpm", "python3-rpm", "zypper", "systemd-container", "createrepo-c", "btrfs-progs", "util-linux", "procps", "make",
+)  # fmt: skip
+
+_ATTACH = """
+set -e
+mkfs.btrfs --quiet "$1" >/dev/null  # it may have something to note
+loop=$(losetup --find --show "$1")
+mount -o subvolid=5 "$loop" "$2"
+losetup --detach "$loop"  # once nobody has it mounted
+echo "$loop"
+exec cat
+"""
+
+_POPULATE = """
+set -e
+cd "$1"
+shift
+for subvolume in @ @/.snapshots; do btrfs --quiet subvolume create $subvolume; done
+mkdir @/.snapshots/1 @/usr
+btrfs --quiet subvolume create @/.snapshots/1/snapshot
+btrfs --quiet subvolume create @/.snapshots/1/snapshot/etc
+cd @/.snapshots/1/snapshot
+tar --extract
+for own; do
+    btrfs --quiet subvolume create ../../../$own
+    mkdir -p $own
+    find $own -mindepth 1 -maxdepth 1 -exec mv -t ../../../$own {} +
+done
+mkdir -p .snapshots proc sys dev run tmp var/lib
+ln -s ../../usr/lib/sysimage/rpm var/lib/rpm
+"""
+
+_CLONE = """
+set -e
+cd "$1"
+name=$2
+shift 2
+clone() {
+    mkdir -p "$name/$1"
+    rmdir "$name/$1"  # a snapshot has an empty directory in the place of a subvolume
+    btrfs --quiet subvolume snapshot "template/$1" "$name/$1"
+}
+for each in @ @/.snapshots @/.snapshots/1/snapshot @/.snapshots/1/snapshot/etc; do clone $each; done
+for own; do clone @/$own; done
+btrfs property set -ts $name/@/.snapshots/1/snapshot ro true
+btrfs subvolume set-default $name/@/.snapshots/1/snapshot
+"""
+
+_BOOT = """
+set -e
+top=$1 name=$2 loop=$3 root=$4
+shift 4
+default=$(btrfs subvolume get-default "$top")
+default=${default##* path }
+mount -o ro "$loop" "$root"
+mount -o "subvol=$default/etc" "$loop" "$root/etc"
+mount -o "subvol=$name/@/.snapshots" "$loop" "$root/.snapshots"
+for own; do mount -o "subvol=$name/@/$own" "$loop" "$root/$own"; done
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount --rbind /sys "$root/sys"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+echo "$default"
+exec cat
+"""
+
+# As transactional-update(8) does it, see https://github.com/openSUSE/transactional-update, lib/.
+_UPDATE = """
+set -e
+base=$1 new=$2
+shift 2
+root=/.snapshots/$new/snapshot
+mkdir /.snapshots/$new
+btrfs --quiet subvolume snapshot /.snapshots/$base/snapshot $root
+rmdir $root/etc
+btrfs --quiet subvolume snapshot /.snapshots/$base/snapshot/etc $root/etc
+info() {
+    echo "<?xml version='1.0'?><snapshot><type>single</type><num>$new</num>$1</snapshot>" > /.snapshots/$new/info.xml
+}
+info '<userdata><key>transactional-update-in-progress</key><value>yes</value></userdata>'
+mount --bind $root $root
+for name in dev proc sys; do mount --rbind /$name $root/$name; done
+for name in run tmp; do mount -t tmpfs tmpfs $root/$name; done
+mount -t tmpfs tmpfs $root/var
+mkdir -p $root/var/tmp $root/var/lib
+ln -s ../../usr/lib/sysimage/rpm $root/var/lib/rpm
+for name in log cache lib/zypp lib/ca-certificates lib/alternatives lib/selinux; do
+    mkdir -p /var/$name $root/var/$name
+    mount --bind /var/$name $root/var/$name
+done
+export TRANSACTIONAL_UPDATE=true TRANSACTIONAL_UPDATE_ROOT=$root LANG=C
+"$@"
+umount --recursive --lazy $root
+btrfs property set -ts $root ro true
+info ''
+"""
+
+# A zypper that is new enough calls toy's plugin for another root than its own by itself.
+_PLUGIN = r"printf '%s\n\n\0' PLUGINBEGIN COMMITBEGIN COMMITEND PLUGINEND | /usr/lib/zypp/plugins/commit/toy"
+
+
+class Disk:
+    """A btrfs, while it is entered, with a tree of subvolumes that the trees of hosts are snapshots of."""
+
+    def __init__(self, directory: Path, *, like: Path) -> None:
+        self.top = directory / "top"
+        self._directory = directory
+        self._like = like
+        self._hosts = 0
+
+    def __enter__(self) -> Self:
+        self.top.mkdir(parents=True)
+        image = self._directory / "image"
+        with open(image, "wb") as file:
+            file.truncate(16 << 30)
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "--fork", "--kill-child", "sh", "-c", _ATTACH, "sh",
+             image, self.top],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._holder.stdout is not None
+        self.loop = self._holder.stdout.readline().strip()
+        if not self.loop:
+            raise RuntimeError(f"cannot mount a btrfs in {self.top}")
+        self._populate()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._holder.communicate()
+
+    def within(self, *command: str | Path) -> list[str]:
+        """Return the command line that runs `command` where the disk is mounted."""
+        (pid,) = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
+        return ["nsenter", f"--mount=/proc/{pid}/ns/mnt", *map(str, command)]
+
+    def sh(self, script: str, *arguments: str | Path) -> str:
+        """Run a shell script where the disk is mounted and return what it printed."""
+        return subprocess.run(
+            self.within("sh", "-c", script, "sh", *arguments), check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+
+    def host_name(self) -> str:
+        """Return a name for the subvolumes of another host, which are made."""
+        self._hosts += 1
+        name = f"host{self._hosts}"
+        self.sh(_CLONE, self.top, name, *OWN_SUBVOLUMES)
+        return name
+
+    def _populate(self) -> None:
+        template = self.top / "template"
+        self.sh('mkdir "$1"', template)
+        with Host(self._directory / "model", like=self._like) as model:
+            listed = "\0".join(_userland(model, self._like))
+            pack = ["tar", "--create", "--no-recursion", "--null", "--directory=/", "--files-from=-"]
+            with subprocess.Popen(
+                self.within("sh", "-c", _POPULATE, "sh", template, *OWN_SUBVOLUMES), stdin=subprocess.PIPE
+            ) as unpacking:
+                subprocess.run(model.command(*pack), input=listed.encode(), stdout=unpacking.stdin, check=True)
+                assert unpacking.stdin is not None
+                unpacking.stdin.close()
+        if unpacking.returncode:
+            raise RuntimeError(f"cannot fill {template}")
+
+
+def _userland(model: Host, like: Path) -> list[str]:
+    """Return the paths, from the root, of what a host needs of this machine, and of all that `like` has of its own."""
+    required = _lines("dpkg-query", "--show", "--showformat=${Priority} ${Package}\n")
+    wanted = [*NEEDED, *(name for priority, name in map(str.split, required) if priority == "required")]
+    options = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+    every = _lines("apt-cache", "depends", "--recurse", "--installed", *(f"--no-{name}" for name in options), *wanted)
+    installed = {name for _, name in map(str.split, required)}
+    packages = sorted({line for line in every if line in installed})
+    without = ("/usr/share/doc", "/usr/share/locale", "/usr/share/man")
+    paths = {_real(path) for path in _lines("dpkg", "--listfiles", *packages) if not path.startswith(without)}
+    paths |= {"bin", "sbin", "lib", "lib64"}
+    for folder, _, files in os.walk("/etc"):
+        paths |= {folder[1:], *(f"{folder[1:]}/{name}" for name in files)}
+        paths |= {f"{folder[1:]}/{name}" for name in os.listdir(folder)}
+    for path in [path for path in paths if path.endswith(".py")]:
+        cache = f"/{os.path.dirname(path)}/__pycache__"
+        if os.path.isdir(cache):
+            paths |= {cache[1:], *(f"{cache[1:]}/{name}" for name in os.listdir(cache))}
+    for folder, folders, files in os.walk(like):
+        below = os.path.relpath(folder, like)
+        paths |= {os.path.normpath(f"{below}/{name}") for name in (*folders, *files)}
+    present = model.run(
+        "/usr/bin/python3", "-c",
+        "import os, sys; [print(end=p + '\\0') for p in sys.stdin.read().split('\\0') if os.path.lexists('/' + p)]",
+        input="\0".join(sorted(paths)),
+    ).stdout  # fmt: skip
+    return present.strip("\0").split("\0")
+
+
+def _lines(*command: str) -> list[str]:
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [line for line in printed.splitlines() if line]
+
+
+def _real(path: str) -> str:
+    """Return where a path of a package is since /bin and its kin are links."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)[1:]
+
+
+class MicroOS(Host):
+    """One host, up while it is entered as a context."""
+
+    def __init__(self, disk: Disk, directory: Path) -> None:
+        super().__init__(directory)
+        self._disk = disk
+        self._name = disk.host_name()
+        self._last = 1
+
+    def __enter__(self) -> Self:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._boot()
+        return self
+
+    def _boot(self) -> None:
+        self._holder = subprocess.Popen(
+            self._disk.within(
+                "unshare", "--mount", "--propagation", "private", "--fork", "--kill-child", "sh", "-c", _BOOT, "sh",
+                self._disk.top, self._name, self._disk.loop, self.root, *OWN_SUBVOLUMES,
+            ),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._holder.stdout is not None
+        if not self._holder.stdout.readline().startswith(f"{self._name}/"):
+            raise RuntimeError(f"cannot mount a host in {self.root}")
+
+    def reboot(self) -> None:
+        """Have the default snapshot be the running one."""
+        self.__exit__(None, None, None)
+        self._boot()
+
+    def default(self, number: int) -> None:
+        """Make a snapshot the next boot's: an update's, or an older one."""
+        self._disk.sh('btrfs subvolume set-default "$1"', f"{self._tree}/.snapshots/{number}/snapshot")
+
+    def update(self, *command: str, base: int | None = None) -> int:
+        """Run a command as transactional-update does with zypper, $TRANSACTIONAL_UPDATE_ROOT being the new snapshot.
+
+        Returns the snapshot's number. It is the next boot's.
+        """
+        self._last += 1
+        number = self._last
+        within = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _UPDATE, "sh"]
+        self.run(*within, str(base or number - 1), str(number), *command)
+        self.default(number)
+        return number
+
+    @staticmethod
+    def zypper_in_snapshot(*arguments: str) -> tuple[str, ...]:
+        """Return the command, for `update`, that changes the packages of the new snapshot."""
+        return ("sh", "-ec", f'zypper -n -R "$TRANSACTIONAL_UPDATE_ROOT" "$@"; {_PLUGIN}', "sh", *arguments)
+
+    def zypper(self, *arguments: str) -> None:
+        """Change the host's packages: in a new snapshot, and with a reboot into that."""
+        self.update(*self.zypper_in_snapshot(*arguments))
+        self.reboot()
+
+    @property
+    def _tree(self) -> Path:
+        return self._disk.top / self._name / "@"

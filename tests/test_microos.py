@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where toy's users are: snapshots, a root that cannot be written, and mounts below it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from image import EDITOR, publish
+from microos import Disk, MicroOS
+from overlay import refused, start
+from packages import Package
+from truth import OVERLAY, header_set, is_current, packages
+
+BASE = {"editor-1", "library-1", "legacy-1"}
+
+BARE = Package("bare")
+"""A package without a file: no trigger of toy's runs for it."""
+
+NEXT = replace(EDITOR, version="2", files={**EDITOR.files, "/usr/bin/editor": "#!/bin/sh\necho editor 2"})
+
+
+@pytest.fixture(scope="module")
+def disk(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
+    with Disk(tmp_path_factory.mktemp("disk"), like=template) as disk:
+        yield disk
+
+
+@pytest.fixture
+def host(disk: Disk, tmp_path: Path) -> Iterator[MicroOS]:
+    with MicroOS(disk, tmp_path / "host") as host:
+        yield host
+
+
+def in_snapshot(host: MicroOS, number: int) -> tuple[str, ...]:
+    """Return what goes before a command to run it in a snapshot, as it is."""
+    return ("chroot", f"/.snapshots/{number}/snapshot")
+
+
+def agrees(host: MicroOS) -> None:
+    """See that database, set and files of the overlay are one."""
+    assert is_current(host, *OVERLAY)
+    assert host.run(*OVERLAY, "rpm", "-Va", "--noconfig", check=False).stdout == ""
+
+
+def test_the_first_run_needs_no_reboot(host: MicroOS) -> None:
+    assert host.run("touch", "/usr/file", check=False).returncode == 1
+    assert packages(host, *OVERLAY) == BASE
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    assert host.run(*OVERLAY, "hello").stdout == "Hello, world!\n"
+    assert packages(host, *OVERLAY) == BASE | {"hello-1"}
+    agrees(host)
+    assert packages(host) == BASE
+
+
+@pytest.mark.parametrize("breakage", ["rm -r {}", "rm {}/editor-*", "rm {}/.stamp", "echo > {}/.stamp"])
+def test_the_first_run_of_a_host_without_a_set_or_with_a_stale_one(host: MicroOS, breakage: str) -> None:
+    headers = '"$TRANSACTIONAL_UPDATE_ROOT"/usr/lib/sysimage/rpm-headers'
+    host.update("sh", "-c", breakage.format(headers))
+    host.reboot()
+    before = host.sh("ls -l /usr/lib/sysimage/rpm-headers 2>&1 || :")
+    assert packages(host, *OVERLAY) == BASE
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    agrees(host)
+    assert host.sh("ls -l /usr/lib/sysimage/rpm-headers 2>&1 || :") == before
+    host.zypper("remove", "legacy")
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
+    agrees(host)
+
+
+def test_an_update_leaves_the_new_snapshots_set_current_and_the_running_one_alone(host: MicroOS) -> None:
+    publish(host, NEXT, BARE)
+    before = header_set(host)
+    number = host.update(*host.zypper_in_snapshot("install", "editor", "bare", "hello"))
+    assert is_current(host, *in_snapshot(host, number))
+    assert packages(host, *in_snapshot(host, number)) == {"editor-2", "library-1", "legacy-1", "bare-1", "hello-1"}
+    assert header_set(host) == before
+    assert is_current(host)
+    number = host.update(*host.zypper_in_snapshot("remove", "bare"))
+    assert is_current(host, *in_snapshot(host, number))
+    assert "bare-1" not in packages(host, *in_snapshot(host, number))
+
+
+def test_the_overlay_follows_updates_and_rollbacks(host: MicroOS) -> None:
+    publish(host, NEXT, BARE)
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    host.zypper("install", "editor", "bare")
+    assert host.run(*OVERLAY, "editor").stdout == "editor 2\n"
+    assert packages(host, *OVERLAY) == {"editor-2", "library-1", "legacy-1", "bare-1", "hello-1"}
+    agrees(host)
+    host.default(1)
+    host.reboot()
+    assert host.run(*OVERLAY, "editor").stdout == "editor 1\n"
+    assert packages(host, *OVERLAY) == BASE | {"hello-1"}
+    agrees(host)
+
+
+def test_what_the_host_comes_to_have_is_retired(host: MicroOS) -> None:
+    publish(host, NEXT)
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello", "editor")
+    host.run(*OVERLAY, "zypper", "-n", "remove", "legacy")
+    host.zypper("install", "editor", "hello")
+    said = host.run(*OVERLAY, "true").stderr
+    assert "toy: retired: editor 2-1 (host has 2-1)\n" in said
+    assert packages(host, *OVERLAY) == {"editor-2", "library-1", "hello-1"}
+    agrees(host)
+
+
+def test_the_overlay_is_over_what_runs_and_not_over_what_is_booted_next(host: MicroOS) -> None:
+    publish(host, NEXT)
+    host.run(*OVERLAY, "true")
+    host.update(*host.zypper_in_snapshot("install", "editor"))
+    assert host.run(*OVERLAY, "editor").stdout == "editor 1\n"
+    assert packages(host, *OVERLAY) == BASE
+    agrees(host)
+
+
+def test_the_overlay_is_over_what_was_applied(host: MicroOS) -> None:
+    # As transactional-update apply does it.
+    publish(host, NEXT)
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/local/mine; echo mine > /usr/mine")
+    number = host.update(*host.zypper_in_snapshot("install", "editor"))
+    for name in ("usr", "etc"):
+        host.run("mount", "--rbind", f"/.snapshots/{number}/snapshot/{name}", f"/{name}")
+    assert host.run("editor").stdout == "editor 2\n"
+    assert host.run(*OVERLAY, "sh", "-c", "editor; hello; cat /usr/mine").stdout == "editor 2\nHello, world!\nmine\n"
+    assert packages(host, *OVERLAY) == {"editor-2", "library-1", "legacy-1", "hello-1"}
+    agrees(host)
+    host.run(*OVERLAY, "zypper", "-n", "remove", "library")
+    host.reboot()
+    assert host.run(*OVERLAY, "cat", "/usr/local/mine", "/usr/mine").stdout == "mine\nmine\n"
+    assert packages(host, *OVERLAY) == {"editor-2", "legacy-1", "hello-1"}
+    agrees(host)
+
+
+def test_etc_as_an_overlay_mount(host: MicroOS) -> None:
+    # As in MicroOS before transactional-update 5.
+    host.sh("mkdir -p /var/lib/overlay/upper /var/lib/overlay/work")
+    options = "lowerdir=/etc,upperdir=/var/lib/overlay/upper,workdir=/var/lib/overlay/work"
+    host.sh(f"mount -t overlay -o {options} overlay /etc; echo host > /etc/host")
+    assert host.run(*OVERLAY, "cat", "/etc/host").stdout == "host\n"
+    host.run(*OVERLAY, "sh", "-c", "echo overlay > /etc/host; useradd ours")
+    host.run("useradd", "-u", "7002", "theirs")
+    assert host.run(*OVERLAY, "cat", "/etc/host").stdout == "overlay\n"
+    assert host.run(*OVERLAY, "id", "-un", "ours").stdout == "ours\n"
+    assert host.run(*OVERLAY, "id", "-un", "theirs").stdout == "theirs\n"
+    assert host.run("cat", "/etc/host").stdout == "host\n"
+
+
+class TestMountsBelowTheRoot:
+    def test_they_show_and_what_is_written_stays_in_the_overlay(self, host: MicroOS) -> None:
+        for place in ("/usr/local", "/opt", "/srv", "/home"):
+            host.write(f"{place}/theirs", "host")
+        script = "cat $1/theirs && echo ours > $1/theirs && echo ours > $1/ours"
+        for place in ("/usr/local", "/opt", "/srv", "/home"):
+            assert host.run(*OVERLAY, "sh", "-c", script, "sh", place).stdout == "host"
+            assert host.run(*OVERLAY, "cat", f"{place}/theirs", f"{place}/ours").stdout == "ours\nours\n"
+            assert host.run("cat", f"{place}/theirs").stdout == "host"
+            assert host.run("test", "-e", f"{place}/ours", check=False).returncode == 1
+        host.zypper("remove", "legacy")
+        assert host.run(*OVERLAY, "cat", "/usr/local/theirs").stdout == "ours\n"
+
+    def test_a_package_with_files_there(self, host: MicroOS) -> None:
+        files = {"/opt/optional/file": "1", "/usr/local/bin/optional": "1"}
+        publish(host, Package("optional", files=files, directories=("/opt/optional",)))
+        host.run(*OVERLAY, "zypper", "-n", "install", "optional")
+        agrees(host)
+        host.zypper("remove", "legacy")
+        agrees(host)
+        host.run(*OVERLAY, "zypper", "-n", "remove", "optional")
+        assert host.run(*OVERLAY, "ls", "-A", "/opt").stdout == ""
+
+    def test_one_that_is_no_more_or_is_new(self, host: MicroOS) -> None:
+        host.write("/opt/theirs", "host")
+        host.run(*OVERLAY, "sh", "-c", "echo ours > /opt/ours")
+        host.run("umount", "/opt")
+        assert host.run(*OVERLAY, "ls", "/opt").stdout == "ours\n"
+        host.sh("mkdir /srv/disk; truncate -s 200M /srv/image; mkfs.btrfs -q /srv/image; mount -o loop /srv/image /opt")
+        host.write("/opt/new", "host")
+        assert host.run(*OVERLAY, "ls", "/opt").stdout == "new\nours\n"
+
+    def test_those_that_cannot_be_below_an_overlay_are_read_only(self, host: MicroOS) -> None:
+        # An overlay over an overlay is as deep as the kernel has them. With the vfat of /boot/efi it is the same.
+        script = "mkdir -p $1 $1.upper $1.work; mount -t overlay -o lowerdir=$2,upperdir=$1.upper,workdir=$1.work o $1"
+        host.run("sh", "-ec", script, "sh", "/srv/one", "/opt")
+        host.run("sh", "-ec", script, "sh", "/srv/two", "/srv/one")
+        host.write("/srv/two/file", "host")
+        assert host.run(*OVERLAY, "cat", "/srv/two/file").stdout == "host"
+        assert host.run(*OVERLAY, "sh", "-c", "touch /srv/one/ours; touch /srv/two/ours", check=False).returncode == 1
+        assert host.run(*OVERLAY, "ls", "/srv/one", "/srv/two").stdout == "/srv/one:\nours\n\n/srv/two:\nfile\n"
+
+    def test_one_over_another_and_one_in_another(self, host: MicroOS) -> None:
+        host.sh("mkdir /opt/in /srv/one /srv/two; echo one > /srv/one/file; echo two > /srv/two/file")
+        host.sh("mount --bind /srv/one /opt/in; mount --bind /srv/two /opt/in")
+        assert host.run(*OVERLAY, "cat", "/opt/in/file").stdout == "two\n"
+        # All that was mounted in /opt is below this, and is not seen any more.
+        host.sh("mkdir /srv/three; echo three > /srv/three/file; mount --bind /srv/three /opt")
+        assert host.run(*OVERLAY, "sh", "-c", "cat /opt/file; ls /opt/in").stdout == "three\n"
+        host.sh('mkdir -p "/srv/three/a b:c,d\\e"; mount --bind /srv/one "/opt/a b:c,d\\e"')
+        assert host.run(*OVERLAY, "cat", "/opt/a b:c,d\\e/file").stdout == "one\n"
+
+    def test_memory_and_what_lies_in_it_does_not_show(self, host: MicroOS) -> None:
+        host.sh("mount -t tmpfs tmpfs /opt; mkdir /opt/disk; mount --bind /srv /opt/disk")
+        assert host.run(*OVERLAY, "ls", "-A", "/opt").stdout == ""
+
+    @pytest.mark.parametrize("instead", ["ln -s /etc opt", "ln -s / opt", "echo file > opt", "mknod opt c 0 0"])
+    def test_nothing_is_followed_out_of_the_overlay(self, host: MicroOS, instead: str) -> None:
+        host.write("/opt/theirs", "host")
+        host.run(*OVERLAY, "true")
+        host.sh(f"cd /var/lib/toy/toy/overlay; rmdir opt; {instead}")
+        before = host.sh("ls -lR /etc | md5sum")
+        assert host.run(*OVERLAY, "sh", "-c", "touch /opt/file; ls /opt/theirs", check=False).returncode == 2
+        assert host.sh("ls -lR /etc | md5sum") == before
+
+
+class TestSnapshot:
+    @pytest.fixture
+    def pending(self, host: MicroOS) -> int:
+        publish(host, NEXT)
+        return host.update(*host.zypper_in_snapshot("install", "editor"))
+
+    @pytest.mark.parametrize("which", ["default", "2"])
+    def test_a_preview_of_what_is_pending(self, host: MicroOS, pending: int, which: str) -> None:
+        assert pending == 2
+        host.write("/opt/theirs", "host")
+        host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+        script = "editor; cat /opt/theirs; zypper -n install hello >&2; hello; rpm -Va --noconfig"
+        shown = host.run("toy", "--snapshot", which, "--", "sh", "-c", script).stdout
+        assert shown == "editor 2\nhostHello, world!\n"
+        # It left nothing.
+        assert host.run("ls", "-A", "/var/lib/toy").stdout == "toy\n"
+        assert host.run("ls", "-A", "/var/lib/machines").stdout.split() == [".toy", "toy"]
+        assert host.run(*OVERLAY, "editor").stdout == "editor 1\n"
+        assert packages(host, *OVERLAY) == BASE | {"hello-1"}
+
+    def test_a_named_machine_stays(self, host: MicroOS, pending: int) -> None:
+        host.run("toy", "-n", "next", "--snapshot", "default", "--", "zypper", "-n", "install", "hello")
+        where = ("toy", "-n", "next", "--snapshot", "default", "--")
+        assert packages(host, *where) == {"editor-2", "library-1", "legacy-1", "hello-1"}
+        assert packages(host, "toy", "-n", "next", "--") == BASE | {"hello-1"}
+        host.reboot()
+        assert packages(host, "toy", "-n", "next", "--") == {"editor-2", "library-1", "legacy-1", "hello-1"}
+
+    def test_the_running_one(self, host: MicroOS) -> None:
+        assert host.run("toy", "--snapshot", "1", "--", "editor").stdout == "editor 1\n"
+
+    def test_the_status_of_a_command_and_of_a_signal(self, host: MicroOS) -> None:
+        assert host.run("toy", "--snapshot", "1", "--", "sh", "-c", "exit 7", check=False).returncode == 7
+        assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
+
+    def test_what_a_killed_one_left_goes_with_the_next(self, host: MicroOS) -> None:
+        process = start(host, "toy", "--snapshot", "1", "--", "sh", "-c", "echo waiting; sleep 1000")
+        process.kill()
+        process.communicate()
+        assert host.run("ls", "/var/lib/toy").stdout.startswith("snapshot-1-")
+        host.run("toy", "--snapshot", "1", "--", "true")
+        assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
+
+    @pytest.mark.parametrize("which", ["99", "0", "-1", "x", "", "../1"])
+    def test_there_is_no_such_one(self, host: MicroOS, which: str) -> None:
+        line = refused(host, "toy", f"--snapshot={which}", "--", "true")
+        assert line == f"there is no snapshot {which}; see which there are: ls /.snapshots"
+        assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
+
+    def test_one_that_is_in_progress(self, host: MicroOS) -> None:
+        script = "toy --snapshot 2 -- true || echo status $?; echo waiting >&2"
+        done = host.run("sh", "-c", script, check=False)
+        assert "status 125" in done.stdout
+        host.write("/run/try", "#!/bin/sh\ntoy --snapshot 2 -- true\necho $? > /var/status\n")
+        host.update("sh", "/run/try")
+        assert host.run("cat", "/var/status").stdout == "125\n"
+        assert host.run("toy", "--snapshot", "2", "--", "editor").stdout == "editor 1\n"

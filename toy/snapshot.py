@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Entering another snapshot of the root than the running one: what an update will bring, or what there was before."""
+
+import contextlib
+import os
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import launch, run
+from .errors import ToyError
+from .machine import MACHINES, STATE, Machine
+
+SNAPSHOTS = Path("/.snapshots")
+"""Where snapper has them: NUMBER/snapshot, and NUMBER/info.xml about it (snapper, snapper/Snapshot.cc)."""
+
+_IN_PROGRESS = "transactional-update-in-progress"
+"""Key of snapper's userdata (transactional-update, lib/SnapshotManager)."""
+
+_THROWAWAY = "throwaway"
+"""File in the directory of a machine that is to go with its launch."""
+
+
+def enter(which: str, name: str | None, command: list[str], *, say: Callable[[str], None]) -> int:
+    """Run a command as `launch.launch` does, over a snapshot: its number, or "default" for the next boot's.
+
+    Without a name of a machine, that is one of its own that does not outlast the launch.
+    """
+    number, root = _find(which)
+    if name is not None:
+        return launch.launch(name, command, say=say, root=root)
+    _remove_leftovers()
+    machine = Machine(f"snapshot-{number}-{os.getpid()}", root)
+    with _removed(machine):
+        return launch.launch(machine.name, command, say=say, root=root)
+
+
+def _find(which: str) -> tuple[int, str]:
+    """Return a snapshot's number, and its root. Raises ToyError if it is none that could be entered."""
+    number = _default() if which == "default" else int(which) if which.isdecimal() else 0
+    root = SNAPSHOTS / str(number) / "snapshot"
+    if number == 0 or not (root / "usr").is_dir():
+        raise ToyError(f"there is no snapshot {which}", f"see which there are: ls {SNAPSHOTS}")
+    if os.path.samestat(root.stat(), os.stat("/")):
+        return number, "/"
+    if _is_in_progress(number) or "ro=true" not in run.output(["btrfs", "property", "get", "-ts", str(root), "ro"]):
+        raise ToyError(f"snapshot {number} is not finished, or may change", "wait until its update is done")
+    return number, str(root)
+
+
+def _default() -> int:
+    # "ID 266 gen 7 top level 265 path @/.snapshots/5/snapshot"
+    path = run.output(["btrfs", "subvolume", "get-default", "/"]).strip().rpartition("path ")[2]
+    number = path.removesuffix("/snapshot").rpartition("/.snapshots/")[2]
+    if not number.isdecimal():
+        raise ToyError("what will be booted next is no snapshot", "give the number of one: toy --snapshot N")
+    return int(number)
+
+
+def _is_in_progress(number: int) -> bool:
+    try:
+        info = ElementTree.parse(SNAPSHOTS / str(number) / "info.xml")  # noqa: S314, snapper's own
+    except (OSError, ElementTree.ParseError):
+        return False
+    return any(
+        data.findtext("key") == _IN_PROGRESS and data.findtext("value") == "yes" for data in info.iter("userdata")
+    )
+
+
+@contextlib.contextmanager
+def _removed(machine: Machine) -> Iterator[None]:
+    """Make a machine that is gone at the end."""
+    with machine:
+        (Path(machine.directory) / _THROWAWAY).touch()
+    try:
+        yield
+    finally:
+        _remove(machine)
+
+
+def _remove(machine: Machine) -> None:
+    with machine:
+        run.run(["rm", "-rf", "--one-file-system", "--", machine.directory])
+        for remove, path in ((os.rmdir, machine.mount_point), (os.unlink, f"{MACHINES}/.{machine.name}")):
+            with contextlib.suppress(OSError):
+                remove(path)
+
+
+def _remove_leftovers() -> None:
+    """Remove throwaway machines whose launch did not live to do it."""
+    for path in Path(STATE).glob(f"*/{_THROWAWAY}"):
+        machine = Machine(path.parent.name)
+        if not machine.is_in_use:
+            _remove(machine)
