@@ -28,7 +28,7 @@ rpm:
 	cp rpm-macros/macros.toy $(build)/rpm
 	tar -czf $(build)/rpm/toy-$(version).tar.gz --transform 's,^,toy-$(version)/,' --exclude __pycache__ \
 	    Makefile LICENSE README.md toy zypp-plugin rpm-macros
-	rpmbuild -bb --quiet --nodeps --define '_topdir $(CURDIR)/$(build)/rpm' --define '_sourcedir %{_topdir}' \
+	rpmbuild -bb --quiet --nodeps --define '_prefix $(PREFIX)' --define '_topdir $(CURDIR)/$(build)/rpm' --define '_sourcedir %{_topdir}' \
 	    --define '_rpmdir %{_topdir}' --define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
 	    rpm-macros/toy.spec
 	@ls $(build)/rpm/*.rpm

@@ -44,10 +44,9 @@ _ENVIRONMENT = {
 if "RPM_CONFIGDIR" in os.environ:
     # Another rpm than the system's, see README.
     _ENVIRONMENT |= {
-        name: os.environ[name]
-        for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR")
-        if name in os.environ
+        name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR") if name in os.environ
     }
+    _ENVIRONMENT["PATH"] = f"/usr/local/sbin:/usr/local/bin:{os.environ['PATH']}"
 
 
 class Host:

@@ -10,6 +10,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCE = "/usr/src/toy"
 """A copy of the checkout: nothing in a host writes to the checkout itself, wherever that is."""
 
+DATABASE = "/usr/lib/sysimage/rpm"
+"""Where openSUSE has it."""
+
 REPOSITORY = "/srv/repository"
 RPMS = "/srv/rpms"
 """Where built packages wait until `publish` puts them into the repository."""
@@ -37,7 +40,9 @@ HELLO = Package("hello", files={"/usr/bin/hello": "#!/bin/sh\necho 'Hello, world
 def make(directory: Path) -> Path:
     """Build the host below `directory` and return what a `Host` can be like."""
     with Host(directory, binds={CHECKOUT: "/mnt"}) as host:
-        host.write("/etc/rpm/macros", "%_dbpath /usr/lib/sysimage/rpm\n")
+        for path in ("/etc/rpm/macros", "/root/.rpmmacros"):
+            if host.run("rpm", "--eval", "%_dbpath").stdout != f"{DATABASE}\n":  # another rpm reads perhaps no /etc/rpm
+                host.write(path, f"%_dbpath {DATABASE}\n")
         # Where libzypp looks on Debian; on openSUSE it is a link as well.
         host.sh("rm -rf /var/lib/rpm; mkdir -p /usr/lib/sysimage/rpm; ln -s ../../usr/lib/sysimage/rpm /var/lib/rpm")
         host.sh("rm -rf /etc/zypp/repos.d/* /var/cache/zypp /var/lib/zypp")

@@ -5,6 +5,7 @@ Its userland is this machine's own, as far as it is needed, copied.
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +13,8 @@ from typing import Self
 
 from host import Host
 
-OWN_SUBVOLUMES = ("var", "root", "home", "opt", "srv", "usr/local")
-"""Those that all snapshots share."""
+SHARED = ("var", "root", "home", "opt", "srv", "usr/local")
+"""Subvolumes of which all snapshots have the same."""
 
 NEEDED = (
     "rpm", "python3-rpm", "zypper", "systemd-container", "createrepo-c", "btrfs-progs", "util-linux", "procps", "make",
@@ -164,7 +165,7 @@ class Disk:
         """Return a name for the subvolumes of another host, which are made."""
         self._hosts += 1
         name = f"host{self._hosts}"
-        self.sh(_CLONE, self.top, name, *OWN_SUBVOLUMES)
+        self.sh(_CLONE, self.top, name, *shared())
         return name
 
     def _populate(self) -> None:
@@ -174,7 +175,7 @@ class Disk:
             listed = "\0".join(_userland(model, self._like))
             pack = ["tar", "--create", "--no-recursion", "--null", "--directory=/", "--files-from=-"]
             with subprocess.Popen(
-                self.within("sh", "-c", _POPULATE, "sh", template, *OWN_SUBVOLUMES), stdin=subprocess.PIPE
+                self.within("sh", "-c", _POPULATE, "sh", template, *shared()), stdin=subprocess.PIPE
             ) as unpacking:
                 subprocess.run(model.command(*pack), input=listed.encode(), stdout=unpacking.stdin, check=True)
                 assert unpacking.stdin is not None
@@ -197,6 +198,8 @@ def _userland(model: Host, like: Path) -> list[str]:
     for folder, _, files in os.walk("/etc"):
         paths |= {folder[1:], *(f"{folder[1:]}/{name}" for name in files)}
         paths |= {f"{folder[1:]}/{name}" for name in os.listdir(folder)}
+    for tree in _other_rpm():
+        paths |= {tree[1:], *(f"{folder[1:]}/{name}" for folder, _, files in os.walk(tree) for name in files)}
     for path in [path for path in paths if path.endswith(".py")]:
         cache = f"/{os.path.dirname(path)}/__pycache__"
         if os.path.isdir(cache):
@@ -210,6 +213,22 @@ def _userland(model: Host, like: Path) -> list[str]:
         input="\0".join(sorted(paths)),
     ).stdout  # fmt: skip
     return present.strip("\0").split("\0")
+
+
+def _other_rpm() -> list[str]:
+    """Return the directories of an rpm that is not the system's, if this runs with one (README)."""
+    if "RPM_CONFIGDIR" not in os.environ:
+        return []
+    of_rpm = ("RPM_CONFIGDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
+    folders = [folder for name in of_rpm for folder in os.environ.get(name, "").split(":") if folder]
+    programs = shutil.which("rpm")
+    assert programs is not None
+    return [folder for folder in (*folders, os.path.dirname(programs)) if not folder.startswith(("/usr/", "/bin"))]
+
+
+def shared() -> list[str]:
+    """Return the subvolumes that a host has; an rpm in one of them would be missing where that is not mounted."""
+    return [name for name in SHARED if not any(f"{folder}/".startswith(f"/{name}/") for folder in _other_rpm())]
 
 
 def _lines(*command: str) -> list[str]:
@@ -241,7 +260,7 @@ class MicroOS(Host):
         self._holder = subprocess.Popen(
             self._disk.within(
                 "unshare", "--mount", "--propagation", "private", "--fork", "--kill-child", "sh", "-c", _BOOT, "sh",
-                self._disk.top, self._name, self._disk.loop, self.root, *OWN_SUBVOLUMES,
+                self._disk.top, self._name, self._disk.loop, self.root, *shared(),
             ),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip

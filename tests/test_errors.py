@@ -59,7 +59,7 @@ def test_no_nspawn(host: Host) -> None:
 
 @pytest.mark.parametrize("tool", ["rpmdb", "unshare", "setpriv", "mount"])
 def test_another_tool_is_missing(host: Host, tool: str) -> None:
-    host.sh(f"rm $(command -v {tool})")
+    host.sh(f'for folder in $(echo $PATH | tr : " "); do rm -f $folder/{tool}; done')
     assert tool in refused(host, *OVERLAY, "true").split(";")[0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from image import EDITOR, publish
-from microos import Disk, MicroOS
+from microos import Disk, MicroOS, shared
 from overlay import refused, start
 from packages import Package
 from truth import OVERLAY, header_set, is_current, packages
@@ -150,16 +150,18 @@ def test_etc_as_an_overlay_mount(host: MicroOS) -> None:
 
 class TestMountsBelowTheRoot:
     def test_they_show_and_what_is_written_stays_in_the_overlay(self, host: MicroOS) -> None:
-        for place in ("/usr/local", "/opt", "/srv", "/home"):
+        places = [f"/{name}" for name in shared() if name not in ("var", "root")]
+        for place in places:
             host.write(f"{place}/theirs", "host")
         script = "cat $1/theirs && echo ours > $1/theirs && echo ours > $1/ours"
-        for place in ("/usr/local", "/opt", "/srv", "/home"):
+        for place in places:
             assert host.run(*OVERLAY, "sh", "-c", script, "sh", place).stdout == "host"
             assert host.run(*OVERLAY, "cat", f"{place}/theirs", f"{place}/ours").stdout == "ours\nours\n"
             assert host.run("cat", f"{place}/theirs").stdout == "host"
             assert host.run("test", "-e", f"{place}/ours", check=False).returncode == 1
         host.zypper("remove", "legacy")
-        assert host.run(*OVERLAY, "cat", "/usr/local/theirs").stdout == "ours\n"
+        for place in places:
+            assert host.run(*OVERLAY, "cat", f"{place}/theirs").stdout == "ours\n"
 
     def test_a_package_with_files_there(self, host: MicroOS) -> None:
         files = {"/opt/optional/file": "1", "/usr/local/bin/optional": "1"}
@@ -169,21 +171,24 @@ class TestMountsBelowTheRoot:
         host.zypper("remove", "legacy")
         agrees(host)
         host.run(*OVERLAY, "zypper", "-n", "remove", "optional")
-        assert host.run(*OVERLAY, "ls", "-A", "/opt").stdout == ""
+        left = "for path in /opt/optional /usr/local/bin/optional; do [ ! -e $path ] || echo $path; done"
+        assert host.run(*OVERLAY, "sh", "-c", left).stdout == ""
 
     def test_one_that_is_no_more_or_is_new(self, host: MicroOS) -> None:
-        host.write("/opt/theirs", "host")
-        host.run(*OVERLAY, "sh", "-c", "echo ours > /opt/ours")
-        host.run("umount", "/opt")
-        assert host.run(*OVERLAY, "ls", "/opt").stdout == "ours\n"
-        host.sh("mkdir /srv/disk; truncate -s 200M /srv/image; mkfs.btrfs -q /srv/image; mount -o loop /srv/image /opt")
-        host.write("/opt/new", "host")
-        assert host.run(*OVERLAY, "ls", "/opt").stdout == "new\nours\n"
+        host.write("/home/theirs", "host")
+        host.run(*OVERLAY, "sh", "-c", "echo ours > /home/ours")
+        host.run("umount", "/home")
+        assert host.run(*OVERLAY, "ls", "/home").stdout == "ours\n"
+        host.sh(
+            "mkdir /srv/disk; truncate -s 200M /srv/image; mkfs.btrfs -q /srv/image; mount -o loop /srv/image /home"
+        )
+        host.write("/home/new", "host")
+        assert host.run(*OVERLAY, "ls", "/home").stdout == "new\nours\n"
 
     def test_those_that_cannot_be_below_an_overlay_are_read_only(self, host: MicroOS) -> None:
         # An overlay over an overlay is as deep as the kernel has them. With the vfat of /boot/efi it is the same.
         script = "mkdir -p $1 $1.upper $1.work; mount -t overlay -o lowerdir=$2,upperdir=$1.upper,workdir=$1.work o $1"
-        host.run("sh", "-ec", script, "sh", "/srv/one", "/opt")
+        host.run("sh", "-ec", script, "sh", "/srv/one", "/home")
         host.run("sh", "-ec", script, "sh", "/srv/two", "/srv/one")
         host.write("/srv/two/file", "host")
         assert host.run(*OVERLAY, "cat", "/srv/two/file").stdout == "host"
@@ -191,26 +196,26 @@ class TestMountsBelowTheRoot:
         assert host.run(*OVERLAY, "ls", "/srv/one", "/srv/two").stdout == "/srv/one:\nours\n\n/srv/two:\nfile\n"
 
     def test_one_over_another_and_one_in_another(self, host: MicroOS) -> None:
-        host.sh("mkdir /opt/in /srv/one /srv/two; echo one > /srv/one/file; echo two > /srv/two/file")
-        host.sh("mount --bind /srv/one /opt/in; mount --bind /srv/two /opt/in")
-        assert host.run(*OVERLAY, "cat", "/opt/in/file").stdout == "two\n"
-        # All that was mounted in /opt is below this, and is not seen any more.
-        host.sh("mkdir /srv/three; echo three > /srv/three/file; mount --bind /srv/three /opt")
-        assert host.run(*OVERLAY, "sh", "-c", "cat /opt/file; ls /opt/in").stdout == "three\n"
-        host.sh('mkdir -p "/srv/three/a b:c,d\\e"; mount --bind /srv/one "/opt/a b:c,d\\e"')
-        assert host.run(*OVERLAY, "cat", "/opt/a b:c,d\\e/file").stdout == "one\n"
+        host.sh("mkdir /home/in /srv/one /srv/two; echo one > /srv/one/file; echo two > /srv/two/file")
+        host.sh("mount --bind /srv/one /home/in; mount --bind /srv/two /home/in")
+        assert host.run(*OVERLAY, "cat", "/home/in/file").stdout == "two\n"
+        # All that was mounted in /home is below this, and is not seen any more.
+        host.sh("mkdir /srv/three; echo three > /srv/three/file; mount --bind /srv/three /home")
+        assert host.run(*OVERLAY, "sh", "-c", "cat /home/file; ls /home/in").stdout == "three\n"
+        host.sh('mkdir -p "/srv/three/a b:c,d\\e"; mount --bind /srv/one "/home/a b:c,d\\e"')
+        assert host.run(*OVERLAY, "cat", "/home/a b:c,d\\e/file").stdout == "one\n"
 
     def test_memory_and_what_lies_in_it_does_not_show(self, host: MicroOS) -> None:
-        host.sh("mount -t tmpfs tmpfs /opt; mkdir /opt/disk; mount --bind /srv /opt/disk")
-        assert host.run(*OVERLAY, "ls", "-A", "/opt").stdout == ""
+        host.sh("mount -t tmpfs tmpfs /home; mkdir /home/disk; mount --bind /srv /home/disk")
+        assert host.run(*OVERLAY, "ls", "-A", "/home").stdout == ""
 
-    @pytest.mark.parametrize("instead", ["ln -s /etc opt", "ln -s / opt", "echo file > opt", "mknod opt c 0 0"])
+    @pytest.mark.parametrize("instead", ["ln -s /etc home", "ln -s / home", "echo file > home", "mknod home c 0 0"])
     def test_nothing_is_followed_out_of_the_overlay(self, host: MicroOS, instead: str) -> None:
-        host.write("/opt/theirs", "host")
+        host.write("/home/theirs", "host")
         host.run(*OVERLAY, "true")
-        host.sh(f"cd /var/lib/toy/toy/overlay; rmdir opt; {instead}")
+        host.sh(f"cd /var/lib/toy/toy/overlay; rmdir home; {instead}")
         before = host.sh("ls -lR /etc | md5sum")
-        assert host.run(*OVERLAY, "sh", "-c", "touch /opt/file; ls /opt/theirs", check=False).returncode == 2
+        assert host.run(*OVERLAY, "sh", "-c", "touch /home/file; ls /home/theirs", check=False).returncode == 2
         assert host.sh("ls -lR /etc | md5sum") == before
 
 
@@ -223,9 +228,9 @@ class TestSnapshot:
     @pytest.mark.parametrize("which", ["default", "2"])
     def test_a_preview_of_what_is_pending(self, host: MicroOS, pending: int, which: str) -> None:
         assert pending == 2
-        host.write("/opt/theirs", "host")
+        host.write("/home/theirs", "host")
         host.run(*OVERLAY, "zypper", "-n", "install", "hello")
-        script = "editor; cat /opt/theirs; zypper -n install hello >&2; hello; rpm -Va --noconfig"
+        script = "editor; cat /home/theirs; zypper -n install hello >&2; hello; rpm -Va --noconfig"
         shown = host.run("toy", "--snapshot", which, "--", "sh", "-c", script).stdout
         assert shown == "editor 2\nhostHello, world!\n"
         # It left nothing.

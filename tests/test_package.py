@@ -8,6 +8,9 @@ from truth import is_current, packages
 
 from toy.headerset import DIRECTORY
 
+MACROS = "--load=/usr/lib/rpm/macros.d/macros.toy"
+"""The system's rpm loads it by itself; one that is somewhere else has other macros."""
+
 
 def test_installing_it_made_the_set(host: Host) -> None:
     assert is_current(host)
@@ -24,11 +27,11 @@ def test_so_does_rpm_by_hand(host: Host) -> None:
 
 
 def test_macro_and_code_name_the_same_directory(host: Host) -> None:
-    assert host.run("rpm", "--eval", "%_toy_headersdir").stdout.strip() == f"/{DIRECTORY}"
+    assert host.run("rpm", MACROS, "--eval", "%_toy_headersdir").stdout.strip() == f"/{DIRECTORY}"
 
 
 def test_the_macro_expands_to_every_trigger(host: Host) -> None:
-    triggers = host.run("rpm", "--eval", "%toy_filetriggers").stdout
+    triggers = host.run("rpm", MACROS, "--eval", "%toy_filetriggers").stdout
     kinds = [line.split()[0] for line in triggers.splitlines() if line.startswith("%")]
     assert kinds == ["%filetriggerin", "%transfiletriggerin", "%transfiletriggerpostun"]
     packaged = host.run("rpm", "-q", "--filetriggers", "toy").stdout

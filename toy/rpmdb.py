@@ -23,6 +23,8 @@ from .stamp import Stamp
 
 _UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
 
+_NULL = os.open(os.devnull, os.O_WRONLY)  # now: a root that is entered later may have none
+
 _BATCH = 100
 """Headers that are in memory at once."""
 
@@ -51,12 +53,26 @@ def _unreadable(path: Path) -> Unusable:
     return Unusable(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
 
 
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep librpm's ndb from our stderr: what it cannot open it says there by itself, whatever the verbosity."""
+    stderr = os.dup(2)
+    try:
+        os.dup2(_NULL, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
 def _connected(path: Path) -> "rpm.TransactionSet":
     rpm.addMacro("_dbpath", os.fspath(path))
     try:
         ts = rpm.TransactionSet()
         ts.setVSFlags(_UNCHECKED)
-        if ts.openDB():
+        with _silenced():
+            failed = ts.openDB()
+        if failed:
             raise _unreadable(path)
         return ts
     except rpm.error:
@@ -94,7 +110,8 @@ class Database:
             ts.closeDB()
 
     def _index(self, tag: str) -> Iterator[tuple["str | int", list[int]]]:
-        index = self._ts.dbIndex(tag)
+        with _silenced():
+            index = self._ts.dbIndex(tag)
         for key in index:
             yield key, [number for number, _ in index.instances()]
 
