@@ -7,7 +7,7 @@ PYTHON = /usr/bin/python3
 version = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' toy/__init__.py)
 build = .build
 
-.PHONY: all install rpm setup demo test soak bench clean
+.PHONY: all install rpm setup demo test test-ndb soak bench clean
 
 all:
 	@echo 'make demo, make test, make bench, make rpm, or make install DESTDIR= PREFIX='
@@ -43,6 +43,17 @@ demo: setup
 test:
 	tests/setup tests
 	.build/venv/bin/python -m pytest --numprocesses auto tests
+
+# The same with an rpm whose databases are of the kind that openSUSE has: Debian's own source, built for it. Like this,
+# by environment alone, the tests run with any other rpm.
+ndb = /opt/toy-rpm-ndb
+
+test-ndb:
+	tests/setup tests
+	tests/build-ndb $(ndb)
+	PATH=$(ndb)/bin:$$PATH LD_LIBRARY_PATH=$(ndb)/lib RPM_CONFIGDIR=$(ndb)/lib/rpm \
+	    PYTHONPATH=$$(echo $(ndb)/lib/python3*/site-packages) \
+	    .build/venv/bin/python -m pytest --numprocesses auto tests
 
 # A long random walk: make soak STEPS=2000 SEED=7
 STEPS = 500

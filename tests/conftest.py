@@ -9,6 +9,7 @@ from pathlib import Path
 import awkward
 import image
 import pytest
+from backends import BACKENDS, FILES
 from host import Host
 
 RPMDBS = Path(os.environ.get("TOY_RPMDBS", image.CHECKOUT.parent / "shared" / "rpmdbs"))
@@ -18,8 +19,12 @@ REAL_DATABASES = sorted(path for path in RPMDBS.glob("*") if path.is_dir())
 
 
 def pytest_report_header() -> str:
+    lacking = ", ".join(sorted(FILES.keys() - set(BACKENDS)))
     real = ", ".join(path.name for path in REAL_DATABASES)
-    return f"real databases: {real or f'NOT RUN, there are none in {RPMDBS}; set TOY_RPMDBS'}"
+    return (
+        f"backends: {', '.join(BACKENDS)}{lacking and f'; NOT RUN with {lacking}, which this rpm lacks: make test-ndb'}\n"
+        f"real databases: {real or f'NOT RUN, there are none in {RPMDBS}; set TOY_RPMDBS'}"
+    )
 
 
 @pytest.fixture(scope="session")

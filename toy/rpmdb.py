@@ -25,6 +25,9 @@ _UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever th
 
 _NULL = os.open(os.devnull, os.O_WRONLY)  # now: a root that is entered later may have none
 
+_BACKENDS = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db", "bdb_ro": "Packages"}
+"""The backends that there are, and the file that tells each one (rpm, lib/backend/*: .path)."""
+
 _BATCH = 100
 """Headers that are in memory at once."""
 
@@ -65,20 +68,57 @@ def _silenced() -> Iterator[None]:
         os.close(stderr)
 
 
-def _connected(path: Path) -> "rpm.TransactionSet":
+@contextlib.contextmanager
+def _at(path: Path) -> Iterator[None]:
+    """Have rpm open the database in a directory, as what it is."""
+    backend = _backend(path)
+    if backend is not None:
+        rpm.addMacro("_db_backend", backend)
     rpm.addMacro("_dbpath", os.fspath(path))
+    try:
+        yield
+    finally:
+        # What is opened stays; the next one to ask for `dbpath` means the system's.
+        rpm.delMacro("_dbpath")
+        if backend is not None:
+            rpm.delMacro("_db_backend")
+
+
+def _backend(path: Path) -> str | None:
+    """Return the backend of the database in a directory, or None if it is the configured one, or none that we know."""
+    configured = rpm.expandMacro("%{_db_backend}")
+    present = set(os.listdir(path))
+    if _BACKENDS.get(configured) in present:
+        return None
+    return next((backend for backend, file in _BACKENDS.items() if file in present), None)
+
+
+def _is_database(names: AbstractSet[str]) -> bool:
+    """Say whether a directory with these entries has a database in it."""
+    if rpm.expandMacro("%{_db_backend}") in _BACKENDS:
+        return bool(names & set(_BACKENDS.values()))
+    return any(not name.startswith(".") for name in names)  # .rpm.lock stays
+
+
+def _connected(path: Path) -> "rpm.TransactionSet":
     try:
         ts = rpm.TransactionSet()
         ts.setVSFlags(_UNCHECKED)
-        with _silenced():
+        with _at(path), _silenced():
             failed = ts.openDB()
         if failed:
             raise _unreadable(path)
-        return ts
     except rpm.error:
         raise _unreadable(path) from None
-    finally:
-        rpm.delMacro("_dbpath")  # what is opened stays; the next one to ask for `dbpath` means the system's
+    backend = _backend(path)
+    if backend is not None and not any(True for _ in ts.dbIndex("name")):
+        # rpm takes what it has no backend for for an empty database, or makes an empty one of its own beside it.
+        ts.closeDB()
+        raise Unusable(
+            f"the rpm database in {path} is of the kind {backend}, which this rpm ({rpm.__version__}) cannot read",
+            "use the rpm that wrote it, or have that one convert it: rpmdb --rebuilddb",
+        )
+    return ts
 
 
 class Database:
@@ -98,10 +138,10 @@ class Database:
     def open(cls, path: Path) -> Iterator["Database"]:
         """Open the database in the directory `path`. Raises ToyError if there is none or it cannot be read."""
         try:
-            empty = all(name.startswith(".") for name in os.listdir(path))  # .rpm.lock stays
+            present = set(os.listdir(path))
         except OSError as error:
             raise ToyError(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
-        if empty:  # rpm would make an empty one, and believe it
+        if not _is_database(present):  # rpm would make an empty one, and believe it
             raise ToyError(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
         ts = _connected(path)
         try:
@@ -238,18 +278,18 @@ def erase(path: Path, numbers: Iterable[int]) -> None:
     """
 
     def in_child() -> bool:
-        rpm.addMacro("_dbpath", os.fspath(path))
         ts = rpm.TransactionSet()
         ts.setVSFlags(_UNCHECKED)
-        for number in numbers:
-            ts.addErase(number)
         ts.setFlags(
             rpm.RPMTRANS_FLAG_JUSTDB
             | rpm.RPMTRANS_FLAG_NOSCRIPTS
             | rpm.RPMTRANS_FLAG_NOTRIGGERS
             | rpm.RPMTRANS_FLAG_NOPLUGINS
         )
-        return not ts.run(lambda *_: None, None)
+        with _at(path):
+            for number in numbers:
+                ts.addErase(number)
+            return not ts.run(lambda *_: None, None)
 
     if not run.forked(in_child):
         raise Unusable(f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
