@@ -20,11 +20,10 @@ REAL_DATABASES = sorted(path for path in RPMDBS.glob("*") if path.is_dir())
 
 def pytest_report_header() -> str:
     lacking = ", ".join(sorted(FILES.keys() - set(BACKENDS)))
+    backends = ", ".join(BACKENDS) + (lacking and f"; NOT RUN with {lacking}, which this rpm lacks: make test-ndb")
     real = ", ".join(path.name for path in REAL_DATABASES)
-    return (
-        f"backends: {', '.join(BACKENDS)}{lacking and f'; NOT RUN with {lacking}, which this rpm lacks: make test-ndb'}\n"
-        f"real databases: {real or f'NOT RUN, there are none in {RPMDBS}; set TOY_RPMDBS'}"
-    )
+    real = real or f"NOT RUN, there are none in {RPMDBS}; set TOY_RPMDBS"
+    return f"backends: {backends}\nreal databases: {real}"
 
 
 @pytest.fixture(scope="session")
