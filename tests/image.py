@@ -23,7 +23,7 @@ SYSTEM = Package(
     files={"/usr/lib/system-release": "A host for toy's tests"},
     tags=(
         "Provides: glibc /bin/sh util-linux systemd-container rpm = 4.18 python3-rpm = 4.18",
-        "Provides: /usr/bin/python3",
+        "Provides: /usr/bin/python3 user(daemon) group(daemon)",
     ),
 )
 EDITOR = Package(
