@@ -9,8 +9,10 @@ from pathlib import Path
 import awkward
 import image
 import pytest
+import rpm
 from backends import BACKENDS, FILES
 from host import Host
+from microos import Disk, MicroOS
 
 RPMDBS = Path(os.environ.get("TOY_RPMDBS", image.CHECKOUT.parent / "shared" / "rpmdbs"))
 """Where databases of real distributions lie, each in a directory of its own."""
@@ -23,7 +25,19 @@ def pytest_report_header() -> str:
     backends = ", ".join(BACKENDS) + (lacking and f"; NOT RUN with {lacking}, which this rpm lacks: make test-ndb")
     real = ", ".join(path.name for path in REAL_DATABASES)
     real = real or f"NOT RUN, there are none in {RPMDBS}; set TOY_RPMDBS"
-    return f"backends: {backends}\nreal databases: {real}"
+    made = "yes" if awkward.TAKES_ANY else "NOT RUN, this rpm refuses them"
+    return f"backends: {backends}\nreal databases: {real}\nheaders that no rpm made: {made}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was tried where, as README has it."""
+    backend = rpm.expandMacro("%{_db_backend}")
+    outcomes = ("passed", "failed")
+    done = [(report.nodeid, outcome) for outcome in outcomes for report in terminalreporter.getreports(outcome)]
+    for kind, is_microos in (("overlay over this machine's root", False), ("like MicroOS: snapshots on btrfs", True)):
+        of_kind = [outcome for nodeid, outcome in done if ("microos" in nodeid) == is_microos]
+        result = f"{of_kind.count('passed')} passed, {of_kind.count('failed')} failed"
+        terminalreporter.write_line(f"| {rpm.__version__}, {backend} | {kind} | {result} |")
 
 
 @pytest.fixture(scope="session")
@@ -32,11 +46,39 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return image.make(tmp_path_factory.mktemp("image"))
 
 
+@pytest.fixture(scope="session")
+def disk(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
+    """What hosts like MicroOS lie on."""
+    with Disk(tmp_path_factory.mktemp("disk"), like=template) as disk:
+        yield disk
+
+
 @pytest.fixture
-def host(template: Path, tmp_path: Path) -> Iterator[Host]:
+def microos(disk: Disk, tmp_path: Path) -> Iterator[MicroOS]:
+    """A host of the test's own as openSUSE MicroOS is one, with toy on it."""
+    with MicroOS(disk, tmp_path / "host") as host:
+        yield host
+
+
+@pytest.fixture
+def plain(template: Path, tmp_path: Path) -> Iterator[Host]:
     """A host of the test's own, with toy on it."""
     with Host(tmp_path / "host", like=template) as host:
         yield host
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that are marked "everywhere" on every kind of host."""
+    everywhere = metafunc.definition.get_closest_marker("everywhere") is not None
+    if "host" in metafunc.fixturenames and everywhere:
+        metafunc.parametrize("host", ["plain", "microos"], indirect=True)
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest) -> Host:
+    """A host, plain unless the test is parametrized otherwise."""
+    host: Host = request.getfixturevalue(getattr(request, "param", "plain"))
+    return host
 
 
 @pytest.fixture(scope="session")

@@ -121,6 +121,10 @@ class Host:
         """Change the host's packages."""
         self.run("zypper", "-n", *arguments)
 
+    def change(self, script: str) -> None:
+        """Change the host, by a shell script."""
+        self.sh(script)
+
     def sh(self, script: str, **options: Any) -> str:
         """Run a shell script in the host and return what it printed."""
         return self.run("sh", "-ec", script, **options).stdout

@@ -299,6 +299,12 @@ class MicroOS(Host):
         self.update(*self.zypper_in_snapshot(*arguments))
         self.reboot()
 
+    def change(self, script: str) -> None:
+        """Change the host, by a shell script: in a new snapshot, and with a reboot into that."""
+        within = 'cd "$TRANSACTIONAL_UPDATE_ROOT"; mount --bind /srv srv; chroot . sh -ec "$1"'
+        self.update("sh", "-ec", within, "sh", script)
+        self.reboot()
+
     @property
     def _tree(self) -> Path:
         return self._disk.top / self._name / "@"

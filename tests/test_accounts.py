@@ -8,6 +8,8 @@ from truth import OVERLAY
 
 from toy import accounts
 
+pytestmark = pytest.mark.everywhere
+
 
 @pytest.mark.parametrize(
     ("name", "then", "now", "ours", "merged"),

@@ -56,3 +56,32 @@ def test_a_kind_that_this_rpm_cannot_read(host: Host, command: tuple[str, ...]) 
     assert f"the rpm database in {DATABASE}" in refused(host, *command)
     assert set(host.run("ls", DATABASE).stdout.split()) & set(FILES.values()) == {other}
     assert host.sh("ls -l /usr/lib/sysimage/rpm-headers; cd /var/lib/toy/toy; ls; sha256sum base") == before
+
+
+def test_keys_in_files(host: Host) -> None:
+    # Where %_keyring is not rpmdb, and below %_dbpath: both sides' count.
+    ring = host.run("rpm", "--eval", "%_keyringpath").stdout.strip().rstrip("/").removeprefix(DATABASE)
+    host.sh(
+        f"mkdir -p {DATABASE}{ring}/deep; echo host > {DATABASE}{ring}/host.key; echo deep > {DATABASE}{ring}/deep/a"
+    )
+    host.run(
+        *OVERLAY, "sh", "-c", f"echo ours > {DATABASE}{ring}/ours.key; ln -s /etc/shadow {DATABASE}{ring}/link.key"
+    )
+    look = f"cd {DATABASE}{ring} && cat deep/a host.key ours.key"
+    assert host.run(*OVERLAY, "sh", "-c", look).stdout == "deep\nhost\nours\n"
+    host.sh(f"echo other > {DATABASE}{ring}/host.key; echo new > {DATABASE}{ring}/new.key")
+    publish(host, replace(EDITOR, version="2"))
+    host.zypper("update")
+    assert host.run(*OVERLAY, "sh", "-c", f"{look} new.key").stdout == "deep\nhost\nours\nnew\n"
+    assert packages(host, *OVERLAY) == {"editor-2", "library-1", "legacy-1"}
+    agrees(host)
+    assert host.run("ls", f"{DATABASE}{ring}").stdout.split() == ["deep", "host.key", "new.key"]
+
+
+def test_keys_in_files_do_not_lead_out_of_the_overlay(host: Host) -> None:
+    host.sh(f"mkdir {DATABASE}/pubkeys; echo key > {DATABASE}/pubkeys/passwd")
+    host.run(*OVERLAY, "true")
+    host.sh(f"cd {MACHINE}; rm -r pubkeys; mkdir /srv/aside; ln -s /srv/aside pubkeys")
+    line = refused(host, *OVERLAY, "true")
+    assert line == f"{MACHINE}/pubkeys is not a regular file; move it away and try again"
+    assert host.run("ls", "/srv/aside").stdout == ""

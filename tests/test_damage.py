@@ -47,7 +47,7 @@ def test_a_damaged_file_of_the_host_is_written_anew_by_dump(host: Host, damage: 
 
 def test_a_damaged_file_of_the_host_is_written_anew_by_a_launch(host: Host, damage: Callable[[str], str]) -> None:
     host.run(*OVERLAY, "true")
-    host.run("zypper", "-n", "install", "hello")
+    host.zypper("install", "hello")
     name = damage(f"{SET}/hello-*.hdr").rsplit("/", 1)[1]
     done = host.run(*OVERLAY, "rpm", "-q", "hello")
     assert done.stdout == "hello-1-1.noarch\n"
@@ -65,7 +65,7 @@ def test_a_damaged_file_that_a_launch_does_not_need_is_no_matter(host: Host, dam
 def test_a_damaged_file_of_the_overlay_is_written_anew(host: Host, damage: Callable[[str], str]) -> None:
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
     name = damage(f"{UPPER_SET}/hello-*.hdr").rsplit("/", 1)[1]
-    host.run("zypper", "-n", "remove", "legacy")
+    host.zypper("remove", "legacy")
     done = host.run(*OVERLAY, "rpm", "-q", "hello")
     assert done.stdout == "hello-1-1.noarch\n"
     assert done.stderr == f"toy: header file {name} was not what the rpm database has; mended\n"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from awkward import blobs, headers
+from awkward import TAKES_ANY, blobs, headers
 
 from toy import build, sync
 from toy.errors import DamagedHeader, ToyError
@@ -86,7 +86,9 @@ def test_an_awkward_database_is_awkward(awkward_database: Path) -> None:
     nevras = [nevra for _, nevra in headers(awkward_database)]
     assert nevras.count("multi-1-1.noarch") == 2
     assert any(nevra.startswith("gpg-pubkey-") for nevra in nevras)
-    assert {"per%cent-1-1.noarch", "../up-1-1.noarch", "bra{ce}-1-1.noarch", "epoch-7:1-1.noarch"} <= set(nevras)
+    assert "epoch-7:1-1.noarch" in nevras
+    unbuildable = {"per%cent-1-1.noarch", "../up-1-1.noarch", "bra{ce}-1-1.noarch"}
+    assert unbuildable & set(nevras) == (unbuildable if TAKES_ANY else set())
 
 
 @pytest.mark.parametrize("everything", [True, False])

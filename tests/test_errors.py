@@ -86,7 +86,7 @@ def test_inside_a_machine(host: Host) -> None:
 )
 def test_the_overlay_cannot_be_mounted(host: Host, filesystems: str, said: str) -> None:
     host.run("mv", "/bin/mount", "/bin/mount.real")
-    host.write("/bin/mount", '#!/bin/sh\ncase "$*" in *overlay*) exit 32;; esac\nexec /bin/mount.real "$@"\n')
+    host.write("/bin/mount", '#!/bin/sh\ncase "$*" in *--all*) exit 32;; esac\nexec /bin/mount.real "$@"\n')
     host.write("/tmp/filesystems", filesystems)
     host.sh("chmod 755 /bin/mount; mount --bind /tmp/filesystems /proc/filesystems")
     assert refused(host, *OVERLAY, "true") == said

@@ -54,9 +54,9 @@ class TestHostUpdate:
     def test_install_update_return(self, host: Host) -> None:
         host.run(*OVERLAY, "zypper", "-n", "install", "hello")
         publish(host, replace(EDITOR, version="2"), Package("new", directories=("/var/lib/new",)))
-        host.run("zypper", "-n", "update")
-        host.run("zypper", "-n", "install", "new")
-        host.run("zypper", "-n", "remove", "legacy")
+        host.zypper("update")
+        host.zypper("install", "new")
+        host.zypper("remove", "legacy")
         before = database(host)
         assert packages(host, *OVERLAY) == {"editor-2", "library-1", "new-1", "hello-1"}
         assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
@@ -66,7 +66,7 @@ class TestHostUpdate:
     def test_removed_in_the_overlay_stays_removed(self, host: Host) -> None:
         host.run(*OVERLAY, "zypper", "-n", "remove", "legacy", "editor")
         publish(host, Package("new"))
-        host.run("zypper", "-n", "install", "new")
+        host.zypper("install", "new")
         assert packages(host, *OVERLAY) == {"library-1", "new-1"}
         assert toy(host, "ls", "/usr/bin/legacy").returncode == 2
         assert packages(host) == {"editor-1", "library-1", "legacy-1", "new-1"}
@@ -74,7 +74,7 @@ class TestHostUpdate:
 
     def test_a_removal_on_both_sides_and_a_return(self, host: Host) -> None:
         host.run(*OVERLAY, "zypper", "-n", "remove", "legacy")
-        host.run("zypper", "-n", "remove", "legacy")
+        host.zypper("remove", "legacy")
         assert "legacy-1" not in packages(host, *OVERLAY)
         assert not [
             name
@@ -86,14 +86,14 @@ class TestHostUpdate:
     def test_the_same_package_comes_to_the_host(self, host: Host) -> None:
         build(host, [HELLO], RPMS)
         host.run(*OVERLAY, "zypper", "-n", "install", "hello")
-        host.run("zypper", "-n", "install", "hello")
+        host.zypper("install", "hello")
         assert "hello-1" in packages(host, *OVERLAY)
         assert is_current(host, *OVERLAY)
 
     def test_an_update_while_the_overlay_is_entered(self, host: Host) -> None:
         process = start(host, "toy", "--", "sh", "-c", "echo waiting; read line; :")
         publish(host, HELLO)
-        host.run("zypper", "-n", "install", "hello")
+        host.zypper("install", "hello")
         process.communicate()
         assert "hello-1" in packages(host, *OVERLAY)
         assert is_current(host, *OVERLAY)
@@ -129,7 +129,7 @@ def test_a_set_that_was_removed_in_the_overlay_loses_nothing(host: Host, script:
     assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
     assert is_current(host, *OVERLAY)
     publish(host, replace(EDITOR, version="2"))
-    host.run("zypper", "-n", "update")
+    host.zypper("update")
     assert packages(host, *OVERLAY) == {"editor-2", "library-1", "hello-1"}
 
 

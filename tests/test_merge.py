@@ -7,6 +7,7 @@ import signal
 import subprocess
 from dataclasses import replace
 
+import awkward
 import pytest
 from host import Host
 from image import EDITOR, RPMS, publish
@@ -48,7 +49,7 @@ def holds(one: dict[str, str], other: dict[str, str]) -> bool:
 def worn(host: Host) -> Host:
     """A host whose hdrNums have gaps, as after some time."""
     publish(host, replace(EDITOR, version="2"))
-    host.run("zypper", "-n", "update")
+    host.zypper("update")
     assert sorted(map(int, numbers(host).values())) != list(range(1, len(numbers(host)) + 1))
     return host
 
@@ -126,6 +127,7 @@ def test_a_copy_that_is_none_is_built_from_nothing(host: Host) -> None:
     assert database(host, *OVERLAY) == database(host)
 
 
+@pytest.mark.skipif(not awkward.TAKES_ANY, reason="this rpm refuses it, as the report's header says")
 def test_a_header_that_no_rpm_made_comes_and_goes(host: Host) -> None:
     # It has files, and not their states.
     publish(host, *OWN)
@@ -150,16 +152,11 @@ def test_a_crash_of_librpm_is_the_childs() -> None:
 
 
 def test_long_work_shows_on_a_terminal_only(host: Host) -> None:
-    script = """
-import rpm, subprocess, sys
-def named(number):
-    made = rpm.hdr()
-    for tag, value in {"name": f"many-{number}", "version": "1", "release": "1", "arch": "noarch"}.items():
-        made[tag] = value
-    return rpm.header_magic + made.unload()
-subprocess.run(["rpmdb", "--importdb"], input=b"".join(map(named, range(300))), check=True)
-"""
-    host.run("/usr/bin/python3", "-c", script)
+    names = [f"many-{number}" for number in range(300)]
+    sections = "%package -n {0}\nSummary: None\n%description -n {0}\nNone.\n%files -n {0}\n"
+    host.write("/tmp/many.spec", Package("many").spec + "".join(map(sections.format, names)))
+    host.run("rpmbuild", "-bb", "--quiet", "--define", "_rpmdir /tmp/many", "/tmp/many.spec")
+    host.sh(f"{' '.join(host.rpm)} -i --nosignature --notriggers /tmp/many/noarch/many-?*-1-1.noarch.rpm")
     done = host.run("toy", "dump")
     assert (done.stdout, done.stderr) == ("", "")
     host.sh("rm -r /usr/lib/sysimage/rpm-headers")

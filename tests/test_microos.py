@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where toy's users are: snapshots, a root that cannot be written, and mounts below it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from image import EDITOR, publish
-from microos import Disk, MicroOS, shared
+from microos import MicroOS, shared
 from overlay import refused, start
 from packages import Package
 from truth import OVERLAY, header_set, is_current, packages
@@ -20,16 +18,9 @@ BARE = Package("bare")
 NEXT = replace(EDITOR, version="2", files={**EDITOR.files, "/usr/bin/editor": "#!/bin/sh\necho editor 2"})
 
 
-@pytest.fixture(scope="module")
-def disk(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
-    with Disk(tmp_path_factory.mktemp("disk"), like=template) as disk:
-        yield disk
-
-
 @pytest.fixture
-def host(disk: Disk, tmp_path: Path) -> Iterator[MicroOS]:
-    with MicroOS(disk, tmp_path / "host") as host:
-        yield host
+def host(microos: MicroOS) -> MicroOS:
+    return microos
 
 
 def in_snapshot(host: MicroOS, number: int) -> tuple[str, ...]:
@@ -249,6 +240,11 @@ class TestSnapshot:
 
     def test_the_running_one(self, host: MicroOS) -> None:
         assert host.run("toy", "--snapshot", "1", "--", "editor").stdout == "editor 1\n"
+
+    def test_the_running_one_while_another_is_applied(self, host: MicroOS, pending: int) -> None:
+        host.run("mount", "--rbind", f"/.snapshots/{pending}/snapshot/usr", "/usr")
+        assert host.run("toy", "--snapshot", "1", "--", "editor").stdout == "editor 1\n"
+        assert host.run(*OVERLAY, "editor").stdout == "editor 2\n"
 
     def test_the_status_of_a_command_and_of_a_signal(self, host: MicroOS) -> None:
         assert host.run("toy", "--snapshot", "1", "--", "sh", "-c", "exit 7", check=False).returncode == 7

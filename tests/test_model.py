@@ -33,6 +33,8 @@ grep -l mine /etc/?.conf
 getent passwd | cut -d: -f1
 """
 
+pytestmark = pytest.mark.everywhere
+
 
 def package(name: str, version: str) -> Package:
     """A package that shares a directory and a file with others, and has others, a link and a program of its own.
@@ -152,7 +154,7 @@ class Walk:
             script = f"{' '.join(self.host.rpm)} {self.rng.choice(['', '--notriggers'])} {arguments}"
             self.model.change_host(name, version)
         self.log.append(f"host: {script}")
-        self.host.sh(script)
+        self.host.change(script)
 
     def user(self) -> str:
         """Choose a new user; returns the command."""

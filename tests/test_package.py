@@ -41,13 +41,13 @@ def test_the_macro_expands_to_every_trigger(host: Host) -> None:
 def test_erasing_it_leaves_only_the_machines(host: Host) -> None:
     files = host.run("rpm", "-ql", "toy").stdout.split()
     host.run("toy", "--", "true")
-    host.run("zypper", "-n", "remove", "toy")
+    host.zypper("remove", "toy")
     left = host.run("sh", "-c", 'for file; do [ ! -e "$file" ] || echo "$file"; done', "sh", *files).stdout.split()
     # Of this machine itself, where libzypp is no rpm.
     assert set(left) <= {"/usr/lib/zypp", "/usr/lib/zypp/plugins", "/usr/lib/zypp/plugins/commit"}
     assert host.run("test", "-e", f"/{DIRECTORY}", check=False).returncode == 1
     assert host.run("ls", "/var/lib/toy").stdout.split() == ["toy"]
-    host.run("zypper", "-n", "install", "toy")
+    host.zypper("install", "toy")
     assert is_current(host)
     assert packages(host, "toy", "--") == packages(host)
 

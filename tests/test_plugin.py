@@ -114,7 +114,7 @@ def test_a_toy_that_is_not_there_is_one_line_and_acknowledged(host: Host) -> Non
     done = talk(host, frame("COMMITEND"), frame("PLUGINEND"))
     assert done.stdout == 2 * ACK
     assert done.stderr.decode().splitlines() == [said]
-    host.run("zypper", "-n", "install", "hello")
+    host.zypper("install", "hello")
     assert said in host.run("cat", "/var/log/zypper.log").stdout
 
 
@@ -193,7 +193,7 @@ def test_the_plugin_killed_in_its_dump_breaks_nothing(host: Host) -> None:
     host.sh(f"{' '.join(host.rpm)} -e --justdb --notriggers toy")
     host.write("/usr/bin/toy.killer", "#!/bin/sh\nkill -9 $PPID\n")
     host.sh("chmod 755 /usr/bin/toy.killer; mv /usr/bin/toy /usr/bin/toy.real; mv /usr/bin/toy.killer /usr/bin/toy")
-    host.run("zypper", "-n", "install", "hello")
+    host.zypper("install", "hello")
     assert "hello-1" in packages(host)
     assert not is_current(host)
     host.run("mv", "/usr/bin/toy.real", "/usr/bin/toy")

@@ -20,6 +20,8 @@ UPPER = "/var/lib/toy/toy/overlay"
 BREAK = "cd /usr/local/bin; for tool in cp rpmdb; do printf '#!/bin/sh\\nexit 1\\n' > $tool; chmod 755 $tool; done"
 MEND = "rm /usr/local/bin/cp /usr/local/bin/rpmdb"
 
+pytestmark = pytest.mark.everywhere
+
 
 def program(name: str, version: str, *, more: str = "") -> Package:
     """A package with a program that says its version, a directory, and a file that only this version has."""
@@ -39,7 +41,7 @@ def overlay(host: Host, *arguments: str) -> str:
 
 def on_host(host: Host, *arguments: str) -> None:
     """Run zypper on the host."""
-    host.run("zypper", "-n", *arguments)
+    host.zypper(*arguments)
 
 
 def enter(host: Host) -> list[str]:

@@ -14,6 +14,8 @@ from truth import OVERLAY
 
 UPPER = "/var/lib/toy/toy/overlay"
 
+pytestmark = pytest.mark.everywhere
+
 
 def lines(host: Host, *command: str) -> list[str]:
     done = host.run("toy", *command)

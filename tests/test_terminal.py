@@ -151,7 +151,7 @@ def test_what_a_killed_launch_did_is_kept(host: Host) -> None:
     process.kill()
     process.communicate()
     publish(host, replace(EDITOR, version="2"))
-    host.run("zypper", "-n", "update")
+    host.zypper("update")
     assert packages(host, *OVERLAY) == {"editor-2", "library-1", "hello-1"}
     assert is_current(host, *OVERLAY)
     assert toy(host, "hello").stdout == "Hello, world!\n"

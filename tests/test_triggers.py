@@ -79,7 +79,7 @@ def test_a_package_with_posttrans_by_a_zypper_that_runs_rpm_once_a_package(host:
     # Then rpm fires %filetriggerin only.
     without_plugin(host)
     publish(host, ONE, POSTTRANS)
-    host.run("zypper", "-n", "install", "one", "posttrans")
+    host.zypper("install", "one", "posttrans")
     assert packages(host) >= {"one-1", "posttrans-1"}
     assert is_current(host)
 

@@ -3,11 +3,14 @@
 
 from dataclasses import replace
 
+import pytest
 from host import Host
 from image import EDITOR, HELLO, LEGACY, publish
 from overlay import toy
 from packages import Package
 from truth import OVERLAY
+
+pytestmark = pytest.mark.everywhere
 
 
 class TestVar:
@@ -22,21 +25,21 @@ class TestVar:
 
     def test_packages_find_what_they_own(self, host: Host) -> None:
         publish(host, self.STATE)
-        host.run("zypper", "-n", "install", "state")
+        host.zypper("install", "state")
         assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
         assert toy(host, "cat", "/var/lib/state/link").stdout == "content\n"
 
     def test_they_follow_the_host_while_nobody_changed_them(self, host: Host) -> None:
         publish(host, self.STATE)
-        host.run("zypper", "-n", "install", "state")
+        host.zypper("install", "state")
         toy(host, "true")
         files = {**self.STATE.files, "/var/lib/state/file": "other", "/var/lib/state/added": ""}
         publish(host, replace(self.STATE, version="2", files=files))
-        host.run("zypper", "-n", "update")
+        host.zypper("update")
         assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
         assert toy(host, "cat", "/var/lib/state/link").stdout == "other\n"
         toy(host, "sh", "-c", "echo mine > /var/lib/state/added; touch /var/lib/state/unowned")
-        host.run("zypper", "-n", "remove", "state")
+        host.zypper("remove", "state")
         assert toy(host, "ls", "/var/lib/state").stdout.split() == ["added", "deep", "unowned"]
 
     def test_it_is_the_overlays_and_stays(self, host: Host) -> None:
@@ -51,7 +54,7 @@ class TestVar:
         assert toy(host, "cat", "/var/lib/ca-certificates/pem/one.pem").stdout == "certificate"
         host.write("/var/lib/ca-certificates/pem/one.pem", "renewed")
         host.write("/var/lib/ca-certificates/pem/two.pem", "another")
-        host.run("zypper", "-n", "install", "hello")
+        host.zypper("install", "hello")
         assert toy(host, "sh", "-c", "cat /var/lib/ca-certificates/pem/*").stdout == "renewedanother"
         assert (
             toy(host, "cat", "/var/lib/zypp/AutoInstalled").stdout
@@ -62,7 +65,7 @@ class TestVar:
         toy(host, "sh", "-c", "rm -r /var/lib /var/cache; ln -s /etc /var/lib; ln -s /etc /var/cache")
         before = host.sh("ls -R /etc | md5sum")
         publish(host, self.STATE)
-        host.run("zypper", "-n", "install", "state")
+        host.zypper("install", "state")
         assert toy(host, "true").returncode == 0
         assert host.sh("ls -R /etc | md5sum") == before
 
@@ -100,7 +103,7 @@ class TestMetadata:
     def test_the_solver_does_not_go_by_an_old_database(self, host: Host) -> None:
         host.run(*OVERLAY, "zypper", "-n", "install", "hello")
         publish(host, replace(EDITOR, version="2"), replace(LEGACY, version="2"))
-        host.run("zypper", "-n", "update")
+        host.zypper("update")
         listed = toy(host, "zypper", "-n", "search", "-i", "-s").stdout
         installed = {
             line.split("|")[1].strip(): line.split("|")[3].strip()

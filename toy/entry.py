@@ -24,7 +24,7 @@ def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str
         environment=dict(os.environ),
     )
     overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
-    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point)
+    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)
 
 
 def _homes() -> list[str]:

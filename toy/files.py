@@ -226,10 +226,11 @@ def set_opaque(dir_fd: int, opaque: bool) -> None:
 
 
 def flush(path: Path) -> None:
-    """Write the files of a directory, and the directory, to the disk."""
-    for entry in [*path.iterdir(), path]:
-        fd = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+    """Write the files of a directory and of those in it, and the directories, to the disk."""
+    for folder, _, names in os.walk(path):
+        for entry in (*(os.path.join(folder, name) for name in names), folder):
+            fd = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)

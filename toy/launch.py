@@ -49,7 +49,7 @@ def launch(name: str, command: list[str], *, say: Callable[[str], None], root: s
         if seen.of_machine(machine) != stands.machine:
             from . import prepare
 
-            prepare.keep(machine, stands)
+            prepare.keep(machine, stands, say=say)
             stands.remember(machine)
         seen.leave(machine)
         return status

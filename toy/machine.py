@@ -38,6 +38,8 @@ class Machine:
         self.overlay = f"{self.directory}/overlay"
         """The upper: every file written in the overlay."""
         self.work = f"{self.directory}/work"
+        self.mounts = f"{RUN}/{name}.mounts"
+        """What a launch mounts, as in fstab(5); not on the disk, which may be full."""
         self.rpmdb = f"{self.directory}/rpmdb"
         """The merged database."""
         self.base = f"{self.directory}/base"

@@ -26,9 +26,10 @@ class Merged:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a merged database. Dot files in its place do not make one."""
+        """Whether there is a merged database. Dot files and directories in its place do not make one."""
         try:
-            return any(not name.startswith(".") for name in os.listdir(self.path))
+            with os.scandir(self.path) as entries:
+                return any(not entry.name.startswith(".") and not entry.is_dir() for entry in entries)
         except FileNotFoundError:
             return False
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .layers import Overlay
 
-TOOLS = ("setpriv", "unshare", "mount")
+TOOLS = ("setpriv", "unshare", "mount", "mountpoint")
 """What `in_own_namespaces` needs."""
 
 MOUNT_FAILED = 32
@@ -33,37 +33,50 @@ def _source(upper: str) -> str:
     return f"toy:{status.st_dev}:{status.st_ino}"
 
 
-# sh stays, as the first process of the namespace: it reaps the others. Some file systems cannot be a lower layer, such
-# as vfat: they can be seen all the same.
+# sh stays, as the first process of the namespace: it reaps the others. One call of mount(8) takes half the time of
+# seven; what it could not mount gets another chance: vfat, for one, cannot be a lower layer, and is seen all the same.
 _SCRIPT = f"""
-while [ "$1" != -- ]; do
-    mount -t overlay -o "$1" "$2" "$3" 2>/dev/null ||
-        {{ [ "$4" ] && mount --bind -o ro "$4" "$3" 2>/dev/null; }} || exit {MOUNT_FAILED}
-    shift 4
+mount --all --fstab "$1" 2>/dev/null || while [ "$2" != -- ]; do
+    mountpoint --quiet "$2" || {{ [ "$3" ] && mount --bind -o ro "$3" "$2" 2>/dev/null; }} || exit {MOUNT_FAILED}
+    shift 2
 done
+while [ "$1" != -- ]; do shift; done
 shift
 "$@"
 exit $?
 """
 
 
-def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str) -> list[str]:
+def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str, table: str) -> list[str]:
     """Return the command line that runs `command` with the overlays mounted on `merged` and below.
 
     Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
-    starts this (even by SIGKILL) everything in them ends.
+    starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8).
     """
+    lines = []
     words = []
     source = _source(overlays[0].upper)
     for overlay in overlays:
         layers = ":".join(map(_escape, overlay.lower))
         options = f"lowerdir={layers},upperdir={_escape(overlay.upper)},workdir={_escape(overlay.work)},{_SAFE}"
-        words += [options, source, merged + overlay.point, overlay.point and overlay.lower[-1]]
+        target = merged + overlay.point
+        lines.append(" ".join(map(_field, (source, target, "overlay", options))))
+        words += [target, overlay.point and overlay.lower[-1]]
+    os.makedirs(os.path.dirname(table), mode=0o700, exist_ok=True)
+    with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write("\n".join([*lines, ""]))
     return [
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
-        "sh", "-c", _SCRIPT, "sh", *words, "--", *command,
+        "sh", "-c", _SCRIPT, "sh", table, *words, "--", *command,
     ]  # fmt: skip
+
+
+def _field(text: str) -> str:
+    """Return a field as fstab(5) has it."""
+    for character in "\\ \t\n":
+        text = text.replace(character, f"\\{ord(character):03o}")
+    return text
 
 
 def failure(machine: str) -> ToyError:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from . import entry, events, host, nspawn, rpmdb, run, seen, settle, var
+from . import entry, events, host, labels, nspawn, rpmdb, run, seen, settle, var
 from .errors import DamagedHeader, ToyError
 from .events import Event
 from .machine import Machine
@@ -24,6 +24,7 @@ def prepare(machine: Machine, *, say: Say) -> Seen:
         var.share_metadata(Path(machine.var))
     except (ToyError, OSError) as error:  # zypper can fetch it as well
         say(f"the host's repository metadata is not shared: {error}")
+    _label(machine, say)
     return Seen(
         lower=list(map(os.fspath, lower)),
         dbpath=dbpath,
@@ -34,13 +35,21 @@ def prepare(machine: Machine, *, say: Say) -> Seen:
     )
 
 
-def keep(machine: Machine, stands: Seen) -> None:
+def keep(machine: Machine, stands: Seen, *, say: Say) -> None:
     """After a launch: put into the machine's set what was changed in its database.
 
     Raises ToyError if that cannot be done; the next launch does it then.
     """
     settle.keep(machine, Path(stands.lower[0]))
+    _label(machine, say)
     stands.machine = seen.of_machine(machine)
+
+
+def _label(machine: Machine, say: Say) -> None:
+    try:
+        labels.restore(machine)
+    except ToyError as error:  # what is confined may not get at it
+        say(f"files of machine {machine.name} may lack their SELinux labels: {error}")
 
 
 def _settle(machine: Machine, dbpath: str, say: Say, *, is_left_alone: bool) -> list[Path]:

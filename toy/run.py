@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PACKAGES = {
     "btrfs": "btrfsprogs",
     "mount": "util-linux",
+    "mountpoint": "util-linux",
     "rpmdb": "rpm",
     "setpriv": "util-linux",
     "systemd-nspawn": "systemd-container",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import accounts, build, intent, plan, rpmdb, sync, var
+from . import accounts, build, intent, keyring, plan, rpmdb, sync, var
 from .apply import WritableUpper
 from .errors import DamagedHeader, ToyError
 from .events import Event
@@ -162,7 +162,9 @@ def _contents(sets: Sets, upper: plan.Upper) -> dict[str, HeaderSet]:
 def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Content | None, made: Content | None) -> None:
     """Put the database that was made in the place of the one there is, or leave that; with a /var that goes with it."""
     record = Merged(machine)
+    dbpath = rpmdb.dbpath(Path(machine.root))
     if made is not None:
+        keyring.follow(made.path, Path(machine.rpmdb), dbpath)
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(Path(machine.var))
     if record.base() != sets.host_files:
@@ -171,6 +173,7 @@ def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Conten
     if made is not None:
         record.commit(sets.host_files)
     else:
+        keyring.follow(Path(machine.rpmdb), dbpath)
         record.rebase(sets.host_files)
     now = made or have
     sets.upper.stamp = now.stamp if now else None
@@ -196,7 +199,7 @@ def open_database(machine: Machine) -> Iterator[Database]:
     """Open the merged database: root in the overlay can put anything in its place."""
     with os.scandir(machine.rpmdb) as entries:
         for entry in entries:
-            if not entry.is_file(follow_symlinks=False):
+            if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
                 raise ToyError(f"{entry.path} is not a regular file", "move it away and try again")
     try:
         with Database.open(Path(machine.rpmdb)) as database:

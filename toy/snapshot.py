@@ -41,7 +41,8 @@ def _find(which: str) -> tuple[int, str]:
     root = SNAPSHOTS / str(number) / "snapshot"
     if number == 0 or not (root / "usr").is_dir():
         raise ToyError(f"there is no snapshot {which}", f"see which there are: ls {SNAPSHOTS}")
-    if os.path.samestat(root.stat(), os.stat("/")):
+    # Of the running one, transactional-update may have covered a part with a newer one's.
+    if all(os.path.samestat(os.stat(f"{root}{part}"), os.stat(part)) for part in ("/", "/usr")):
         return number, "/"
     if _is_in_progress(number) or "ro=true" not in run.output(["btrfs", "property", "get", "-ts", str(root), "ro"]):
         raise ToyError(f"snapshot {number} is not finished, or may change", "wait until its update is done")
@@ -89,6 +90,5 @@ def _remove(machine: Machine) -> None:
 def _remove_leftovers() -> None:
     """Remove throwaway machines whose launch did not live to do it."""
     for path in Path(STATE).glob(f"*/{_THROWAWAY}"):
-        machine = Machine(path.parent.name)
-        if not machine.is_in_use:
-            _remove(machine)
+        with contextlib.suppress(ToyError):  # it is in use
+            _remove(Machine(path.parent.name))
