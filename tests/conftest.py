@@ -68,9 +68,9 @@ def plain(template: Path, tmp_path: Path) -> Iterator[Host]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests that are marked "everywhere" on every kind of host."""
-    everywhere = metafunc.definition.get_closest_marker("everywhere") is not None
-    if "host" in metafunc.fixturenames and everywhere:
+    """Run tests that are marked so on every kind of host."""
+    marked = metafunc.definition.get_closest_marker
+    if "host" in metafunc.fixturenames and marked("everywhere") and not marked("only_plain"):
         metafunc.parametrize("host", ["plain", "microos"], indirect=True)
 
 

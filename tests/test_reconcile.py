@@ -17,7 +17,10 @@ from truth import OVERLAY, is_current, packages
 UPPER = "/var/lib/toy/toy/overlay"
 
 # So that no database can be copied or made.
-BREAK = "cd /usr/local/bin; for tool in cp rpmdb; do printf '#!/bin/sh\\nexit 1\\n' > $tool; chmod 755 $tool; done"
+BREAK = (
+    "mkdir -p /usr/local/bin; cd /usr/local/bin;"
+    " for tool in cp rpmdb; do printf '#!/bin/sh\\nexit 1\\n' > $tool; chmod 755 $tool; done"
+)
 MEND = "rm /usr/local/bin/cp /usr/local/bin/rpmdb"
 
 pytestmark = pytest.mark.everywhere
@@ -348,6 +351,7 @@ def test_a_directory_of_the_overlay_where_the_host_gets_a_link(host: Host) -> No
     assert enter(host) == [CONFLICT]
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_the_cache_of_libraries_has_both_sides_libraries(host: Host) -> None:
     add = (
         "mkdir -p /opt/{0} && cp -L $(ldconfig -p | sed -n 's/.*libm.so.6 .*=> //p' | head -n 1) /opt/{0} && "
@@ -393,13 +397,14 @@ def test_a_host_without_the_files_that_it_says_it_has(host: Host) -> None:
     overlay(host, "install", "tool")
     publish(host, TOOL["2"])
     on_host(host, "install", "tool")
-    host.run("rm", "/usr/bin/tool")
+    host.change("rm /usr/bin/tool")
     assert enter(host) == [
         "toy: kept: the overlay's tool: not all files of the host's 2-1 are there (see on the host: rpm -V tool)"
     ]
     assert host.run(*OVERLAY, "tool").stdout == "tool 1\n"
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_a_host_with_headers_of_packages_that_it_does_not_have(host: Host) -> None:
     enter(host)
     overlay(host, "install", "hello")
@@ -413,6 +418,7 @@ def test_a_host_with_headers_of_packages_that_it_does_not_have(host: Host) -> No
     assert packages(host, *OVERLAY) == {"editor-1", "library-1", "legacy-2", "hello-1"}
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_a_host_with_a_header_of_a_version_that_it_does_not_have(host: Host) -> None:
     enter(host)
     host.sh("cp /usr/lib/sysimage/rpm-headers/editor-*.hdr /tmp")
@@ -445,6 +451,7 @@ def test_a_lot_that_happened_is_said_in_a_few_lines(host: Host) -> None:
     assert said[-1] == "toy: and 4 more: toy status toy"
 
 
+@pytest.mark.only_plain("an update brings nothing into /var")
 def test_the_hosts_package_in_a_conflict_has_its_files_in_var(host: Host) -> None:
     publish(host, OURS, replace(THEIRS, files={**THEIRS.files, "/var/lib/theirs/data": "data"}))
     overlay(host, "install", "ours")
@@ -453,7 +460,7 @@ def test_the_hosts_package_in_a_conflict_has_its_files_in_var(host: Host) -> Non
 
 
 def test_a_link_of_the_hosts_new_package_where_the_overlay_removed_a_directory(host: Host) -> None:
-    host.sh("mkdir -p /usr/share/turns")
+    host.change("mkdir -p /usr/share/turns")
     host.run(*OVERLAY, "rmdir", "/usr/share/turns")
     publish(host, Package("new", links={"/usr/share/turns": "doc"}, scripts="%pretrans\nrm -rf /usr/share/turns\n"))
     on_host(host, "install", "new")
@@ -471,7 +478,7 @@ def test_a_directory_that_the_overlays_package_left_empty(host: Host) -> None:
 
 
 def test_a_new_package_in_a_directory_that_somebody_emptied(host: Host) -> None:
-    host.sh("mkdir -p /usr/share/place/old/inner; touch /usr/share/place/file /usr/share/place/old/inner/file")
+    host.change("mkdir -p /usr/share/place/old/inner; touch /usr/share/place/file /usr/share/place/old/inner/file")
     host.run(*OVERLAY, "sh", "-ec", "cd /usr/share; rm -r place; mkdir -p place/old; touch place/own")
     publish(host, Package("new", files={"/usr/share/place/new/file": "", "/usr/share/place/old/new": ""}))
     on_host(host, "install", "new")
@@ -481,7 +488,7 @@ def test_a_new_package_in_a_directory_that_somebody_emptied(host: Host) -> None:
 
 
 def test_a_new_package_in_a_directory_that_somebody_removed(host: Host) -> None:
-    host.sh("mkdir -p /usr/share/place/inner; touch /usr/share/place/file /usr/share/place/inner/file")
+    host.change("mkdir -p /usr/share/place/inner; touch /usr/share/place/file /usr/share/place/inner/file")
     host.run(*OVERLAY, "rm", "-r", "/usr/share/place")
     publish(host, Package("new", files={"/usr/share/place/inner/new": ""}))
     on_host(host, "install", "new")
@@ -616,6 +623,7 @@ def test_the_same_content_with_another_owner_is_a_conflict(host: Host) -> None:
     assert enter(host) == [CONFLICT]
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_one_installation_on_both_sides(host: Host) -> None:
     """As two that fall into one second: the headers are the same, byte for byte."""
     overlay(host, "install", "hello")
