@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """toy's own package: what it brings, what installing and erasing it does, and `make install`."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from host import Host
-from image import RPMS, SOURCE
+from image import CHECKOUT, RPMS, SOURCE
 from truth import is_current, packages
 
 from toy.headerset import DIRECTORY
@@ -24,6 +29,16 @@ def test_so_does_rpm_by_hand(host: Host) -> None:
     assert is_current(host)
     host.sh(f"{' '.join(host.rpm)} -U --replacepkgs {RPMS}/toy-*.rpm")
     assert is_current(host)
+
+
+def test_rpmlint_has_nothing_to_say(host: Host, tmp_path: Path) -> None:
+    for path in host.sh(f"ls {RPMS}/toy-*.rpm").split():
+        shutil.copy(f"{host.upper}{path}", tmp_path)
+    macros = CHECKOUT / "rpm-macros"
+    rpmlint = Path(sys.executable).with_name("rpmlint")
+    files = [macros / "toy.spec", *tmp_path.glob("*.rpm")]
+    done = subprocess.run([rpmlint, "--rpmlintrc", macros / "toy-rpmlintrc", *files], capture_output=True, text=True)
+    assert "1 packages and 1 specfiles checked; 0 errors, 0 warnings" in done.stdout, done.stdout
 
 
 def test_macro_and_code_name_the_same_directory(host: Host) -> None:
