@@ -130,6 +130,8 @@ class Updates:
         """Return the seconds of one launch after one update."""
         self._version = "2" if self._version == "1" else "1"
         install(self._stage, CHANGED[self._version])
+        # What the update left to be written is its own.
+        self._stage.run("sync", "--file-system", "/usr/lib/sysimage/rpm")
         seconds, _ = self._stage.clock(*LAUNCH)
         installed = self._stage.run("toy", "--", "rpm", "-qa", "changed-*", "own-*").stdout.split()
         expected = [package.file.removesuffix(".rpm") for package in (*CHANGED[self._version], *OWN)]
