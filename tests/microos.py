@@ -300,8 +300,12 @@ class MicroOS(Host):
         self.reboot()
 
     def change(self, script: str) -> None:
-        """Change the host, by a shell script: in a new snapshot, and with a reboot into that."""
-        within = 'cd "$TRANSACTIONAL_UPDATE_ROOT"; mount --bind /srv srv; chroot . sh -ec "$1"'
+        """Change the host, by a shell script: in a new snapshot, and with a reboot into that.
+
+        What it does to /var is there, as systemd-tmpfiles(8) would see to at the boot.
+        """
+        bind = "for shared in srv var; do mount --bind /$shared $shared; done"
+        within = f'cd "$TRANSACTIONAL_UPDATE_ROOT"; {bind}; chroot . sh -ec "$1"'
         self.update("sh", "-ec", within, "sh", script)
         self.reboot()
 

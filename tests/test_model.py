@@ -33,8 +33,6 @@ grep -l mine /etc/?.conf
 getent passwd | cut -d: -f1
 """
 
-pytestmark = pytest.mark.everywhere
-
 
 def package(name: str, version: str) -> Package:
     """A package that shares a directory and a file with others, and has others, a link and a program of its own.
