@@ -164,7 +164,7 @@ def test_no_space_for_the_set(host: Host) -> None:
 def test_no_space_for_the_merged_database(host: Host) -> None:
     host.sh("mount -t tmpfs -o size=100k tmpfs /var/lib/toy")
     line = refused(host, *OVERLAY, "true")
-    assert line.startswith("rpmdb ")
+    assert line.startswith(("rpmdb ", "/var/lib/toy/toy/"))  # whatever comes to need space first
     assert host.run("rpm", "-q", "editor").stdout == "editor-1-1.noarch\n"
     host.sh("mount -o remount,size=10m /var/lib/toy")
     assert packages(host, *OVERLAY) == packages(host)

@@ -47,7 +47,8 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
                     with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
                         files.rewrite(fd, name, merged)
                 happened += [Event("clash", f"{clash} (/{_ETC / name})") for clash in clashes]
-            files.write(saved_fd, name, now)
+            with files.naming(saved / name):
+                files.write(saved_fd, name, now)
     return happened
 
 
