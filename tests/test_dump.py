@@ -37,7 +37,7 @@ def merge(root: Path, path: Path) -> None:
         return path
 
     with HeaderSet.open(root) as header_set:
-        build.merge(new, dict.fromkeys(header_set.check().files, header_set))
+        build.Builder(new).merge(dict.fromkeys(header_set.check().files, header_set))
 
 
 def header_files(root: Path) -> list[Path]:

@@ -120,11 +120,23 @@ def test_the_hosts_database_is_never_still(host: Host) -> None:
 def test_a_copy_that_is_none_is_built_from_nothing(host: Host) -> None:
     # cp loses what it should copy of a database, and says that all is well.
     lose = 'rm -f "$last"/rpmdb.sqlite-wal; truncate --size=8192 "$last"/rpmdb.sqlite'
-    script = f'/usr/bin/cp "$@" || exit\nfor last; do :; done\ncase "$last" in */rpmdb.new) {lose} ;; esac\n'
+    script = f'/usr/bin/cp "$@" || exit\nfor last; do :; done\ncase "$last" in */rpmdb.new/) {lose} ;; esac\n'
     host.write("/usr/local/bin/cp", f"#!/bin/sh\n{script}")
     host.sh("chmod 755 /usr/local/bin/cp")
     assert packages(host, *OVERLAY) == packages(host)
     assert database(host, *OVERLAY) == database(host)
+
+
+def test_the_hosts_database_changes_after_it_was_copied(host: Host) -> None:
+    before = packages(host)
+    install = f"rpm -i --nodeps --justdb --notriggers {RPMS}/hello-1-1.noarch.rpm"
+    host.write("/usr/local/bin/cp", f'#!/bin/sh\n/usr/bin/cp "$@" && rm /usr/local/bin/cp && {install}\n')
+    host.sh("chmod 755 /usr/local/bin/cp")
+    assert packages(host, *OVERLAY) in (before, before | {"hello-1"})
+    assert packages(host) == before | {"hello-1"}
+    assert is_current(host, *OVERLAY)
+    assert packages(host, *OVERLAY) == packages(host)
+    assert is_current(host, *OVERLAY)
 
 
 @pytest.mark.skipif(not awkward.TAKES_ANY, reason="this rpm refuses it, as the report's header says")

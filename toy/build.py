@@ -3,13 +3,13 @@
 
 import contextlib
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from . import header, plan, progress, rpmdb, run, seen
+from . import header, plan, progress, rpmdb, run
+from .copying import Copy, copy
 from .errors import DamagedHeader, ToyError
 from .headerset import HeaderSet
 from .rpmdb import Database, Unusable
@@ -20,7 +20,7 @@ _FEW = 100
 """Headers that are worth to be imported before it is known whether they are wanted."""
 
 
-class Early(NamedTuple):
+class _Early(NamedTuple):
     """A database that is being made before it is known whether it is wanted."""
 
     path: Path
@@ -29,53 +29,79 @@ class Early(NamedTuple):
     work: run.Started
 
 
-@contextlib.contextmanager
-def beginning(
-    new: Callable[[], Path], contents: Mapping[str, HeaderSet], *, starts: Iterable[Content]
-) -> Iterator[Early | None]:
-    """Have rpm begin with what `merge` would do, if that is no more than to import a few headers into a copy."""
-    start = _nearest(contents, starts)
-    with contextlib.ExitStack() as stack:
-        begun = None
-        if start is not None and start.files < contents.keys() and len(contents) - len(start.files) <= _FEW:
-            with contextlib.suppress(ToyError):  # merge() says what is the matter, if it is any
-                path = new()
-                _copy(start.path, path)
-                blobs = [contents[file].read(file) for file in sorted(contents.keys() - start.files)]
-                work = _importing(path, blobs)
-                stack.enter_context(work)
-                begun = Early(path, contents.keys(), start, work)
-        yield begun
+class Builder:
+    """Makes databases; as a context, nothing is at work any more at the end.
 
-
-def merge(
-    new: Callable[[], Path],
-    contents: Mapping[str, HeaderSet],
-    *,
-    starts: Iterable[Content] = (),
-    early: Early | None = None,
-) -> Content:
-    """Make a database that holds the headers in these files, and read back what is new in it.
-
-    It is made from the one in `starts` that is nearest to it, or if that cannot be, from nothing; `new` returns an
-    empty directory, another one each time. What is `early` counts if it is what is wanted. Raises DamagedHeader for a
-    file that is not what its name says, ToyError if rpm did not take them all.
+    `new` returns an empty directory; what it returned before is no more then.
     """
-    start = _nearest(contents, starts)
-    try:
-        if early is not None:
-            if early.files == contents.keys() and early.work.succeeded():
+
+    def __init__(self, new: Callable[[], Path]) -> None:
+        self._new = new
+        self._copy: Copy | None = None
+        self._early: _Early | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def copy_ahead(self, database: Path) -> None:
+        """Begin to copy the database from which another one will most likely be made."""
+        with contextlib.suppress(ToyError, OSError):  # whoever opens it says what is the matter
+            self._copy = Copy(database, self._empty())
+
+    def begin(self, contents: Mapping[str, HeaderSet], *, starts: Iterable[Content]) -> None:
+        """Have rpm begin with what `merge` would do, if that is no more than to import a few headers into a copy."""
+        start = _nearest(contents, starts)
+        if start is None or not start.files < contents.keys() or len(contents) - len(start.files) > _FEW:
+            return
+        with contextlib.suppress(ToyError):  # merge() says what is the matter, if it is any
+            path = self._copied(start.path)
+            blobs = [contents[file].read(file) for file in sorted(contents.keys() - start.files)]
+            self._early = _Early(path, contents.keys(), start, _importing(path, blobs))
+
+    def merge(self, contents: Mapping[str, HeaderSet], *, starts: Iterable[Content] = ()) -> Content:
+        """Make a database that holds the headers in these files, and read back what is new in it.
+
+        It is made from the one in `starts` that is nearest to it, or if that cannot be, from nothing; what was begun
+        counts if it is what is wanted. Raises DamagedHeader for a file that is not what its name says, ToyError if rpm
+        did not take them all.
+        """
+        start = _nearest(contents, starts)
+        try:
+            early = self._early
+            if early is not None and early.files == contents.keys() and early.work.succeeded():
                 return Content(early.path, early.files, _verified(early.path, early.files, early.start, frozenset()))
-            early.work.stop()
-        if start is not None:
-            path = new()
-            return Content(path, contents.keys(), _continue(path, contents, start))
-    except DamagedHeader:
-        raise
-    except ToyError:
-        pass  # it is being written to, say
-    path = new()
-    return Content(path, contents.keys(), _build(path, contents))
+            if start is not None:
+                path = self._copied(start.path)
+                return Content(path, contents.keys(), _continue(path, contents, start))
+        except DamagedHeader:
+            raise
+        except ToyError:
+            pass  # it is being written to, say
+        path = self._empty()
+        return Content(path, contents.keys(), _build(path, contents))
+
+    def _copied(self, database: Path) -> Path:
+        """Return a copy of a database. Raises ToyError if there is none that is as it should be."""
+        ahead = self._copy
+        if ahead is not None and ahead.source == database and ahead.is_true():
+            self._copy = None
+            return ahead.target
+        path = self._empty()
+        copy(database, path)
+        return path
+
+    def _empty(self) -> Path:
+        self._stop()
+        return self._new()
+
+    def _stop(self) -> None:
+        for work in (self._copy, self._early and self._early.work):
+            if work is not None:
+                work.stop()
+        self._copy = self._early = None
 
 
 def _nearest(contents: Mapping[str, HeaderSet], starts: Iterable[Content]) -> Content | None:
@@ -85,8 +111,7 @@ def _nearest(contents: Mapping[str, HeaderSet], starts: Iterable[Content]) -> Co
 
 
 def _continue(path: Path, contents: Mapping[str, HeaderSet], start: Content) -> Stamp:
-    """Copy a database, erase from it and import into it. Raises ToyError if it cannot become what is wanted so."""
-    _copy(start.path, path)
+    """Erase from a copy and import into it. Raises ToyError if it cannot become what is wanted so."""
     difference = plan.difference(have=start.files, want=contents.keys())
     erased: set[int] = set()
     if difference.remove:
@@ -133,44 +158,6 @@ def _build(path: Path, contents: Mapping[str, HeaderSet]) -> Stamp:
             f"rpmdb --importdb put {file} into {path}, which nobody asked for", "report this as a bug of toy"
         )
     return stamp
-
-
-def _files(path: Path) -> list[str]:
-    """Return what makes up a database; SQLite makes its -shm anew."""
-    with os.scandir(path) as entries:
-        return sorted(
-            entry.path
-            for entry in entries
-            if entry.is_file(follow_symlinks=False) and entry.name[0] != "." and not entry.name.endswith("-shm")
-        )
-
-
-_TICK = 20_000_000
-"""Nanoseconds after which a file that changes once more gets another time: kernels count in steps of up to 10 ms."""
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a database into an empty directory, sharing its blocks where the file system can.
-
-    It is as the original was at one moment, whoever has that open. Raises ToyError if somebody wrote to it meanwhile:
-    rpm's lock would rather make rpm fail than wait.
-    """
-    paths = _files(source)
-    if _is_fresh(paths, time.time_ns()):
-        time.sleep(_TICK / 10**9)
-    before, began = seen.looks(paths), time.time_ns()
-    run.run(["cp", "--reflink=auto", "--preserve=mode", "--", *paths, os.fspath(target)])
-    if _is_fresh(paths, began) or _files(source) != paths or seen.looks(paths) != before:
-        raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
-
-
-def _is_fresh(paths: Iterable[str], now: int) -> bool:
-    """Say whether a file might change once more without getting another time.
-
-    An empty one would get another size: SQLite's -wal gets a new time when somebody has read the database.
-    """
-    statuses = map(os.stat, paths)
-    return any(status.st_size and now - status.st_mtime_ns in range(_TICK) for status in statuses)
 
 
 def _importing(path: Path, contents: Iterable[bytes]) -> run.Started:

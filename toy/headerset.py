@@ -7,6 +7,7 @@ database it came from writes it anew.
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -71,7 +72,7 @@ class HeaderSet:
                 elif not entry.is_file(follow_symlinks=False) and files.is_whiteout(entry.stat(follow_symlinks=False)):
                     whiteouts.add(entry.name)
                 else:
-                    ours.add(entry.name)  # if it is not a regular file, read() says so
+                    ours.add(sys.intern(entry.name))  # if it is not a regular file, read() says so
         return Listing(frozenset(ours), frozenset(whiteouts), frozenset(foreign))
 
     def check(self) -> Listing:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -39,7 +40,9 @@ class Merged:
             names = json.loads(self._base.read_bytes())
         except (OSError, ValueError):
             return None
-        return frozenset(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return None
+        return frozenset(map(sys.intern, names))  # the same ones are in a header set's listing
 
     def intent(self) -> bytes | None:
         """Return what `intend` recorded, if that was not finished."""

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from . import entry, events, host, labels, nspawn, rpmdb, run, seen, settle, var
+from .build import Builder
 from .errors import DamagedHeader, ToyError
 from .events import Event
 from .machine import Machine
+from .merged import Merged
 from .seen import Seen
 
 Say = Callable[[str], None]
@@ -18,8 +20,18 @@ Say = Callable[[str], None]
 def prepare(machine: Machine, *, say: Say) -> Seen:
     """Bring header sets, merged database and files of a machine that is locked and not mounted up to date."""
     dbpath = os.fspath(rpmdb.dbpath())
-    host_looks = seen.of_host(machine, dbpath)
-    lower = _settle(machine, dbpath, say, is_left_alone=seen.is_left_alone(machine))
+    last = seen.last(machine)
+    database, accounts = seen.of_database(machine, dbpath), seen.of_accounts(machine)
+    is_left_alone = last is not None and last.machine == seen.of_machine(machine)
+    record = Merged(machine)
+    record.finish()
+    try:
+        with Builder(record.new) as builder:
+            if last is None or last.database != database:
+                builder.copy_ahead(rpmdb.dbpath(Path(machine.root)))
+            lower = _settle(machine, builder, dbpath, say, is_left_alone=is_left_alone)
+    finally:
+        record.finish()
     try:
         var.share_metadata(Path(machine.var))
     except (ToyError, OSError) as error:  # zypper can fetch it as well
@@ -28,7 +40,8 @@ def prepare(machine: Machine, *, say: Say) -> Seen:
     return Seen(
         lower=list(map(os.fspath, lower)),
         dbpath=dbpath,
-        host=host_looks,
+        database=database,
+        accounts=accounts,
         host_set=seen.of_host_set(machine),
         metadata=seen.of_metadata(machine),
         machine=seen.of_machine(machine),
@@ -52,7 +65,7 @@ def _label(machine: Machine, say: Say) -> None:
         say(f"files of machine {machine.name} may lack their SELinux labels: {error}")
 
 
-def _settle(machine: Machine, dbpath: str, say: Say, *, is_left_alone: bool) -> list[Path]:
+def _settle(machine: Machine, builder: Builder, dbpath: str, say: Say, *, is_left_alone: bool) -> list[Path]:
     """Settle what changed on either side. Returns the lower layers, uppermost first."""
     lower, done = host.current_set(machine)
     _say_mended(done.mended, say)
@@ -63,14 +76,14 @@ def _settle(machine: Machine, dbpath: str, say: Say, *, is_left_alone: bool) -> 
 
     happened: list[Event] = []
     try:
-        settle.settle(machine, lower[0], run=run_in_overlay, happened=happened, is_left_alone=is_left_alone)
+        settle.settle(machine, lower[0], builder, run=run_in_overlay, happened=happened, is_left_alone=is_left_alone)
     except DamagedHeader as damaged:
         lower, done = host.current_set(machine, everything=True)
         mended = [*done.mended, *settle.mend(machine, damaged)]
         if not mended:
             raise
         _say_mended(mended, say)
-        settle.settle(machine, lower[0], run=run_in_overlay, happened=happened)
+        settle.settle(machine, lower[0], builder, run=run_in_overlay, happened=happened)
     finally:
         if happened:
             happened = events.in_order(happened)

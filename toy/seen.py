@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ACCOUNTS = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 """In /etc: those that a machine follows."""
 
-_FORMAT = "toy 2"
+_FORMAT = "toy 3"
 _END = "end"
 
 _METADATA = "cache/zypp/solv"
@@ -36,7 +36,8 @@ class Seen:
         *,
         lower: list[str],
         dbpath: str,
-        host: str = "",
+        database: str = "",
+        accounts: str = "",
         host_set: str = "",
         metadata: str = "",
         machine: str = "",
@@ -45,15 +46,27 @@ class Seen:
         """The lower layers, uppermost first."""
         self.dbpath = dbpath
         """Where rpm keeps its database, from the root."""
-        self._host = host
+        self.database = database
+        """How the host's rpm database looks."""
+        self._accounts = accounts
         self._host_set = host_set
         self._metadata = metadata
         self.machine = machine
         """How the machine's own database and header set look."""
 
+    def holds(self, machine: Machine) -> bool:
+        """Say whether all looks the same now."""
+        return (self.database, self._accounts, self._host_set, self._metadata, self.machine) == (
+            of_database(machine, self.dbpath),
+            of_accounts(machine),
+            of_host_set(machine),
+            of_metadata(machine),
+            of_machine(machine),
+        )
+
     def remember(self, machine: Machine) -> None:
         """Put on record what the next launch should see."""
-        looks = (self._host, self._host_set, self._metadata, self.machine)
+        looks = (self.database, self._accounts, self._host_set, self._metadata, self.machine)
         fields = (_FORMAT, self.dbpath, *looks, *self.lower, _END)
         try:
             with open(machine.seen, "wb") as file:
@@ -64,23 +77,12 @@ class Seen:
 
 def recall(machine: Machine) -> Seen | None:
     """Return what the last launch saw, if it ended in order and all looks the same now."""
-    then = _recorded(machine)
-    if then is None:
-        return None
-    dbpath, host, host_set, metadata, ours, *lower = then
-    now = [of_host(machine, dbpath), of_host_set(machine), of_metadata(machine), of_machine(machine)]
-    if [host, host_set, metadata, ours] != now:
-        return None
-    return Seen(lower=lower, dbpath=dbpath, host=host, host_set=host_set, metadata=metadata, machine=ours)
+    then = last(machine)
+    return then if then is not None and then.holds(machine) else None
 
 
-def is_left_alone(machine: Machine) -> bool:
-    """Say whether the last launch ended in order, and the machine's own database and set look as they did then."""
-    then = _recorded(machine)
-    return then is not None and then[4] == of_machine(machine)
-
-
-def _recorded(machine: Machine) -> list[str] | None:
+def last(machine: Machine) -> Seen | None:
+    """Return what the last launch saw, if it ended in order."""
     if os.path.exists(machine.entered):
         return None
     try:
@@ -88,7 +90,18 @@ def _recorded(machine: Machine) -> list[str] | None:
             fields = os.fsdecode(file.read()).split("\0")
     except FileNotFoundError:
         return None
-    return fields[1:-1] if fields[0] == _FORMAT and fields[-1] == _END and len(fields) >= 8 else None
+    if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 9:
+        return None
+    dbpath, database, accounts, host_set, metadata, ours, *lower = fields[1:-1]
+    return Seen(
+        lower=lower,
+        dbpath=dbpath,
+        database=database,
+        accounts=accounts,
+        host_set=host_set,
+        metadata=metadata,
+        machine=ours,
+    )
 
 
 def enter(machine: Machine) -> None:
@@ -104,15 +117,19 @@ def leave(machine: Machine) -> None:
         pass
 
 
-def of_host(machine: Machine, dbpath: str) -> str:
-    """Return how the host looks: its rpm database, what says where that is, and its accounts.
+def of_database(machine: Machine, dbpath: str) -> str:
+    """Return how the host's rpm database looks, and what says where that is.
 
     To be called before any of it is read. What changed just now looks like nothing else.
     """
     root = machine.root.rstrip("/")
     database = root + os.path.realpath(dbpath) if root else dbpath
-    paths = [*_database(database), *_rpm_configuration(), *(f"{root}/etc/{name}" for name in ACCOUNTS)]
-    return looks(paths, settled=True)
+    return looks([*_database(database), *_rpm_configuration()], settled=True)
+
+
+def of_accounts(machine: Machine) -> str:
+    """Return how the host's accounts look, as `of_database` does."""
+    return looks((f"{machine.root.rstrip('/')}/etc/{name}" for name in ACCOUNTS), settled=True)
 
 
 def of_host_set(machine: Machine) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import accounts, build, intent, keyring, plan, rpmdb, sync, var
+from . import accounts, keyring, plan, rpmdb, sync, var
 from .apply import WritableUpper
+from .build import Builder
+from .decide import decide
 from .errors import DamagedHeader, ToyError
 from .events import Event
 from .headerset import HeaderSet
@@ -66,16 +68,24 @@ def _guessed_base(sets: Sets, database: Database) -> AbstractSet[str]:
     return sets.host_files & (merged | listing.whiteouts)
 
 
-def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event], is_left_alone: bool = False) -> None:
+def settle(
+    machine: Machine,
+    layer: Path,
+    builder: Builder,
+    *,
+    run: Run,
+    happened: list[Event],
+    is_left_alone: bool = False,
+) -> None:
     """Before a launch: carry over to the host's set what the overlay changed, and make database and files follow.
 
-    `run` runs a command in the overlay. What happened is added to `happened` once it is done. With `is_left_alone`,
-    nobody touched the machine's database and set since the last launch.
+    The last commit of its database is finished. `run` runs a command in the overlay. What happened is added to
+    `happened` once it is done. With `is_left_alone`, nobody touched the machine's database and set since the last
+    launch.
     Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever else
     cannot be read or written; nothing is lost then.
     """
     record = Merged(machine)
-    record.finish()
     upper = Path(machine.overlay)
     root = Path(machine.root)
     tree = WritableUpper(upper, Path(machine.var), root)
@@ -96,21 +106,19 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event], is
                 earlier = _carry_out(tree, sets, done, run)
                 wanted, base = done.upper, done.host
         starts = [Content(rpmdb.dbpath(root), sets.host_files, sets.host.stamp), *([have] if have else [])]
-        with contextlib.ExitStack() as stack:
-            early = None
-            if base is not None and base != sets.host_files:
-                # Most likely, the overlay's part stays as it is.
-                early = stack.enter_context(build.beginning(record.new, _contents(sets, wanted), starts=starts))
-            if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
-                todo = _decide(machine, sets, have, base, wanted)
-                if base != sets.host_files or todo.upper != wanted:
-                    todo = todo._replace(events=[*earlier, *todo.events])
-                    record.intend(todo.to_json())
-                    earlier = _carry_out(tree, sets, todo, run)
-                    wanted = todo.upper
-            made = None
-            if have is None or have.files != wanted.over(sets.host_files):
-                made = build.merge(record.new, _contents(sets, wanted), starts=starts, early=early)
+        if base is not None and base != sets.host_files:
+            # Most likely, the overlay's part stays as it is.
+            builder.begin(_contents(sets, wanted), starts=starts)
+        if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
+            todo = _decide(machine, sets, have, base, wanted)
+            if base != sets.host_files or todo.upper != wanted:
+                todo = todo._replace(events=[*earlier, *todo.events])
+                record.intend(todo.to_json())
+                earlier = _carry_out(tree, sets, todo, run)
+                wanted = todo.upper
+        made = None
+        if have is None or have.files != wanted.over(sets.host_files):
+            made = builder.merge(_contents(sets, wanted), starts=starts)
         _put_in_place(machine, sets, wanted, have, made)
         sets.remember(wanted.whiteouts)
     happened += earlier
@@ -119,7 +127,7 @@ def settle(machine: Machine, layer: Path, *, run: Run, happened: list[Event], is
 def _decide(machine: Machine, sets: Sets, have: Content | None, base: AbstractSet[str], upper: plan.Upper) -> Intent:
     """Decide what becomes of the overlay; `upper` is its part over `base`, and `have` its database, if there is one."""
     with contextlib.ExitStack() as stack:
-        return intent.decide(
+        return decide(
             sets,
             UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root)),
             None if have is None else stack.enter_context(open_database(machine)),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dump: make a header set match its database; and what of an overlay's database is its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
@@ -100,11 +100,13 @@ def _emptied(database: Database, headers: HeaderSet) -> Unusable:
     )
 
 
-def _by_package(database: Database) -> dict[str, list[int]]:
-    """Return the hdrNums of each package, by its name as it stands in file names."""
+def _by_package(database: Database, among: Container[str] | None = None) -> dict[str, list[int]]:
+    """Return the hdrNums of each package, by its name as it stands in file names; with `among`, only of these."""
     packages: dict[str, list[int]] = {}
     for name, numbers in database.packages().items():
-        packages.setdefault(header.package(name), []).extend(numbers)
+        package = header.package(name)
+        if among is None or package in among:
+            packages.setdefault(package, []).extend(numbers)
     return packages
 
 
@@ -187,9 +189,8 @@ def files_of(database: Database, packages: AbstractSet[str] | None = None) -> di
 
     With `packages`, names as they stand in file names, only theirs.
     """
-    groups = _by_package(database)
-    wanted = groups.keys() if packages is None else groups.keys() & packages
-    return files_of_numbers(database, [number for name in sorted(wanted) for number in groups[name]])
+    groups = _by_package(database, packages)
+    return files_of_numbers(database, [number for name in sorted(groups) for number in groups[name]])
 
 
 def numbers_of(database: Database, files: AbstractSet[str], *, among: AbstractSet[str]) -> list[int]:
@@ -197,9 +198,11 @@ def numbers_of(database: Database, files: AbstractSet[str], *, among: AbstractSe
 
     Of a package that is installed once, no header needs to be read to know which it is.
     """
-    groups, all_files = _by_package(database), _by_name(among)
+    wanted_by_name = _by_name(files)
+    groups = _by_package(database, wanted_by_name)
+    all_files = _by_name({file for file in among if header.package_of(file) in wanted_by_name})
     found = []
-    for name, wanted in _by_name(files).items():
+    for name, wanted in wanted_by_name.items():
         numbers = groups.get(name, [])
         if not len(numbers) == len(all_files[name]) == 1:
             of_files = files_of_numbers(database, numbers)

@@ -217,7 +217,7 @@ def new():
     path.mkdir()
     return path
 with HeaderSet.open(Path("/")) as headers:
-    build.merge(new, dict.fromkeys(headers.check().files, headers))
+    build.Builder(new).merge(dict.fromkeys(headers.check().files, headers))
 shutil.rmtree(new())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

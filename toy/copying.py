@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Copies of an rpm database that are as it was at one moment, whoever has it open.
+
+rpm's lock is not taken: it would make rpm fail rather than wait.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from . import run, seen
+from .rpmdb import Unusable
+
+_TICK = 20_000_000
+"""Nanoseconds after which a file that changes once more gets another time: kernels count in steps of up to 10 ms."""
+
+
+class Copy:
+    """A copy of a database, being made in an empty directory; it shares blocks where the file system can."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self.source = source
+        self.target = target
+        self._paths = _files(source)
+        self._looked, self._began = seen.looks(self._paths), time.time_ns()
+        # A slash at the end: if that is no directory any more, nothing is written.
+        command = ["cp", "--reflink=auto", "--preserve=mode", "--", *self._paths, f"{target}/"]
+        self._work = run.Started(command, ())
+
+    def is_true(self) -> bool:
+        """Wait for the end of it, and say whether it is what the original is now."""
+        return (
+            self._work.succeeded()
+            and not _is_fresh(self._paths, self._began)
+            and _files(self.source) == self._paths
+            and seen.looks(self._paths) == self._looked
+        )
+
+    def stop(self) -> None:
+        """End it, if it has not ended."""
+        self._work.stop()
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a database into an empty directory. Raises ToyError if somebody wrote to it meanwhile."""
+    if _is_fresh(_files(source), time.time_ns()):
+        time.sleep(_TICK / 10**9)
+    if not Copy(source, target).is_true():
+        raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
+
+
+def _files(path: Path) -> list[str]:
+    """Return what makes up a database, apart from SQLite's -shm, which it makes anew.
+
+    An empty file says nothing: SQLite's -wal gets another time whenever somebody has read the database.
+    """
+    with os.scandir(path) as entries:
+        return sorted(
+            entry.path
+            for entry in entries
+            if entry.is_file(follow_symlinks=False)
+            and entry.name[0] != "."
+            and not entry.name.endswith("-shm")
+            and entry.stat(follow_symlinks=False).st_size
+        )
+
+
+def _is_fresh(paths: Iterable[str], now: int) -> bool:
+    """Say whether a file might change once more without getting another time."""
+    return any(now - os.stat(path).st_mtime_ns in range(_TICK) for path in paths)
