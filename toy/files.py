@@ -76,11 +76,26 @@ def walk(root: Path, below: PurePath = _HERE, *, skip: PurePath | None = None) -
         try:
             with directory(root, here) as fd:
                 yield here, fd
-                with os.scandir(fd) as entries:
+                with scan(fd) as entries:
                     inner = [here / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         except (FileNotFoundError, NotADirectory):
             continue
         pending += [path for path in inner if path != skip]
+
+
+@contextlib.contextmanager
+def scan(dir_fd: int) -> Iterator[Iterator["os.DirEntry[str]"]]:
+    """Yield the entries of a directory as it is now.
+
+    Of a btrfs, a descriptor shows no entry that came after it was opened, or last rewound (linux, fs/btrfs/inode.c:
+    btrfs_get_dir_last_index).
+    """
+    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        with os.scandir(fd) as entries:
+            yield entries
+    finally:
+        os.close(fd)
 
 
 def read(dir_fd: int, name: str) -> bytes:

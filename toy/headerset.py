@@ -63,7 +63,7 @@ class HeaderSet:
     def list(self) -> Listing:
         """List the directory, without reading a file."""
         ours, whiteouts, foreign = set(), set(), set()
-        with os.scandir(self._fd) as entries:
+        with files.scan(self._fd) as entries:
             for entry in entries:
                 if entry.name in (STAMP, files.TEMPORARY):
                     continue
