@@ -40,5 +40,5 @@ def test_one_owner_of_each_system_resource() -> None:
             if any(line.strip().startswith(needles) for line in path.read_text().splitlines())
         }
 
-    assert users("import rpm", "from rpm ") == {"rpmdb"}
+    assert users("import rpm", "from rpm ") == {"librpm"}
     assert users("import subprocess", "from subprocess ", "pid = os.posix_spawn") == {"run"}

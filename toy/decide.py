@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from . import caches, header, host, plan, reconcile, rpmdb, sync
+from . import caches, header, host, parse, plan, reconcile, rpmdb, sync
 from .conflicts import Clash, conflicts
 from .errors import DamagedHeader
 from .events import FOLLOWED, Event
@@ -33,7 +33,7 @@ class _Packages:
 
     def __call__(self, file: str) -> Package:
         if file not in self._known:
-            self._known[file] = rpmdb.parse(self.blob(file))
+            self._known[file] = parse.package(self.blob(file))
         return self._known[file]
 
 
@@ -110,7 +110,7 @@ def _standing_in(load: _Packages, clashes: Mapping[str, Mapping[str, Clash]]) ->
     """Return the headers that stand for those of the host's packages with files that are not theirs in the overlay."""
     found: dict[str, bytes] = {}
     for file, paths in clashes.items():
-        amended = rpmdb.with_file_states(load.blob(file), {path: clash.state for path, clash in paths.items()})
+        amended = parse.with_file_states(load.blob(file), {path: clash.state for path, clash in paths.items()})
         found |= {name: amended.blob for name, _ in header.file_names([amended])}
     return found
 
@@ -171,7 +171,7 @@ def _decide(
         base=base,
         host=now,
         merged=merged,
-        is_newer=lambda one, other: rpmdb.is_newer(load(one), load(other)),
+        is_newer=lambda one, other: parse.is_newer(load(one), load(other)),
         is_sound=lambda file: not tree.missing(load(file).files),
         several=several,
     )
@@ -224,7 +224,7 @@ def _follow(tree: UpperView, database: Database | None, arrived: Iterable[Packag
 def _files_at(database: Database | None, path: str) -> Iterator[PackageFile]:
     """Yield what the packages of the overlay, as it was, have at a path."""
     for owner in [] if database is None else database.owners(path):
-        yield from (file for file in rpmdb.parse(owner.blob).files if file.path == path)
+        yield from (file for file in parse.package(owner.blob).files if file.path == path)
 
 
 def _shadowed(

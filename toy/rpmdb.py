@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rpm database: the only module that imports rpm. rpm's own macros decide where it is and what it is made of."""
+"""The rpm database. rpm's own macros decide where it is and what it is made of."""
 
 import contextlib
 import os
-import site
-import stat
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-if sys.flags.no_site:  # toy does without until here: of all it imports, rpm alone lies in a directory for packages
-    site.main()
-
-import rpm
-
-from . import header, run
+from . import run
 from .errors import ToyError
 from .header import Header
-from .package import Package, PackageFile, is_plain
+from .librpm import parsed, rpm, to_header
 from .stamp import Stamp
 
 _UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
@@ -30,9 +22,6 @@ _BACKENDS = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db", "bdb_ro": "Packages
 
 _BATCH = 100
 """Headers that are in memory at once."""
-
-rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
-
 
 _RUNNING = Path("/")
 
@@ -175,7 +164,7 @@ class Database:
         for number in numbers:
             found = None
             for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
-                yield _header(found)
+                yield to_header(found)
             if found is None:
                 raise _unreadable(self.path)
 
@@ -196,22 +185,15 @@ class Database:
                         names.update(owner["name"] for owner in owners)
         return names
 
-    def paths_below(self, directory: str) -> dict[int, AbstractSet[str]]:
-        """Return a directory's files, and itself, by the hdrNums of the packages that own them.
-
-        What is a mere %ghost of a package does not count.
-        """
+    def around(self, directory: str) -> Iterator[Header]:
+        """Yield the headers of the packages that have a file in a directory, or that or one that it lies in."""
         numbers: set[int] = set()
         inside = directory.rstrip("/") + "/"
         index = self._ts.dbIndex("dirnames")
         for key in map(str, index):  # ten thousands
             if key.startswith(inside) or inside.startswith(key):
                 numbers.update(number for number, _ in index.instances())
-        return {
-            number: _paths_below(found, directory)
-            for number in numbers
-            for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number)
-        }
+        return self.headers(sorted(numbers))
 
     def has_below(self, directory: str) -> bool:
         """Say whether any package has a file in a directory or below it, or the directory itself."""
@@ -228,7 +210,7 @@ class Database:
             for number in erase:
                 ts.addErase(number)
             for blob in install:
-                ts.addInstall(_parsed(blob), None, "i")
+                ts.addInstall(parsed(blob), None, "i")
             ts.check()
             return sorted(
                 str(problem).replace("(installed) ", "")
@@ -250,24 +232,13 @@ class Database:
             problems.update(self.broken_by(erase=(), install=(found.blob for found in batch)))
         return sorted(problems)
 
-    def labels_of_owners(self, path: str) -> list[str]:
-        """Return the packages that a file is of, as NAME VERSION-RELEASE; not those whose file another one replaced."""
-        packages = (parse(owner.blob) for owner in self.owners(path))
-        return sorted(package.label for package in packages if path not in package.absent)
-
     def named(self, name: str) -> Iterator[Header]:
         """Yield the headers of all packages with a name."""
-        return map(_header, self._ts.dbMatch("name", name))
+        return map(to_header, self._ts.dbMatch("name", name))
 
     def owners(self, path: str) -> Iterator[Header]:
         """Yield the headers of the packages that own a file."""
-        return map(_header, self._ts.dbMatch("basenames", os.fsencode(path)))
-
-
-def _header(found: "rpm.hdr") -> Header:
-    epoch = "" if found["epoch"] is None else f"{found['epoch']}:"
-    version = f"{epoch}{found['version']}"
-    return Header(found["name"] or "", version, str(found["release"]), found["arch"] or "", found.unload())
+        return map(to_header, self._ts.dbMatch("basenames", os.fsencode(path)))
 
 
 def erase(path: Path, numbers: Iterable[int]) -> None:
@@ -293,89 +264,3 @@ def erase(path: Path, numbers: Iterable[int]) -> None:
 
     if not run.forked(in_child):
         raise Unusable(f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
-
-
-_UNKNOWN = -1
-"""State of a file in a header that does not tell (rpm, include/rpm/rpmfiles.h: rpmfileState)."""
-
-_DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
-"""hashlib's name of what RPMTAG_FILEDIGESTALGO says (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
-
-
-def _parsed(blob: bytes) -> "rpm.hdr":
-    try:
-        return rpm.hdr(blob)
-    except rpm.error as error:
-        raise ToyError(f"rpm cannot read a header: {error}", "see: toy dump") from None
-
-
-def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
-    """Return what `Database.paths_below` does, of one header. Raises ToyError if rpm cannot read it."""
-    return _paths_below(_parsed(blob), directory)
-
-
-def _paths_below(found: "rpm.hdr", directory: str) -> set[str]:
-    inside = directory.rstrip("/") + "/"
-    return {
-        path
-        for path, flags in zip(found["filenames"], found["fileflags"], strict=False)  # whoever made the header
-        if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
-    }
-
-
-def parse(blob: bytes) -> Package:
-    """Return what a header says. Raises ToyError if rpm cannot read it."""
-    try:
-        return _parse(blob)
-    except (TypeError, ValueError) as error:  # whoever made it, it was not rpm
-        raise ToyError(f"a header makes no sense: {error}", "see: rpm -qa") from None
-
-
-def _parse(blob: bytes) -> Package:
-    found = _parsed(blob)
-    algorithm = _DIGESTS.get(found["filedigestalgo"] or 1, "")
-    files, absent = [], set()
-    paths = found["filenames"]
-    columns = (found[tag] for tag in ("filemodes", "filedigests", "filelinktos", "fileflags"))
-    owners = zip(found["fileusername"], found["filegroupname"], strict=True)
-    states = found["filestates"] or [_UNKNOWN] * len(paths)
-    for path, mode, sum_, target, flags, owner, state in zip(paths, *columns, owners, states, strict=True):
-        if state != header.NORMAL:
-            absent.add(path)
-        else:
-            digest = f"{algorithm}:{sum_}" if stat.S_ISREG(mode) and sum_ else ""
-            kept = bool(flags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
-            # The mode is 16 bits, which some versions take for a signed number.
-            files.append(PackageFile(path, mode & 0xFFFF, digest, target, kept, ":".join(owner)))
-    evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
-    return Package(
-        found["name"] or "",
-        found["arch"] or "",
-        evr,
-        frozenset(found["providename"]),
-        tuple(files),
-        frozenset(absent),
-        header.installation(blob),
-    )
-
-
-def with_file_states(blob: bytes, states: Mapping[str, int]) -> Header:
-    """Return a header in which these files, by their paths, are in other states as far as they were installed.
-
-    Raises ToyError if rpm cannot read it.
-    """
-    found = _parsed(blob)
-    changes = {
-        index: states[file.name]
-        for index, file in enumerate(rpm.files(found))
-        if file.state == header.NORMAL and file.name in states
-    }
-    return _header(_parsed(header.with_file_states(blob, changes)))
-
-
-def is_newer(one: Package, other: Package) -> bool:
-    """Say whether rpm takes the version of `one` for newer."""
-    try:
-        return bool(rpm.labelCompare(one.evr, other.evr) > 0)
-    except ValueError as error:
-        raise ToyError(f"{one.label} or {other.label} makes no sense: {error}", "see: rpm -qa") from None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import accounts, keyring, plan, rpmdb, sync, var
+from . import accounts, header, keyring, parse, plan, rpmdb, sync, var
 from .apply import WritableUpper
 from .build import Builder
 from .decide import decide
@@ -192,13 +192,13 @@ def _seed(machine: Machine, sets: Sets, database: Database, wanted: plan.Upper) 
     record = Path(machine.seeded)
     files, base, known = wanted.over(sets.host_files), Merged(machine).base(), var.owned(record)
     if base is None or known is None:
-        found = database.paths_below("/var")
-        owned = {file: found[number] for file, number in sync.files_of_numbers(database, list(found)).items()}
+        found = header.file_names(database.around("/var"))
+        owned = {file: parse.paths_below(each.blob, "/var") for file, each in found}
     else:
         owned = {file: known[file] for file in files & base & known.keys()}
         for file in files - base:
             blob = (sets.upper if file in wanted.files else sets.host).read_blob(file)
-            owned[file] = rpmdb.paths_below(blob, "/var")
+            owned[file] = parse.paths_below(blob, "/var")
     var.seed(Path(machine.var), owned, own=wanted.files - perhaps_standing_in(wanted), record=record)
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import differences, rpmdb, settle, standing
+from . import differences, parse, rpmdb, settle, standing
 from .errors import ToyError, printable
 from .machine import Machine
 from .merged import Merged
@@ -27,7 +27,7 @@ def diff(name: str, *, as_json: bool) -> None:
     with settle.open_database(machine) as ours, Database.open(rpmdb.dbpath()) as theirs:
         found = [
             # What was removed is the host's.
-            (change, path, (theirs if change == "removed" else ours).labels_of_owners(path))
+            (change, path, _owners(theirs if change == "removed" else ours, path))
             for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root))
         ]
     if as_json:
@@ -35,6 +35,12 @@ def diff(name: str, *, as_json: bool) -> None:
         _print([json.dumps(content, indent=2)])
     else:
         _print(printable(f"{what:7}  {path}  {', '.join(owners) or 'not owned'}") for what, path, owners in found)
+
+
+def _owners(database: Database, path: str) -> list[str]:
+    """Return the packages that a file is of, as NAME VERSION-RELEASE; not those whose file another one replaced."""
+    packages = (parse.package(owner.blob) for owner in database.owners(path))
+    return sorted(package.label for package in packages if path not in package.absent)
 
 
 def _machine(name: str) -> Machine:

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
-from . import accounts, differences, events, header, host, reconcile, rpmdb, sync
+from . import accounts, differences, events, header, host, parse, reconcile, sync
 from .errors import ToyError
 from .headerset import DIRECTORY, HeaderSet
 from .machine import Machine
@@ -100,7 +100,7 @@ def status(machine: Machine) -> Status:
         packages = _read(machine, removed)
         for file in sorted(own):
             (found,) = database.headers([merged[file]])
-            packages[file] = rpmdb.parse(found.blob)
+            packages[file] = parse.package(found.blob)
         stand_ins = reconcile.amended(own, removed & packages.keys(), packages.__getitem__)
         own, removed = own - stand_ins.keys(), removed - set(stand_ins.values())
         ours, theirs = _by_name(own, packages), _by_name(removed, packages)
@@ -138,7 +138,7 @@ def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
         with contextlib.suppress(FileNotFoundError), HeaderSet.open(*place) as headers:
             for file in sorted(wanted & headers.list().files - found.keys()):
                 with contextlib.suppress(ToyError):
-                    found[file] = rpmdb.parse(headers.read_blob(file))
+                    found[file] = parse.package(headers.read_blob(file))
     return found
 
 
