@@ -121,9 +121,9 @@ class Host:
         """Change the host's packages."""
         self.run("zypper", "-n", *arguments)
 
-    def change(self, script: str) -> None:
-        """Change the host, by a shell script."""
-        self.sh(script)
+    def change(self, script: str) -> str:
+        """Change the host by a shell script, and return what it printed."""
+        return self.sh(script)
 
     def sh(self, script: str, **options: Any) -> str:
         """Run a shell script in the host and return what it printed."""

@@ -4,21 +4,16 @@
 Its userland is this machine's own, as far as it is needed, copied.
 """
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import userland
 from host import Host
 
 SHARED = ("var", "root", "home", "opt", "srv", "usr/local")
 """Subvolumes of which all snapshots have the same."""
-
-NEEDED = (
-    "rpm", "python3-rpm", "zypper", "systemd-container", "createrepo-c", "btrfs-progs", "util-linux", "procps", "make",
-)  # fmt: skip
 
 _ATTACH = """
 set -e
@@ -116,7 +111,10 @@ info ''
 """
 
 # A zypper that is new enough calls toy's plugin for another root than its own by itself.
-_PLUGIN = r"printf '%s\n\n\0' PLUGINBEGIN COMMITBEGIN COMMITEND PLUGINEND | /usr/lib/zypp/plugins/commit/toy"
+_PLUGIN = r"""
+plugin=/usr/lib/zypp/plugins/commit/toy
+[ ! -x $plugin ] || printf '%s\n\n\0' PLUGINBEGIN COMMITBEGIN COMMITEND PLUGINEND | $plugin
+"""
 
 
 class Disk:
@@ -172,7 +170,7 @@ class Disk:
         template = self.top / "template"
         self.sh('mkdir "$1"', template)
         with Host(self._directory / "model", like=self._like) as model:
-            listed = "\0".join(_userland(model, self._like))
+            listed = "\0".join(userland.paths(model, self._like))
             pack = ["tar", "--create", "--no-recursion", "--null", "--directory=/", "--files-from=-"]
             with subprocess.Popen(
                 self.within("sh", "-c", _POPULATE, "sh", template, *shared()), stdin=subprocess.PIPE
@@ -184,62 +182,9 @@ class Disk:
             raise RuntimeError(f"cannot fill {template}")
 
 
-def _userland(model: Host, like: Path) -> list[str]:
-    """Return the paths, from the root, of what a host needs of this machine, and of all that `like` has of its own."""
-    required = _lines("dpkg-query", "--show", "--showformat=${Priority} ${Package}\n")
-    wanted = [*NEEDED, *(name for priority, name in map(str.split, required) if priority == "required")]
-    options = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
-    every = _lines("apt-cache", "depends", "--recurse", "--installed", *(f"--no-{name}" for name in options), *wanted)
-    installed = {name for _, name in map(str.split, required)}
-    packages = sorted({line for line in every if line in installed})
-    without = ("/usr/share/doc", "/usr/share/locale", "/usr/share/man")
-    paths = {_real(path) for path in _lines("dpkg", "--listfiles", *packages) if not path.startswith(without)}
-    paths |= {"bin", "sbin", "lib", "lib64"}
-    for folder, _, files in os.walk("/etc"):
-        paths |= {folder[1:], *(f"{folder[1:]}/{name}" for name in files)}
-        paths |= {f"{folder[1:]}/{name}" for name in os.listdir(folder)}
-    for tree in _other_rpm():
-        paths |= {tree[1:], *(f"{folder[1:]}/{name}" for folder, _, files in os.walk(tree) for name in files)}
-    for path in [path for path in paths if path.endswith(".py")]:
-        cache = f"/{os.path.dirname(path)}/__pycache__"
-        if os.path.isdir(cache):
-            paths |= {cache[1:], *(f"{cache[1:]}/{name}" for name in os.listdir(cache))}
-    for folder, folders, files in os.walk(like):
-        below = os.path.relpath(folder, like)
-        paths |= {os.path.normpath(f"{below}/{name}") for name in (*folders, *files)}
-    present = model.run(
-        "/usr/bin/python3", "-c",
-        "import os, sys; [print(end=p + '\\0') for p in sys.stdin.read().split('\\0') if os.path.lexists('/' + p)]",
-        input="\0".join(sorted(paths)),
-    ).stdout  # fmt: skip
-    return present.strip("\0").split("\0")
-
-
-def _other_rpm() -> list[str]:
-    """Return the directories of an rpm that is not the system's, if this runs with one (README)."""
-    if "RPM_CONFIGDIR" not in os.environ:
-        return []
-    of_rpm = ("RPM_CONFIGDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
-    folders = [folder for name in of_rpm for folder in os.environ.get(name, "").split(":") if folder]
-    programs = shutil.which("rpm")
-    assert programs is not None
-    return [folder for folder in (*folders, os.path.dirname(programs)) if not folder.startswith(("/usr/", "/bin"))]
-
-
 def shared() -> list[str]:
     """Return the subvolumes that a host has; an rpm in one of them would be missing where that is not mounted."""
-    return [name for name in SHARED if not any(f"{folder}/".startswith(f"/{name}/") for folder in _other_rpm())]
-
-
-def _lines(*command: str) -> list[str]:
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return [line for line in printed.splitlines() if line]
-
-
-def _real(path: str) -> str:
-    """Return where a path of a package is since /bin and its kin are links."""
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.realpath(folder), name)[1:]
+    return [name for name in SHARED if not any(f"{folder}/".startswith(f"/{name}/") for folder in userland.other_rpm())]
 
 
 class MicroOS(Host):
@@ -282,32 +227,36 @@ class MicroOS(Host):
 
         Returns the snapshot's number. It is the next boot's.
         """
+        self._update(*command, base=base)
+        return self._last
+
+    def _update(self, *command: str, base: int | None = None) -> str:
         self._last += 1
-        number = self._last
         within = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _UPDATE, "sh"]
-        self.run(*within, str(base or number - 1), str(number), *command)
-        self.default(number)
-        return number
+        printed = self.run(*within, str(base or self._last - 1), str(self._last), *command).stdout
+        self.default(self._last)
+        return printed
 
     @staticmethod
     def zypper_in_snapshot(*arguments: str) -> tuple[str, ...]:
         """Return the command, for `update`, that changes the packages of the new snapshot."""
-        return ("sh", "-ec", f'zypper -n -R "$TRANSACTIONAL_UPDATE_ROOT" "$@"; {_PLUGIN}', "sh", *arguments)
+        return ("sh", "-ec", f'zypper -n -R "$TRANSACTIONAL_UPDATE_ROOT" "$@"\n{_PLUGIN}', "sh", *arguments)
 
     def zypper(self, *arguments: str) -> None:
         """Change the host's packages: in a new snapshot, and with a reboot into that."""
         self.update(*self.zypper_in_snapshot(*arguments))
         self.reboot()
 
-    def change(self, script: str) -> None:
-        """Change the host, by a shell script: in a new snapshot, and with a reboot into that.
+    def change(self, script: str) -> str:
+        """Change the host by a shell script: in a new snapshot, and with a reboot into that.
 
         What it does to /var is there, as systemd-tmpfiles(8) would see to at the boot.
         """
         bind = "for shared in srv var; do mount --bind /$shared $shared; done"
         within = f'cd "$TRANSACTIONAL_UPDATE_ROOT"; {bind}; chroot . sh -ec "$1"'
-        self.update("sh", "-ec", within, "sh", script)
+        printed = self._update("sh", "-ec", within, "sh", script)
         self.reboot()
+        return printed
 
     @property
     def _tree(self) -> Path:

@@ -34,3 +34,17 @@ def refused(host: Host, *command: str) -> str:
     assert line.startswith("toy: ")
     assert "; " in line  # what; what to do now
     return line.removeprefix("toy: ")
+
+
+def record(host: Host) -> str:
+    """Return what changes whenever a launch had something to do."""
+    return host.run("stat", "--format=%i %y", "/var/lib/toy/toy/seen").stdout
+
+
+def until_nothing_is_to_be_done(host: Host) -> None:
+    """Launch until a launch has nothing to do: what changed less than two seconds ago is looked at once more."""
+    before = None
+    toy(host, "true")
+    while before != record(host):
+        before = record(host)
+        toy(host, "true")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from image import EDITOR, publish
 from microos import MicroOS, shared
-from overlay import refused, start
+from overlay import record, refused, start, until_nothing_is_to_be_done
 from packages import Package
 from truth import OVERLAY, header_set, is_current, packages
 
@@ -137,6 +137,20 @@ def test_etc_as_an_overlay_mount(host: MicroOS) -> None:
     assert host.run(*OVERLAY, "id", "-un", "ours").stdout == "ours\n"
     assert host.run(*OVERLAY, "id", "-un", "theirs").stdout == "theirs\n"
     assert host.run("cat", "/etc/host").stdout == "host\n"
+
+
+@pytest.mark.parametrize("breakage", [":", "rm -r {}"])
+def test_a_launch_after_a_reboot_has_nothing_to_do(host: MicroOS, breakage: str) -> None:
+    host.change(breakage.format("/usr/lib/sysimage/rpm-headers"))
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    until_nothing_is_to_be_done(host)
+    before = record(host)
+    host.reboot()
+    assert host.run(*OVERLAY, "hello").stdout == "Hello, world!\n"
+    assert record(host) == before
+    host.zypper("remove", "legacy")
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
+    assert record(host) != before
 
 
 class TestMountsBelowTheRoot:

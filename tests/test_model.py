@@ -14,7 +14,7 @@ import pytest
 from host import Host
 from image import RPMS
 from packages import Package, build
-from truth import OVERLAY, header_set, is_current
+from truth import OVERLAY, database, is_current
 
 STEPS = int(os.environ.get("TOY_STEPS", "25"))
 SEED = int(os.environ.get("TOY_SEED", "1")) or random.SystemRandom().randrange(1, 10**6)
@@ -71,10 +71,10 @@ def package(name: str, version: str) -> Package:
 
 @dataclass
 class Model:
-    """What should be the case. Versions by package name; a header's file name stands for one installation."""
+    """What should be the case. Versions by package name; a header's digest stands for one installation."""
 
     base: dict[str, str] = field(default_factory=dict)
-    """The host's header files at the last launch."""
+    """The host's headers at the last launch, by package name."""
     host: dict[str, str] = field(default_factory=dict)
     overlay: dict[str, str] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
@@ -109,7 +109,7 @@ class Model:
                 self.change_overlay("d", None)
 
     def launch(self, headers: dict[str, str]) -> None:
-        """Apply the rules; `headers` are the host's header files now."""
+        """Apply the rules; `headers` are the host's now."""
         for name in NAMES:
             if headers.get(name) == self.base.get(name):
                 continue
@@ -197,8 +197,8 @@ class Walk:
     def enter(self) -> None:
         """Enter the overlay, apply the rules to the model, and see that all is as it says."""
         self.host.run(*OVERLAY, "true")
-        headers = {file.split("-")[0]: file for file in header_set(self.host).values()}
-        self.model.launch({name: file for name, file in headers.items() if name in NAMES})
+        headers = {nevra.split("-")[0]: digest for digest, nevra in database(self.host).items()}
+        self.model.launch({name: digest for name, digest in headers.items() if name in NAMES})
         out = self.host.run(*OVERLAY, "sh", "-c", LOOK, check=False).stdout
         listed, verified, pool, rest = out.split("--\n")
         installed = dict(line.split() for line in listed.splitlines())
@@ -216,6 +216,7 @@ class Walk:
         assert is_current(self.host, *OVERLAY)
 
 
+@pytest.mark.everywhere
 @pytest.mark.timeout(60 + 10 * STEPS)
 def test_random_walk(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():

@@ -2,6 +2,7 @@
 """The commit plugin: frame by frame, and driven by real zypper."""
 
 import json
+import shlex
 import subprocess
 from dataclasses import replace
 
@@ -143,13 +144,18 @@ def test_a_new_snapshot_is_dumped_and_the_running_root_is_not(stale: Host) -> No
     )
 
 
-@pytest.mark.parametrize("where", [(), OVERLAY], ids=["host", "overlay"])
+@pytest.mark.parametrize(
+    ("host", "where"),
+    [("plain", ()), ("plain", OVERLAY), ("microos", OVERLAY)],
+    ids=["host", "overlay", "overlay-microos"],
+    indirect=["host"],
+)
 class TestZypper:
     """With triggers that do nothing, so that all is the plugin's doing."""
 
     @pytest.fixture(autouse=True)
     def without_triggers(self, host: Host) -> None:
-        host.sh(f"{' '.join(host.rpm)} -e --justdb --notriggers toy")
+        host.change(f"{' '.join(host.rpm)} -e --justdb --notriggers toy")
 
     def zypper(self, host: Host, where: tuple[str, ...], *arguments: str) -> None:
         """Run zypper, and see that the set is current in the same launch, before toy itself looks after it."""
@@ -182,7 +188,8 @@ class TestZypper:
 
     @pytest.mark.parametrize("plugin", ["kill -9 $$", "exit 0", "exit 1", "echo nonsense", "printf 'ERROR\\n\\n\\0'"])
     def test_a_commit_does_not_need_the_plugin(self, host: Host, where: tuple[str, ...], plugin: str) -> None:
-        host.write(PLUGIN, f"#!/bin/sh\n{plugin}\n")
+        script = f"#!/bin/sh\n{plugin}\n"
+        host.change(f"printf %s {shlex.quote(script)} > {PLUGIN}")
         host.run(*where, "zypper", "-n", "install", "hello")
         assert "hello-1" in packages(host, *where)
         host.run(*where, "toy", "dump")

@@ -16,19 +16,18 @@ OUTSIDE = Package("outside", files={"/etc/outside": "1"})
 SHARED = Package("shared", files={"/usr/share/one": "another"})
 
 
+pytestmark = pytest.mark.everywhere
+
+
 @pytest.fixture(autouse=True)
 def rpms(host: Host) -> None:
     build(host, [ONE, TWO, POSTTRANS, OUTSIDE, SHARED], RPMS)
 
 
 def rpm(host: Host, *arguments: str) -> str:
-    done = host.run(*host.rpm, *arguments)
-    said = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("rpm: ")]
-    return "\n".join(said)
-
-
-def without_plugin(host: Host) -> None:
-    host.run("rm", "/usr/lib/zypp/plugins/commit/toy")
+    """Change the host's packages, and return what rpm said."""
+    said = host.change(f"{' '.join(host.rpm)} {' '.join(arguments)} 2>&1")
+    return "\n".join(line for line in said.splitlines() if not line.startswith("rpm: "))
 
 
 def test_install(host: Host) -> None:
@@ -77,8 +76,8 @@ def test_rpm_marks_a_file_of_another_package_as_replaced(host: Host) -> None:
 
 def test_a_package_with_posttrans_by_a_zypper_that_runs_rpm_once_a_package(host: Host) -> None:
     # Then rpm fires %filetriggerin only.
-    without_plugin(host)
     publish(host, ONE, POSTTRANS)
+    host.change("rm /usr/lib/zypp/plugins/commit/toy")
     host.zypper("install", "one", "posttrans")
     assert packages(host) >= {"one-1", "posttrans-1"}
     assert is_current(host)
@@ -89,10 +88,11 @@ def test_each_package_is_added_where_nothing_comes_after_the_transaction(host: H
     assert is_current(host)
     rpm(host, "-U", "--noposttrans", f"{RPMS}/{TWO.file}")
     assert "one-2-1" in [name.split(".")[0] for name in header_set(host).values()]
-    host.run("toy", "dump", "--changed")
+    host.change("toy dump --changed")
     assert is_current(host)
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_toy_is_called_no_more_often_than_it_is_needed(host: Host) -> None:
     host.write("/usr/bin/toy.counting", '#!/bin/sh\necho "$@" >> /root/calls\nexec /usr/lib/toy/toy/__main__.py "$@"\n')
     host.sh("chmod 755 /usr/bin/toy.counting; mv /usr/bin/toy.counting /usr/bin/toy")
@@ -109,6 +109,7 @@ def test_toy_is_called_no_more_often_than_it_is_needed(host: Host) -> None:
     assert is_current(host)
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_a_package_without_files_in_usr_fires_none_and_a_launch_makes_up_for_it(host: Host) -> None:
     rpm(host, "-i", f"{RPMS}/{OUTSIDE.file}")
     assert not is_current(host)
@@ -116,6 +117,7 @@ def test_a_package_without_files_in_usr_fires_none_and_a_launch_makes_up_for_it(
     assert is_current(host)
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_changes_without_triggers_are_made_up_for(host: Host) -> None:
     rpm(host, "-i", "--notriggers", f"{RPMS}/{ONE.file}")
     rpm(host, "-e", "--notriggers", "--justdb", "legacy")
@@ -141,7 +143,7 @@ def test_they_fire_in_the_overlay_too(host: Host) -> None:
     ],
 )
 def test_they_are_silent_and_never_fail(host: Host, breakage: str) -> None:
-    host.sh(breakage)
+    host.change(breakage)
     assert rpm(host, "-i", f"{RPMS}/{ONE.file}") == ""
     assert rpm(host, "-U", f"{RPMS}/{TWO.file}") == ""
     assert rpm(host, "-e", "one") == ""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from host import Host
 from image import EDITOR, RPMS, publish
-from overlay import start, toy
+from overlay import record, start, toy, until_nothing_is_to_be_done
 from packages import Package, build
 from truth import OVERLAY, is_current, packages
 
@@ -31,21 +31,12 @@ HEAVY = {
 """Modules that take longer to import than a launch with nothing to do has time for."""
 
 
-def record(host: Host) -> str:
-    """Return what changes whenever a launch had something to do."""
-    return host.run("stat", "--format=%i %y", "/var/lib/toy/toy/seen").stdout
-
-
 @pytest.fixture
 def warm(host: Host) -> Host:
     """A host with a machine that has something of its own, and a launch behind it that had nothing to do."""
     build(host, [ONE, TWO], RPMS)
     toy(host, "zypper", "-n", "install", "hello")
-    toy(host, "true")
-    before = None
-    while before != record(host):  # what changed less than two seconds ago is looked at once more
-        before = record(host)
-        toy(host, "true")
+    until_nothing_is_to_be_done(host)
     return host
 
 
