@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 import pytest
-from image import EDITOR, publish
+from image import EDITOR, RPMS, publish
 from microos import MicroOS, shared
 from overlay import record, refused, start, until_nothing_is_to_be_done
 from packages import Package
@@ -137,6 +137,25 @@ def test_etc_as_an_overlay_mount(host: MicroOS) -> None:
     assert host.run(*OVERLAY, "id", "-un", "ours").stdout == "ours\n"
     assert host.run(*OVERLAY, "id", "-un", "theirs").stdout == "theirs\n"
     assert host.run("cat", "/etc/host").stdout == "host\n"
+
+
+def test_a_set_that_is_not_what_its_stamp_says(host: MicroOS) -> None:
+    # rpm marks a file of the first package's as replaced in its header, and its header stays so.
+    one, other = (Package(name, files={"/usr/share/common": name}) for name in ("one", "other"))
+    publish(host, one, other)
+    rpm = " ".join(host.rpm)
+    host.change(f"{rpm} -i {RPMS}/{one.file}")
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    host.change(f"{rpm} -i --replacefiles --notriggers {RPMS}/{other.file}")
+    assert packages(host, *OVERLAY) == BASE | {"one-1", "other-1", "hello-1"}
+    host.change(f"{rpm} -e --notriggers other")
+    for _ in range(2):
+        assert packages(host, *OVERLAY) == BASE | {"one-1", "hello-1"}
+        assert is_current(host, *OVERLAY)
+    assert not is_current(host)
+    host.change(f"{rpm} -e legacy")
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "one-1", "hello-1"}
+    assert is_current(host, *OVERLAY)
 
 
 @pytest.mark.parametrize("breakage", [":", "rm -r {}"])

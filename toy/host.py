@@ -9,6 +9,7 @@ from . import rpmdb, sync
 from .headerset import HeaderSet
 from .machine import Machine
 from .rpmdb import Database
+from .stamp import Stamp
 from .sync import Dumped
 
 
@@ -16,10 +17,14 @@ def current_set(machine: Machine, *, everything: bool = False) -> tuple[list[Pat
     """Bring the host's header set up to date.
 
     Returns the lower layers of an overlay, uppermost first, with the set in the first; and what was done.
-    Where the root cannot be written and its set is not current, that is a layer whose set hides the root's.
+    Where the root cannot be written and its set is not current, that is a layer whose set hides the root's. While that
+    is current, it counts: the root's may have been found to be other than its stamp says.
     """
     root, layer = Path(machine.root), Path(machine.host_layer)
     with Database.open(rpmdb.dbpath(root)) as database:
+        in_layer = None if everything else _stamp(layer)
+        if in_layer is not None and in_layer == database.stamp():
+            return [layer, root], Dumped([], [], [])
         try:
             with HeaderSet.open(root, create=True) as headers:
                 return [root], sync.dump(database, headers, everything=everything)
@@ -30,6 +35,12 @@ def current_set(machine: Machine, *, everything: bool = False) -> tuple[list[Pat
         with HeaderSet.open(layer, create=True) as headers:
             headers.opaque = True
             return [layer, root], sync.dump(database, headers, everything=everything)
+
+
+def _stamp(root: Path) -> Stamp | None:
+    with contextlib.suppress(FileNotFoundError), HeaderSet.open(root) as headers:
+        return headers.stamp
+    return None
 
 
 def peek(machine: Machine) -> frozenset[str] | None:

@@ -78,9 +78,10 @@ def _settle(machine: Machine, builder: Builder, dbpath: str, say: Say, *, is_lef
     try:
         settle.settle(machine, lower[0], builder, run=run_in_overlay, happened=happened, is_left_alone=is_left_alone)
     except DamagedHeader as damaged:
+        before = lower
         lower, done = host.current_set(machine, everything=True)
         mended = [*done.mended, *settle.mend(machine, damaged)]
-        if not mended:
+        if not mended and not any(done) and lower == before:
             raise
         _say_mended(mended, say)
         settle.settle(machine, lower[0], builder, run=run_in_overlay, happened=happened)
