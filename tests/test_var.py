@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from host import Host
-from image import EDITOR, HELLO, LEGACY, publish
+from image import EDITOR, HELLO, LEGACY, RPMS, publish
 from overlay import toy
 from packages import Package
 from truth import OVERLAY
@@ -43,6 +43,20 @@ class TestVar:
         toy(host, "sh", "-c", "echo mine > /var/lib/state/added; touch /var/lib/state/unowned")
         host.zypper("remove", "state")
         assert toy(host, "ls", "/var/lib/state").stdout.split() == ["added", "deep", "unowned"]
+
+    @pytest.mark.only_plain("an update brings nothing into /var")
+    def test_they_stay_when_a_package_of_the_hosts_that_lost_a_file_has_it_again(self, host: Host) -> None:
+        rival = Package("rival", files={"/usr/share/state": "rival"})
+        publish(host, self.STATE, rival)
+        host.zypper("install", "state")
+        # No update of the host's comes between the last two: what shows is another header, and the base is the same.
+        toy(host, *host.rpm, "--install", "--replacefiles", f"{RPMS}/{rival.file}")
+        host.zypper("remove", "legacy")
+        toy(host, "true")
+        toy(host, *host.rpm, "--erase", "rival")
+        toy(host, "true")
+        host.zypper("remove", "library")
+        assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
 
     def test_it_is_the_overlays_and_stays(self, host: Host) -> None:
         toy(host, "sh", "-c", "echo mine > /var/lib/editor/mine; rm -r /var/lib/zypp")

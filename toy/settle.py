@@ -190,16 +190,21 @@ def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Conten
 def _seed(machine: Machine, sets: Sets, database: Database, wanted: plan.Upper) -> None:
     """Have the machine's /var follow the host's, as to what packages own there."""
     record = Path(machine.seeded)
-    files, base, known = wanted.over(sets.host_files), Merged(machine).base(), var.owned(record)
+    shown, base, known = wanted.over(sets.host_files), Merged(machine).base(), var.owned(record)
+    # What is hidden may show again without any change of the host.
+    every = shown | sets.host_files
     if base is None or known is None:
         found = header.file_names(database.around("/var"))
         owned = {file: parse.paths_below(each.blob, "/var") for file, each in found}
+        unknown = every - shown
     else:
-        owned = {file: known[file] for file in files & base & known.keys()}
-        for file in files - base:
-            blob = (sets.upper if file in wanted.files else sets.host).read_blob(file)
-            owned[file] = parse.paths_below(blob, "/var")
-    var.seed(Path(machine.var), owned, own=wanted.files - perhaps_standing_in(wanted), record=record)
+        owned = {file: known[file] for file in every & known.keys()}
+        unknown = every - base - known.keys()
+    for file in unknown:
+        blob = (sets.upper if file in wanted.files else sets.host).read_blob(file)
+        owned[file] = parse.paths_below(blob, "/var")
+    own = wanted.files - perhaps_standing_in(wanted)
+    var.seed(Path(machine.var), owned, own=own, hidden=every - shown, record=record)
 
 
 @contextlib.contextmanager

@@ -26,19 +26,27 @@ _METADATA = ("raw", "solv")
 _SYSTEM = "@System"
 
 
-def seed(var: Path, owned: Mapping[str, AbstractSet[str]], *, own: AbstractSet[str], record: Path) -> None:
+def seed(
+    var: Path,
+    owned: Mapping[str, AbstractSet[str]],
+    *,
+    own: AbstractSet[str],
+    hidden: AbstractSet[str],
+    record: Path,
+) -> None:
     """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and what its packages own.
 
     `owned` are paths by the header files of the packages that own them, `own` the header files of the overlay's own
-    packages. `record` is the file that says that, and what came from the host like this: while it is as it came, it
-    follows the host's, and it goes when the host does not have it any more, or no package of its owns it.
+    packages, `hidden` those of the host's that it does not show. `record` is the file that says `owned`, and what came
+    from the host like this: while it is as it came, it follows the host's, and it goes when the host does not have it
+    any more, or no package of its owns it.
     """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
             for entry in entries:
                 if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
                     _supply(var, folder / entry.name)
-    of_host = {path for file in owned.keys() - own for path in owned[file]}
+    of_host = {path for file in owned.keys() - own - hidden for path in owned[file]}
     of_host |= {path for tree in _TREES for path in _below(_HOST / tree)}
     ours = {path for file in owned.keys() & own for path in owned[file]}
     before = _read_record(record)[1]
