@@ -133,14 +133,25 @@ class Walk:
         self.files: set[str] = set()
         self.users: set[str] = set()
         self.log: list[str] = []
+        self.unseen: set[str] = set()
+        """Packages that came without triggers, and nothing has looked since. If one goes before anything has, nothing
+        tells that its files had replaced another's (README, Caveats)."""
 
     def rpm(self, installed: dict[str, str]) -> tuple[str, str, str | None]:
         """Choose a change: the arguments of rpm, the package, and its version afterwards."""
-        name = self.rng.choice(NAMES)
+        known = sorted(set(NAMES) - self.unseen - ({"e"} if "d" in self.unseen else set()))
+        if not known:
+            return "--version", "", None
+        name = self.rng.choice(known)
+        triggers = self.rng.choice(["", "--notriggers "])
+        if not triggers:
+            self.unseen = set()
         if name in installed and self.rng.random() < 0.4:
-            return f"-e {name}", name, None
+            return f"{triggers}-e {name}", name, None
         version = self.rng.choice(VERSIONS)
-        options = "-U --oldpackage --replacepkgs --replacefiles --nodeps"
+        if triggers:
+            self.unseen.add(name)
+        options = f"{triggers}-U --oldpackage --replacepkgs --replacefiles --nodeps"
         return f"{options} {RPMS}/{package(name, version).file}", name, version
 
     def change_host(self) -> None:
@@ -149,7 +160,7 @@ class Walk:
             script = f"! [ -e /etc/{name}.conf ] || echo theirs >> /etc/{name}.conf; {self.user()}"
         else:
             arguments, name, version = self.rpm(self.model.host)
-            script = f"{' '.join(self.host.rpm)} {self.rng.choice(['', '--notriggers'])} {arguments}"
+            script = f"{' '.join(self.host.rpm)} {arguments}"
             self.model.change_host(name, version)
         self.log.append(f"host: {script}")
         self.host.change(script)
@@ -166,8 +177,7 @@ class Walk:
         script = []
         for _ in range(self.rng.randrange(1, 4)):
             arguments, name, version = self.rpm(self.model.overlay)
-            notriggers = self.rng.choice(["", "--notriggers"])
-            script.append(f"{' '.join(self.host.rpm)} {notriggers} {arguments} >&2")
+            script.append(f"{' '.join(self.host.rpm)} {arguments} >&2")
             self.model.change_overlay(name, version)
         if self.rng.random() < 0.3:
             path = f"/usr/share/pool/by-hand-{len(self.files)}"
@@ -196,6 +206,7 @@ class Walk:
 
     def enter(self) -> None:
         """Enter the overlay, apply the rules to the model, and see that all is as it says."""
+        self.unseen = set()
         self.host.run(*OVERLAY, "true")
         headers = {nevra.split("-")[0]: digest for digest, nevra in database(self.host).items()}
         self.model.launch({name: digest for name, digest in headers.items() if name in NAMES})
