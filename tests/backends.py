@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What kinds of databases the rpm that the tests run with can make."""
+"""What the rpm that the tests run with can do: which kinds of databases it makes, and whether it knows keys."""
 
+import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
+
+import rpm
 
 FILES = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db"}
 """A file that each one makes."""
@@ -17,3 +21,28 @@ def _can_make(backend: str) -> bool:
 
 
 BACKENDS = [backend for backend in FILES if _can_make(backend)]
+
+
+def _is_zyppers() -> bool:
+    """Say whether zypper has the very librpm that we have."""
+    linked = subprocess.run(["ldd", "/usr/bin/zypper"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    found = re.search(r"librpm\.so\S* => (\S+)", linked)
+    return found is not None and f" {os.path.realpath(found[1])}\n" in Path("/proc/self/maps").read_text()
+
+
+ZYPPERS = BACKENDS if _is_zyppers() else [rpm.expandMacro("%{_db_backend}")]
+"""Those of a host that zypper is to read."""
+
+
+def _has_openpgp() -> bool:
+    key = os.fspath(Path(__file__).parent / "key.asc")
+    with tempfile.TemporaryDirectory() as directory:
+        command = ["rpm", "--dbpath", directory, "--import", key]
+        return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+HAS_OPENPGP = _has_openpgp()
+"""An rpm can be built without: then it imports no key."""
+
+KEYS_ARE_PACKAGES = HAS_OPENPGP and rpm.expandMacro("%{?_keyring}") in ("", "rpmdb")
+"""Later rpms keep keys in files of their own (rpm, docs/man/rpmkeys.8)."""

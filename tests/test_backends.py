@@ -5,7 +5,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from backends import BACKENDS, FILES
+from backends import BACKENDS, FILES, ZYPPERS
 from host import Host
 from image import DATABASE, EDITOR, publish
 from overlay import refused
@@ -27,7 +27,7 @@ def agrees(host: Host) -> None:
     assert host.run(*OVERLAY, "rpm", "-Va", "--noconfig", check=False).stdout == ""
 
 
-@pytest.mark.parametrize(("hosts", "overlays"), itertools.product(BACKENDS, repeat=2))
+@pytest.mark.parametrize(("hosts", "overlays"), itertools.product(ZYPPERS, BACKENDS))
 def test_host_and_overlay(host: Host, hosts: str, overlays: str) -> None:
     convert(host, DATABASE, hosts)
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")

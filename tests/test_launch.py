@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from backends import HAS_OPENPGP
 from host import Host
 from image import CHECKOUT, EDITOR, HELLO, RPMS, publish
 from overlay import start, toy
@@ -25,11 +26,13 @@ def test_two_at_once(host: Host) -> None:
     assert toy(host, "true").returncode == 0
 
 
+@pytest.mark.skipif(not HAS_OPENPGP, reason="this rpm was built without OpenPGP, as the report's header says")
 def test_a_key_imported_in_the_overlay_stays(host: Host) -> None:
     host.write("/root/key.asc", (CHECKOUT / "tests/key.asc").read_text())
     host.run(*OVERLAY, "rpm", "--import", "/root/key.asc")
-    assert "gpg-pubkey" in toy(host, "rpm", "-qa").stdout
-    assert "gpg-pubkey" not in host.run("rpm", "-qa").stdout
+    keys = "rpm -qa 'gpg-pubkey*' | grep . || rpmkeys --list"
+    assert toy(host, "sh", "-c", keys).stdout != ""
+    assert host.run("sh", "-c", keys, check=False).stdout == ""
     assert is_current(host, *OVERLAY)
 
 
