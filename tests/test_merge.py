@@ -17,6 +17,8 @@ from truth import OVERLAY, database, is_current, packages
 
 from toy import run
 
+pytestmark = pytest.mark.everywhere
+
 OWN = [Package(f"own-{number}", files={f"/usr/share/own/{number}": ""}) for number in range(8)]
 SLOW = Package("slow", files={"/usr/share/slow": ""}, scripts="%post\necho waiting\nread line < /tmp/go")
 
@@ -62,7 +64,7 @@ def test_after_a_change_of_the_host_it_is_the_hosts_with_the_overlays_packages(w
     worn.run(*OVERLAY, "zypper", "-n", "install", "hello")
     worn.run(*OVERLAY, "zypper", "-n", "remove", "library")
     publish(worn, replace(EDITOR, version="3"))
-    worn.run("zypper", "-n", "update")
+    worn.zypper("update")
     now = numbers(worn, *OVERLAY)
     of_host = {name: number for name, number in numbers(worn).items() if not name.startswith("library")}
     assert holds(now, of_host)
@@ -76,7 +78,7 @@ def test_an_overlay_of_many_packages_starts_with_its_own(worn: Host) -> None:
     worn.run(*OVERLAY, "zypper", "-n", "install", *(package.name for package in OWN))
     before = numbers(worn, *OVERLAY)
     publish(worn, replace(EDITOR, version="3"))
-    worn.run("zypper", "-n", "update")
+    worn.zypper("update")
     now = numbers(worn, *OVERLAY)
     assert now.keys() == before.keys() - {"editor-2"} | {"editor-3"}
     assert holds(now, {name: number for name, number in before.items() if name != "editor-2"})
@@ -87,11 +89,12 @@ def test_an_overlay_of_many_packages_starts_with_its_own(worn: Host) -> None:
 def test_removed_on_the_host_while_the_overlay_has_many(worn: Host) -> None:
     publish(worn, *OWN)
     worn.run(*OVERLAY, "zypper", "-n", "install", *(package.name for package in OWN))
-    worn.run("zypper", "-n", "remove", "legacy", "library")
+    worn.zypper("remove", "legacy", "library")
     assert packages(worn, *OVERLAY) == {"editor-2", *(f"{package.name}-1" for package in OWN)}
     assert is_current(worn, *OVERLAY)
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_rpm_is_at_work_on_the_host(host: Host) -> None:
     # Its database is open and locked, and the last changes are in SQLite's -wal only.
     build(host, [SLOW], RPMS)
@@ -107,6 +110,7 @@ def test_rpm_is_at_work_on_the_host(host: Host) -> None:
     assert is_current(host, *OVERLAY)
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_the_hosts_database_is_never_still(host: Host) -> None:
     # Then there is no copy of it, and the database is built from nothing.
     touch = "echo waiting; while :; do touch /usr/lib/sysimage/rpm/rpmdb.sqlite; done"
@@ -127,6 +131,7 @@ def test_a_copy_that_is_none_is_built_from_nothing(host: Host) -> None:
     assert database(host, *OVERLAY) == database(host)
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_the_hosts_database_changes_after_it_was_copied(host: Host) -> None:
     before = packages(host)
     install = f"rpm -i --nodeps --justdb --notriggers {RPMS}/hello-1-1.noarch.rpm"
@@ -139,6 +144,7 @@ def test_the_hosts_database_changes_after_it_was_copied(host: Host) -> None:
     assert is_current(host, *OVERLAY)
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 @pytest.mark.skipif(not awkward.TAKES_ANY, reason="this rpm refuses it, as the report's header says")
 def test_a_header_that_no_rpm_made_comes_and_goes(host: Host) -> None:
     # It has files, and not their states.
@@ -163,6 +169,7 @@ def test_a_crash_of_librpm_is_the_childs() -> None:
     assert not run.forked(crash)
 
 
+@pytest.mark.only_plain("the running /usr is written to")
 def test_long_work_shows_on_a_terminal_only(host: Host) -> None:
     names = [f"many-{number}" for number in range(300)]
     sections = "%package -n {0}\nSummary: None\n%description -n {0}\nNone.\n%files -n {0}\n"

@@ -15,6 +15,8 @@ from overlay import start, toy
 from packages import build
 from truth import OVERLAY, is_current, packages
 
+pytestmark = pytest.mark.everywhere
+
 
 class Terminal:
     """A command in the host on a terminal of its own, as a user has it."""
@@ -133,13 +135,13 @@ def left_over(host: Host) -> str:
 @pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["toy", "group"])
 def test_nothing_remains_of_a_killed_launch(host: Host, kill: Callable[[int, int], None]) -> None:
     toy(host, "true")
-    before, state = left_over(host), sorted(os.listdir(host.toy / "toy"))
+    before, state = left_over(host), host.sh("ls -A /var/lib/toy/toy")
     process = start(host, "toy", "--", "sh", "-c", "echo waiting; sleep 4242; :")
     assert "4242" not in before
     kill(process.pid, signal.SIGKILL)
     process.communicate()  # ends when the last one that could write has ended
     assert left_over(host) == before
-    assert sorted(os.listdir(host.toy / "toy")) == state
+    assert host.sh("ls -A /var/lib/toy/toy") == state
     assert toy(host, "true").returncode == 0
 
 
