@@ -4,6 +4,7 @@
 rpm's lock is not taken: it would make rpm fail rather than wait.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -30,12 +31,15 @@ class Copy:
 
     def is_true(self) -> bool:
         """Wait for the end of it, and say whether it is what the original is now."""
-        return (
-            self._work.succeeded()
-            and not _is_fresh(self._paths, self._began)
-            and _files(self.source) == self._paths
-            and seen.looks(self._paths) == self._looked
-        )
+        try:
+            return (
+                self._work.succeeded()
+                and not _is_fresh(self._paths, self._began)
+                and _files(self.source) == self._paths
+                and seen.looks(self._paths) == self._looked
+            )
+        except FileNotFoundError:  # one of its files went meanwhile
+            return False
 
     def stop(self) -> None:
         """End it, if it has not ended."""
@@ -44,10 +48,12 @@ class Copy:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a database into an empty directory. Raises ToyError if somebody wrote to it meanwhile."""
-    if _is_fresh(_files(source), time.time_ns()):
-        time.sleep(_TICK / 10**9)
-    if not Copy(source, target).is_true():
-        raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
+    with contextlib.suppress(FileNotFoundError):
+        if _is_fresh(_files(source), time.time_ns()):
+            time.sleep(_TICK / 10**9)
+        if Copy(source, target).is_true():
+            return
+    raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
 
 
 def _files(path: Path) -> list[str]:
