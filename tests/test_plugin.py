@@ -83,6 +83,12 @@ def test_content_length(host: Host) -> None:
     assert answers == 2 * ACK
 
 
+@pytest.mark.parametrize("length", [0, 8191, 8192, 8193, 4_000_000])
+def test_a_body_of_any_length(host: Host, length: int) -> None:
+    # A step for each package of a large update.
+    assert talk(host, frame("COMMITBEGIN", b"x" * length), frame("PLUGINBEGIN")).stdout == 2 * ACK
+
+
 @pytest.mark.parametrize("length", ["", "x", "-1", "2"])
 def test_a_content_length_that_is_none_is_no_matter(host: Host, length: str) -> None:
     assert talk(host, frame("COMMITBEGIN", STEPS, content_length=length), frame("PLUGINBEGIN")).stdout == 2 * ACK
