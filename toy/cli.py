@@ -40,10 +40,8 @@ def _run(arguments: list[str]) -> int:
             return _launch(name, arguments[3:])
         case ["dump", "--changed"]:
             return _dump(None, everything=False)
-        case ["dump", "--changed", "--when-told"]:
-            return _dump(None, everything=False, when_told=True)
-        case ["dump", "--changed", "--when-told", "--root", root]:
-            return _dump(root, everything=False, when_told=True)
+        case ["dump", "--changed", "--root", root]:
+            return _dump(root, everything=False)
         case ["dump", "--in-transaction", path]:
             return _add(path)
     return _parsed(arguments)
@@ -70,12 +68,10 @@ def _parsed(arguments: list[str]) -> int:
     return _dump(asked.root, everything=not asked.changed)
 
 
-def _dump(root: str | None, *, everything: bool, when_told: bool = False) -> int:
+def _dump(root: str | None, *, everything: bool) -> int:
     _require_root()
     from . import dump
 
-    if when_told and not (sys.stdin.readline() and os.path.exists(__file__)):
-        return 0  # whoever was to tell is gone, and rpm may still be at work; or what rpm did was to erase toy
     dump.dump(root, everything=everything, say=_say)
     return 0
 

@@ -77,7 +77,7 @@ class Bench:
             yield row(
                 "`zypper in hello` in the overlay with the plugin", "without it", "≤ 1.05", stage,
                 lambda: rows.zypper(stage, plugin=True), lambda: rows.zypper(stage, plugin=False),
-                file_system=kind, runs=15,
+                file_system=kind, runs=61,
             )  # fmt: skip
             with self.stage(root, 2000, "without") as without:
                 without.run(*without.rpm, "--erase", "--nodeps", "toy")
