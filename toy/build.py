@@ -16,28 +16,23 @@ from .rpmdb import Database, Unusable
 from .stamp import Stamp
 from .sync import Content, files_of, files_of_numbers
 
-_FEW = 100
-"""Headers that are worth to be imported before it is known whether they are wanted."""
-
 
 class _Early(NamedTuple):
-    """A database that is being made before it is known whether it is wanted."""
+    """Headers that rpm is importing into a copy before it is known whether they are wanted."""
 
-    path: Path
     files: AbstractSet[str]
-    start: Content
     work: run.Started
 
 
 class Builder:
     """Makes databases; as a context, nothing is at work any more at the end.
 
-    `new` returns an empty directory; what it returned before is no more then.
+    `new` returns an empty directory; what it returned before is no more then. `ahead` is a copy that was begun in one.
     """
 
-    def __init__(self, new: Callable[[], Path]) -> None:
+    def __init__(self, new: Callable[[], Path], ahead: Copy | None = None) -> None:
         self._new = new
-        self._copy: Copy | None = None
+        self._copy = ahead
         self._early: _Early | None = None
 
     def __enter__(self) -> Self:
@@ -46,20 +41,11 @@ class Builder:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def copy_ahead(self, database: Path) -> None:
-        """Begin to copy the database from which another one will most likely be made."""
-        with contextlib.suppress(ToyError, OSError):  # whoever opens it says what is the matter
-            self._copy = Copy(database, self._empty())
-
-    def begin(self, contents: Mapping[str, HeaderSet], *, starts: Iterable[Content]) -> None:
-        """Have rpm begin with what `merge` would do, if that is no more than to import a few headers into a copy."""
-        start = _nearest(contents, starts)
-        if start is None or not start.files < contents.keys() or len(contents) - len(start.files) > _FEW:
-            return
-        with contextlib.suppress(ToyError):  # merge() says what is the matter, if it is any
-            path = self._copied(start.path)
-            blobs = [contents[file].read(file) for file in sorted(contents.keys() - start.files)]
-            self._early = _Early(path, contents.keys(), start, _importing(path, blobs))
+    def begin(self, own: Mapping[str, bytes]) -> None:
+        """Have rpm import these header files into the copy that was begun, if one was: most likely, `merge` is to."""
+        if own and self._copy is not None and self._copy.is_true():
+            with contextlib.suppress(ToyError, OSError):  # merge() says what is the matter, if it is any
+                self._early = _Early(own.keys(), _importing(Path(self._copy.target), own.values()))
 
     def merge(self, contents: Mapping[str, HeaderSet], *, starts: Iterable[Content] = ()) -> Content:
         """Make a database that holds the headers in these files, and read back what is new in it.
@@ -70,10 +56,10 @@ class Builder:
         """
         start = _nearest(contents, starts)
         try:
-            early = self._early
-            if early is not None and early.files == contents.keys() and early.work.succeeded():
-                return Content(early.path, early.files, _verified(early.path, early.files, early.start, frozenset()))
             if start is not None:
+                path = self._done(contents.keys(), start)
+                if path is not None:
+                    return Content(path, contents.keys(), _verified(path, contents.keys(), start, frozenset()))
                 path = self._copied(start.path)
                 return Content(path, contents.keys(), _continue(path, contents, start))
         except DamagedHeader:
@@ -83,14 +69,23 @@ class Builder:
         path = self._empty()
         return Content(path, contents.keys(), _build(path, contents))
 
+    def _done(self, files: AbstractSet[str], start: Content) -> Path | None:
+        """Return what was begun, if it is to start from this one and to have these files."""
+        if self._copy is None or self._early is None:
+            return None
+        is_wanted = self._copy.source == os.fspath(start.path) and self._early.files | start.files == files
+        done = is_wanted and self._copy.is_true() and self._early.work.succeeded()
+        return Path(self._copy.target) if done else None
+
     def _copied(self, database: Path) -> Path:
         """Return a copy of a database. Raises ToyError if there is none that is as it should be."""
-        ahead = self._copy
-        if ahead is not None and ahead.source == database and ahead.is_true():
+        source, begun = os.fspath(database), self._copy
+        if begun is not None and self._early is None and begun.source == source and begun.is_true():
             self._copy = None
-            return ahead.target
+            return Path(begun.target)
         path = self._empty()
-        copy(database, path)
+        if not copy(source, os.fspath(path)):
+            raise Unusable(f"the rpm database in {database} is being written to", "try again when that is done")
         return path
 
     def _empty(self) -> Path:

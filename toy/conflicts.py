@@ -31,7 +31,10 @@ def conflicts(
         for file in package.files:
             if not file.is_ghost:
                 ours[file.path] = file, package
-                above |= dict.fromkeys(folders(file.path), package)
+                for folder in folders(file.path):
+                    if folder in above:
+                        break  # and so are all that it lies in
+                    above[folder] = package
     blocked: dict[str, bool] = {}  # directories of which a part is a file of ours
     found: dict[str, dict[str, Clash]] = {}
     for name, package in others.items():

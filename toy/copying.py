@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Copies of an rpm database that are as it was at one moment, whoever has it open.
 
-rpm's lock is not taken: it would make rpm fail rather than wait.
+rpm's lock is not taken: it would make rpm fail rather than wait. No module is imported that takes time: the first copy
+begins before those are.
 """
 
-import contextlib
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Iterable
-from pathlib import Path
 
 from . import run, seen
-from .rpmdb import Unusable
+from .machine import RPMDB, Machine, database_below
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _TICK = 20_000_000
 """Nanoseconds after which a file that changes once more gets another time: kernels count in steps of up to 10 ms."""
@@ -20,7 +24,7 @@ _TICK = 20_000_000
 class Copy:
     """A copy of a database, being made in an empty directory; it shares blocks where the file system can."""
 
-    def __init__(self, source: Path, target: Path) -> None:
+    def __init__(self, source: str, target: str) -> None:
         self.source = source
         self.target = target
         self._paths = _files(source)
@@ -46,17 +50,32 @@ class Copy:
         self._work.stop()
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copy a database into an empty directory. Raises ToyError if somebody wrote to it meanwhile."""
-    with contextlib.suppress(FileNotFoundError):
+def ahead(machine: Machine) -> Copy | None:
+    """Begin to copy the host's database into `new_rpmdb`, if another one will most likely be made from it."""
+    last = seen.last(machine)
+    dbpath = RPMDB if last is None else last.dbpath
+    if last is not None and last.database == seen.of_database(machine, dbpath):
+        return None
+    try:
+        if os.path.exists(machine.new_base):
+            return None  # what is in `new_rpmdb` is wanted
+        os.mkdir(machine.new_rpmdb)
+        return Copy(database_below(machine.root, dbpath), machine.new_rpmdb)
+    except OSError:
+        return None  # whoever opens it says what is the matter
+
+
+def copy(source: str, target: str) -> bool:
+    """Copy a database into an empty directory; False if somebody wrote to it meanwhile."""
+    try:
         if _is_fresh(_files(source), time.time_ns()):
             time.sleep(_TICK / 10**9)
-        if Copy(source, target).is_true():
-            return
-    raise Unusable(f"the rpm database in {source} is being written to", "try again when that is done")
+        return Copy(source, target).is_true()
+    except FileNotFoundError:
+        return False
 
 
-def _files(path: Path) -> list[str]:
+def _files(path: str) -> list[str]:
     """Return what makes up a database, apart from SQLite's -shm, which it makes anew.
 
     An empty file says nothing: SQLite's -wal gets another time whenever somebody has read the database.

@@ -40,9 +40,12 @@ def launch(name: str, command: list[str], *, say: Callable[[str], None], root: s
         if stands is None:
             mounts.wait_until_unused(machine.overlay)
             gc.disable()  # this does not live long enough for that to pay
+            from . import copying
+
+            ahead = copying.ahead(machine)
             from . import prepare
 
-            stands = prepare.prepare(machine, say=say)
+            stands = prepare.prepare(machine, ahead, say=say)
             stands.remember(machine)
         seen.enter(machine)
         status = _enter(machine, stands, command)

@@ -11,11 +11,20 @@ from .lock import Locked
 
 RUN = "/run/toy"
 STATE = "/var/lib/toy"
+RPMDB = "/usr/lib/sysimage/rpm"
+"""Where rpm has its database most likely; whoever has the time asks rpm."""
+
 MACHINES = "/var/lib/machines"
 """Where machinectl(1) looks."""
 
 HEADERS = "usr/lib/sysimage/rpm-headers"
 """A header set's directory, below a root."""
+
+
+def database_below(root: str, dbpath: str) -> str:
+    """Return where the rpm database of a root is, if that of the running one is at `dbpath`."""
+    # /var/lib/rpm is a link, where it is used at all, and no snapshot has a /var of its own.
+    return dbpath if root == "/" else root.rstrip("/") + os.path.realpath(dbpath)
 
 
 def _is_name(name: str) -> bool:
@@ -42,8 +51,12 @@ class Machine:
         """What a launch mounts, as in fstab(5); not on the disk, which may be full."""
         self.rpmdb = f"{self.directory}/rpmdb"
         """The merged database."""
+        self.new_rpmdb = f"{self.rpmdb}.new"
+        """The next one, while it is being made."""
         self.base = f"{self.directory}/base"
         """The files of the host's set that the database was merged with."""
+        self.new_base = f"{self.base}.new"
+        """The next one: while it is there, the next database is to be put in place."""
         self.var = f"{self.directory}/var"
         self.seeded = f"{self.directory}/seeded"
         """Which files of its /var came from the host's, and what they were like."""

@@ -21,9 +21,9 @@ class Merged:
         self.path = Path(machine.rpmdb)
         self._base = Path(machine.base)
         self._intent = Path(machine.intent)
-        self._new = self._directory / "rpmdb.new"
+        self._new = Path(machine.new_rpmdb)
         self._old = self._directory / "rpmdb.old"
-        self._new_base = self._directory / "base.new"
+        self._new_base = Path(machine.new_base)
 
     @property
     def exists(self) -> bool:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a launch does before and after, where something changed."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from . import entry, events, host, labels, nspawn, rpmdb, run, seen, settle, var
 from .build import Builder
+from .copying import Copy
 from .errors import DamagedHeader, ToyError
 from .events import Event
+from .headerset import HeaderSet
 from .machine import Machine
 from .merged import Merged
 from .seen import Seen
@@ -16,19 +19,25 @@ from .seen import Seen
 Say = Callable[[str], None]
 """Takes a line for the user."""
 
+_FEW = 100
+"""Headers that are worth to be imported before it is known whether they are wanted."""
 
-def prepare(machine: Machine, *, say: Say) -> Seen:
-    """Bring header sets, merged database and files of a machine that is locked and not mounted up to date."""
+
+def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
+    """Bring header sets, merged database and files of a machine that is locked and not mounted up to date.
+
+    `ahead` is what `copying.ahead` began.
+    """
     dbpath = os.fspath(rpmdb.dbpath())
     last = seen.last(machine)
     database, accounts = seen.of_database(machine, dbpath), seen.of_accounts(machine)
     is_left_alone = last is not None and last.machine == seen.of_machine(machine)
     record = Merged(machine)
-    record.finish()
+    if ahead is None:
+        record.finish()
     try:
-        with Builder(record.new) as builder:
-            if last is None or last.database != database:
-                builder.copy_ahead(rpmdb.dbpath(Path(machine.root)))
+        with Builder(record.new, ahead) as builder:
+            builder.begin(_own(machine))
             lower = _settle(machine, builder, dbpath, say, is_left_alone=is_left_alone)
     finally:
         record.finish()
@@ -56,6 +65,15 @@ def keep(machine: Machine, stands: Seen, *, say: Say) -> None:
     settle.keep(machine, Path(stands.lower[0]))
     _label(machine, say)
     stands.machine = seen.of_machine(machine)
+
+
+def _own(machine: Machine) -> dict[str, bytes]:
+    """Return the header files of the overlay's set, if they are all that there is to it, and few."""
+    with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
+        listing = headers.check()
+        if not headers.opaque and not listing.whiteouts and len(listing.files) <= _FEW:
+            return {file: headers.read(file) for file in sorted(listing.files)}
+    return {}
 
 
 def _label(machine: Machine, say: Say) -> None:

@@ -11,6 +11,7 @@ from . import run
 from .errors import ToyError
 from .header import Header
 from .librpm import parsed, rpm, to_header
+from .machine import database_below
 from .stamp import Stamp
 
 _UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
@@ -23,14 +24,11 @@ _BACKENDS = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db", "bdb_ro": "Packages
 _BATCH = 100
 """Headers that are in memory at once."""
 
-_RUNNING = Path("/")
-
 
 def dbpath(root: Path | None = None) -> Path:
     """Return where rpm keeps its database: in the running root, or where that of another root is."""
     path = rpm.expandMacro("%{_dbpath}")
-    # /var/lib/rpm is a link, where it is used at all, and no snapshot has a /var of its own.
-    return Path(path) if root is None or root == _RUNNING else root / os.path.realpath(path).lstrip("/")
+    return Path(path if root is None else database_below(os.fspath(root), path))
 
 
 class Unusable(ToyError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from .machine import HEADERS, Machine
+from .machine import HEADERS, Machine, database_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,9 +122,7 @@ def of_database(machine: Machine, dbpath: str) -> str:
 
     To be called before any of it is read. What changed just now looks like nothing else.
     """
-    root = machine.root.rstrip("/")
-    database = root + os.path.realpath(dbpath) if root else dbpath
-    return looks([*_database(database), *_rpm_configuration()], settled=True)
+    return looks([*_database(database_below(machine.root, dbpath)), *_rpm_configuration()], settled=True)
 
 
 def of_accounts(machine: Machine) -> str:

@@ -106,9 +106,6 @@ def settle(
                 earlier = _carry_out(tree, sets, done, run)
                 wanted, base = done.upper, done.host
         starts = [Content(rpmdb.dbpath(root), sets.host_files, sets.host.stamp), *([have] if have else [])]
-        if base is not None and base != sets.host_files:
-            # Most likely, the overlay's part stays as it is.
-            builder.begin(_contents(sets, wanted), starts=starts)
         if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
             todo = _decide(machine, sets, have, base, wanted)
             if base != sets.host_files or todo.upper != wanted:
