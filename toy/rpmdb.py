@@ -119,6 +119,7 @@ class Database:
         self.path = path
         self._ts = transaction_set
         self._packages: dict[str, list[int]] | None = None
+        self._shared: dict[str, bool] = {}
 
     @classmethod
     @contextlib.contextmanager
@@ -150,6 +151,7 @@ class Database:
 
     def stamp(self) -> Stamp:
         """Return the stamp of the database as it is now; no header is read."""
+        self._shared = {}
         self._packages = None  # SQLite takes its time for a whole index if what it knows of its tables is outdated
         packages = self.packages()
         transactions = dict.fromkeys((number for numbers in packages.values() for number in numbers), 0)
@@ -175,13 +177,19 @@ class Database:
         for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
             names.add(found["name"])
             folders = found["dirnames"]
-            shared = {index for index, folder in enumerate(folders) if self._ts.dbMatch("dirnames", folder).count() > 1}
+            shared = {index for index, folder in enumerate(folders) if self._is_shared(folder)}
             for index, base in zip(found["dirindexes"], found["basenames"], strict=False):
                 if index in shared:
                     owners = self._ts.dbMatch("basenames", folders[index] + base)
                     if owners.count() > 1:
                         names.update(owner["name"] for owner in owners)
         return names
+
+    def _is_shared(self, folder: str) -> bool:
+        """Say whether several packages have files in a directory, as of the last `stamp`."""
+        if folder not in self._shared:  # it takes long just for those that all packages have
+            self._shared[folder] = self._ts.dbMatch("dirnames", folder).count() > 1
+        return self._shared[folder]
 
     def around(self, directory: str) -> Iterator[Header]:
         """Yield the headers of the packages that have a file in a directory, or that or one that it lies in."""
