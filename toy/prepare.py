@@ -37,7 +37,8 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
         record.finish()
     try:
         with Builder(record.new, ahead) as builder:
-            builder.begin(_own(machine))
+            if ahead is not None:
+                builder.begin(_own(machine))
             lower = _settle(machine, builder, dbpath, say, is_left_alone=is_left_alone)
     finally:
         record.finish()
