@@ -8,20 +8,21 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from . import header, plan, progress, rpmdb, run
+from . import confined, header, importing, plan, progress
 from .copying import Copy, copy
 from .errors import DamagedHeader, ToyError
 from .headerset import HeaderSet
-from .rpmdb import Database, Unusable
+from .reader import ForeignDatabase, Reader
+from .rpmdb import Unusable
 from .stamp import Stamp
-from .sync import Content, files_of, files_of_numbers
+from .sync import Content, files_of
 
 
 class _Early(NamedTuple):
     """Headers that rpm is importing into a copy before it is known whether they are wanted."""
 
     files: AbstractSet[str]
-    work: run.Started
+    work: importing.Import
 
 
 class Builder:
@@ -34,6 +35,7 @@ class Builder:
         self._new = new
         self._copy = ahead
         self._early: _Early | None = None
+        self._reader: Reader | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +47,8 @@ class Builder:
         """Have rpm import these header files into the copy that was begun, if one was: most likely, `merge` is to."""
         if own and self._copy is not None and self._copy.is_true():
             with contextlib.suppress(ToyError, OSError):  # merge() says what is the matter, if it is any
-                self._early = _Early(own.keys(), _importing(Path(self._copy.target), own.values()))
+                path = self._own(Path(self._copy.target))
+                self._early = _Early(own.keys(), importing.begin(path, own.values()))
 
     def merge(self, contents: Mapping[str, HeaderSet], *, starts: Iterable[Content] = ()) -> Content:
         """Make a database that holds the headers in these files, and read back what is new in it.
@@ -59,21 +62,42 @@ class Builder:
             if start is not None:
                 path = self._done(contents.keys(), start)
                 if path is not None:
-                    return Content(path, contents.keys(), _verified(path, contents.keys(), start, frozenset()))
+                    return Content(path, contents.keys(), self._verified(path, contents.keys(), start, frozenset()))
                 path = self._copied(start.path)
-                return Content(path, contents.keys(), _continue(path, contents, start))
+                return Content(path, contents.keys(), self._continue(path, contents, start))
         except DamagedHeader:
             raise
         except ToyError:
             pass  # it is being written to, say
-        path = self._empty()
-        return Content(path, contents.keys(), _build(path, contents))
+        path = self._own(self._empty())
+        return Content(path, contents.keys(), self._build(path, contents))
+
+    def open(self, made: Content) -> ForeignDatabase:
+        """Open what `merge` made."""
+        return self._reading(made.path)
+
+    def close(self, made: Content) -> None:
+        """Let nobody have a part in what `merge` made any more: it can be put in place."""
+        self._stop()
+        confined.take_back(os.fspath(made.path))
+
+    def _own(self, path: Path) -> Path:
+        """Hand a directory over to those who are to work in it."""
+        confined.hand_over(os.fspath(path))
+        self._reader = Reader(confined.Place(writable=os.fspath(path)))
+        self._reader.begin()
+        return path
+
+    def _reading(self, path: Path) -> ForeignDatabase:
+        assert self._reader is not None
+        return self._reader.open(path)
 
     def _done(self, files: AbstractSet[str], start: Content) -> Path | None:
         """Return what was begun, if it is to start from this one and to have these files."""
         if self._copy is None or self._early is None:
             return None
         is_wanted = self._copy.source == os.fspath(start.path) and self._early.files | start.files == files
+        # rpm is at work in the copy, which changes nothing of what it was copied from.
         done = is_wanted and self._copy.is_true() and self._early.work.succeeded()
         return Path(self._copy.target) if done else None
 
@@ -82,89 +106,71 @@ class Builder:
         source, begun = os.fspath(database), self._copy
         if begun is not None and self._early is None and begun.source == source and begun.is_true():
             self._copy = None
-            return Path(begun.target)
+            return self._own(Path(begun.target))
         path = self._empty()
         if not copy(source, os.fspath(path)):
             raise Unusable(f"the rpm database in {database} is being written to", "try again when that is done")
-        return path
+        return self._own(path)
 
     def _empty(self) -> Path:
         self._stop()
         return self._new()
 
     def _stop(self) -> None:
-        for work in (self._copy, self._early and self._early.work):
+        for work in (self._copy, self._early and self._early.work, self._reader):
             if work is not None:
                 work.stop()
-        self._copy = self._early = None
+        self._copy = self._early = self._reader = None
 
-
-def _nearest(contents: Mapping[str, HeaderSet], starts: Iterable[Content]) -> Content | None:
-    """Return from which database it is the least work, if that is less than from nothing."""
-    nearest = min(starts, key=lambda start: len(contents.keys() ^ start.files), default=None)
-    return nearest if nearest and len(contents.keys() ^ nearest.files) < len(contents) else None
-
-
-def _continue(path: Path, contents: Mapping[str, HeaderSet], start: Content) -> Stamp:
-    """Erase from a copy and import into it. Raises ToyError if it cannot become what is wanted so."""
-    difference = plan.difference(have=start.files, want=contents.keys())
-    erased: set[int] = set()
-    if difference.remove:
-        with Database.open(path) as database:
+    def _continue(self, path: Path, contents: Mapping[str, HeaderSet], start: Content) -> Stamp:
+        """Erase from a copy and import into it. Raises ToyError if it cannot become what is wanted so."""
+        difference = plan.difference(have=start.files, want=contents.keys())
+        erased: set[int] = set()
+        if difference.remove:
+            database = self._reading(path)
             numbers = files_of(database, set(map(header.package_of, difference.remove)))
-        erased = {numbers[file] for file in difference.remove if file in numbers}
-        rpmdb.erase(path, erased)
-    if difference.add:
-        _import(path, (contents[file].read(file) for file in difference.add))
-    return _verified(path, contents.keys(), start, erased)
+            erased = {numbers[file] for file in difference.remove if file in numbers}
+            database.reader.erase(path, erased)
+        if difference.add:
+            importing.import_headers(path, (contents[file].read(file) for file in difference.add))
+        return self._verified(path, contents.keys(), start, erased)
 
-
-def _verified(path: Path, files: AbstractSet[str], start: Content, erased: AbstractSet[int]) -> Stamp:
-    """Return the stamp of a database that was continued. Raises ToyError if it did not become what it should."""
-    difference = plan.difference(have=start.files, want=files)
-    with Database.open(path) as database:
+    def _verified(self, path: Path, files: AbstractSet[str], start: Content, erased: AbstractSet[int]) -> Stamp:
+        """Return the stamp of a database that was continued. Raises ToyError if it did not become what it should."""
+        difference = plan.difference(have=start.files, want=files)
+        database = self._reading(path)
         stamp = database.stamp()
         added = stamp.transactions
         stays = {} if start.stamp is None else start.stamp.transactions
         is_continued = erased <= stays.keys() and len(erased) == len(difference.remove)
         for number, tid in stays.items():
             is_continued &= number in erased or added.pop(number, None) == tid
-        if not is_continued or files_of_numbers(database, list(added)).keys() != set(difference.add):
+        if not is_continued or database.files(list(added)).keys() != set(difference.add):
             raise Unusable(f"{path} did not become what it should", "see if there is space: df -h")
-    return stamp
+        return stamp
 
-
-def _build(path: Path, contents: Mapping[str, HeaderSet]) -> Stamp:
-    """Build a database from nothing."""
-    files = progress.shown(sorted(contents), len(contents), "building the rpm database, packages")
-    said = _import(path, (contents[file].read(file) for file in files))
-    with Database.open(path) as database:
+    def _build(self, path: Path, contents: Mapping[str, HeaderSet]) -> Stamp:
+        """Build a database from nothing."""
+        files = progress.shown(sorted(contents), len(contents), "building the rpm database, packages")
+        said = importing.import_headers(path, (contents[file].read(file) for file in files))
+        database = self._reading(path)
         stamp = database.stamp()
         built = files_of(database).keys()
-    for file in sorted(contents.keys() - built):
-        if any(header.same_content(file, other) for other in built):
-            raise DamagedHeader(contents[file].path / file, "it is the header of another package")
-        raise ToyError(
-            f"rpmdb --importdb into {path} left out {file}: {said or 'it did not say why'}",
-            "see if there is space: df -h",
-        )
-    for file in sorted(built - contents.keys()):
-        raise ToyError(
-            f"rpmdb --importdb put {file} into {path}, which nobody asked for", "report this as a bug of toy"
-        )
-    return stamp
+        for file in sorted(contents.keys() - built):
+            if any(header.same_content(file, other) for other in built):
+                raise DamagedHeader(contents[file].path / file, "it is the header of another package")
+            raise ToyError(
+                f"rpmdb --importdb into {path} left out {file}: {said or 'it did not say why'}",
+                "see if there is space: df -h",
+            )
+        for file in sorted(built - contents.keys()):
+            raise ToyError(
+                f"rpmdb --importdb put {file} into {path}, which nobody asked for", "report this as a bug of toy"
+            )
+        return stamp
 
 
-def _importing(path: Path, contents: Iterable[bytes]) -> run.Started:
-    """Have what `_import` does done meanwhile."""
-    return run.Started(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)
-
-
-def _import(path: Path, contents: Iterable[bytes]) -> str:
-    """Import the contents of header files into a database, if need be a new one. Returns what rpm said, if anything.
-
-    rpmdb(8) passes over a header that it does not like, or has no space for, and says that all is well: the caller
-    reads the database back and compares.
-    """
-    # No --initdb for a new one: that would fsync after every header.
-    return run.feed(["rpmdb", "--dbpath", os.fspath(path), "--importdb"], contents)
+def _nearest(contents: Mapping[str, HeaderSet], starts: Iterable[Content]) -> Content | None:
+    """Return from which database it is the least work, if that is less than from nothing."""
+    nearest = min(starts, key=lambda start: len(contents.keys() ^ start.files), default=None)
+    return nearest if nearest and len(contents.keys() ^ nearest.files) < len(contents) else None

@@ -8,9 +8,11 @@ from . import caches, header, host, parse, plan, reconcile, rpmdb, sync
 from .conflicts import Clash, conflicts
 from .errors import DamagedHeader
 from .events import FOLLOWED, Event
+from .header import Header
 from .intent import Intent
 from .operations import Operations, operations
 from .package import Package, PackageFile
+from .reader import ForeignDatabase, Reader
 from .reconcile import Decision
 from .rpmdb import Database
 from .sets import Sets
@@ -20,8 +22,9 @@ from .upper import UpperView
 class _Packages:
     """The packages of header files, wherever these lie; each is read once."""
 
-    def __init__(self, sets: Sets) -> None:
+    def __init__(self, sets: Sets, reader: Reader) -> None:
         self._sets = sets
+        self._reader = reader
         self._in_upper = sets.upper.list().files
         self._known: dict[str, Package] = {}
 
@@ -33,14 +36,21 @@ class _Packages:
 
     def __call__(self, file: str) -> Package:
         if file not in self._known:
-            self._known[file] = parse.package(self.blob(file))
+            is_foreign = file in self._in_upper
+            self._known[file] = (self._reader.package if is_foreign else parse.package)(self.blob(file))
         return self._known[file]
+
+    def with_file_states(self, file: str, states: Mapping[str, int]) -> Header:
+        """Return the header as `parse.with_file_states` does."""
+        is_foreign = file in self._in_upper
+        return (self._reader if is_foreign else parse).with_file_states(self.blob(file), states)
 
 
 def decide(
     sets: Sets,
     tree: UpperView,
-    database: Database | None,
+    reader: Reader,
+    database: ForeignDatabase | None,
     *,
     recorded: frozenset[str] | None,
     base: AbstractSet[str],
@@ -50,12 +60,12 @@ def decide(
 ) -> Intent:
     """Decide what becomes of an overlay, now that the host's set is no longer `base`.
 
-    `merged` is what the overlay made of it; `installed` are the headers in its database, if it has one, which has not
-    followed an earlier intent yet; `recorded` is the base on record. `mend` is the command that mends broken
-    dependencies.
+    `reader` reads headers of the overlay's. `merged` is what the overlay made of it; `installed` are the headers in its
+    database, if it has one, which has not followed an earlier intent yet; `recorded` is the base on record. `mend` is
+    the command that mends broken dependencies.
     Raises DamagedHeader for a header that is needed and cannot be read, or that the host's database does not have.
     """
-    load = _Packages(sets)
+    load = _Packages(sets, reader)
     host_files = sets.host_files
     own, removed = merged - base, base - merged
     hidden = sets.hidden.check().files
@@ -110,13 +120,13 @@ def _standing_in(load: _Packages, clashes: Mapping[str, Mapping[str, Clash]]) ->
     """Return the headers that stand for those of the host's packages with files that are not theirs in the overlay."""
     found: dict[str, bytes] = {}
     for file, paths in clashes.items():
-        amended = parse.with_file_states(load.blob(file), {path: clash.state for path, clash in paths.items()})
+        amended = load.with_file_states(file, {path: clash.state for path, clash in paths.items()})
         found |= {name: amended.blob for name, _ in header.file_names([amended])}
     return found
 
 
 def _broken(
-    database: Database | None,
+    database: ForeignDatabase | None,
     load: _Packages,
     stand_in: Mapping[str, bytes],
     *,
@@ -189,7 +199,9 @@ def _freed(load: _Packages, hidden: AbstractSet[str], stand_ins: Mapping[str, st
     return paths
 
 
-def _new(tree: UpperView, database: Database | None, arrived: Iterable[PackageFile]) -> tuple[set[str], set[str]]:
+def _new(
+    tree: UpperView, database: ForeignDatabase | None, arrived: Iterable[PackageFile]
+) -> tuple[set[str], set[str]]:
     """Return the paths, of these files of the host's packages, that are hidden, but not on their account.
 
     They, or where a directory was removed what was in it, were no package's when somebody hid them. Returned as well
@@ -201,7 +213,7 @@ def _new(tree: UpperView, database: Database | None, arrived: Iterable[PackageFi
         return paths, removed
     for path in {file.path for file in arrived}:
         by = tree.hidden_by(path)
-        if by is None or any(database.owners(path)):
+        if by is None or database.is_owned(path):
             continue
         if by != path and tree.is_whiteout(by):
             if database.has_below(by):
@@ -211,7 +223,7 @@ def _new(tree: UpperView, database: Database | None, arrived: Iterable[PackageFi
     return paths, removed
 
 
-def _follow(tree: UpperView, database: Database | None, arrived: Iterable[PackageFile]) -> set[str]:
+def _follow(tree: UpperView, database: ForeignDatabase | None, arrived: Iterable[PackageFile]) -> set[str]:
     """Return those of the host's directories that the upper has as an earlier version of theirs had them."""
     found = {file.path for file in arrived if file.is_directory}
     return {
@@ -221,15 +233,15 @@ def _follow(tree: UpperView, database: Database | None, arrived: Iterable[Packag
     }
 
 
-def _files_at(database: Database | None, path: str) -> Iterator[PackageFile]:
+def _files_at(database: ForeignDatabase | None, path: str) -> Iterator[PackageFile]:
     """Yield what the packages of the overlay, as it was, have at a path."""
     for owner in [] if database is None else database.owners(path):
-        yield from (file for file in parse.package(owner.blob).files if file.path == path)
+        yield from (file for file in owner.files if file.path == path)
 
 
 def _shadowed(
     tree: UpperView,
-    database: Database | None,
+    database: ForeignDatabase | None,
     arrived: Iterable[PackageFile],
     *,
     known: AbstractSet[str],

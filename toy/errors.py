@@ -16,6 +16,8 @@ class ToyError(Exception):
 
     def __init__(self, what: str, next_step: str) -> None:
         super().__init__(f"{what}; {next_step}")
+        self.what = what
+        self.next_step = next_step
 
 
 class DamagedHeader(ToyError):

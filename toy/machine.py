@@ -5,6 +5,7 @@ On the way that every launch goes (see `launch`): paths are strings here.
 """
 
 import os
+import stat
 
 from .errors import ToyError
 from .lock import Locked
@@ -25,6 +26,22 @@ def database_below(root: str, dbpath: str) -> str:
     """Return where the rpm database of a root is, if that of the running one is at `dbpath`."""
     # /var/lib/rpm is a link, where it is used at all, and no snapshot has a /var of its own.
     return dbpath if root == "/" else root.rstrip("/") + os.path.realpath(dbpath)
+
+
+def make_private(directory: str) -> None:
+    """Have a directory that is root's alone, whatever the umask, and whoever could write there before.
+
+    Locks, sockets and records lie in such. Raises ToyError if something else is in its place.
+    """
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        pass
+    status = os.lstat(directory)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0:
+        raise ToyError(f"{directory} is not a directory of root's", f"look at it, and move it away: ls -ld {directory}")
+    if status.st_mode & 0o077:
+        os.chmod(directory, 0o700)
 
 
 def _is_name(name: str) -> bool:

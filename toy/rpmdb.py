@@ -3,11 +3,12 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Protocol
 
-from . import run
+from . import header, parse
 from .errors import ToyError
 from .header import Header
 from .librpm import parsed, rpm, to_header
@@ -16,13 +17,8 @@ from .stamp import Stamp
 
 _UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
 
-_NULL = os.open(os.devnull, os.O_WRONLY)  # now: a root that is entered later may have none
-
 _BACKENDS = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db", "bdb_ro": "Packages"}
 """The backends that there are, and the file that tells each one (rpm, lib/backend/*: .path)."""
-
-_BATCH = 100
-"""Headers that are in memory at once."""
 
 
 def dbpath(root: Path | None = None) -> Path:
@@ -34,10 +30,6 @@ def dbpath(root: Path | None = None) -> Path:
 class Unusable(ToyError):
     """A database that is there but cannot be read, or cannot be true."""
 
-    def __init__(self, what: str, next_step: str) -> None:
-        super().__init__(what, next_step)
-        self.what = what
-
 
 def _unreadable(path: Path) -> Unusable:
     return Unusable(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
@@ -46,13 +38,14 @@ def _unreadable(path: Path) -> Unusable:
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
     """Keep librpm's ndb from our stderr: what it cannot open it says there by itself, whatever the verbosity."""
-    stderr = os.dup(2)
+    stderr, unread = os.dup(2), os.memfd_create("stderr")  # a root that was entered may have no /dev
     try:
-        os.dup2(_NULL, 2)
+        os.dup2(unread, 2)
         yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+        os.close(unread)
 
 
 @contextlib.contextmanager
@@ -106,6 +99,18 @@ def _connected(path: Path) -> "rpm.TransactionSet":
             "use the rpm that wrote it, or have that one convert it: rpmdb --rebuilddb",
         )
     return ts
+
+
+class Readable(Protocol):
+    """A database as those see it who only read it: a `Database`, or one of a machine."""
+
+    path: Path
+
+    def packages(self) -> dict[str, list[int]]: ...  # noqa: D102, see Database
+    def stamp(self) -> Stamp: ...  # noqa: D102
+    def headers(self, numbers: Iterable[int]) -> Iterator[Header]: ...  # noqa: D102
+    def files(self, numbers: Sequence[int]) -> dict[str, int]: ...  # noqa: D102
+    def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]: ...  # noqa: D102
 
 
 class Database:
@@ -191,7 +196,17 @@ class Database:
             self._shared[folder] = self._ts.dbMatch("dirnames", folder).count() > 1
         return self._shared[folder]
 
-    def around(self, directory: str) -> Iterator[Header]:
+    def files(self, numbers: Sequence[int]) -> dict[str, int]:
+        """Return the file names of the headers with these hdrNums, and these."""
+        names = header.file_names(self.headers(numbers))
+        return {file: number for (file, _), number in zip(names, numbers, strict=True)}
+
+    def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]:
+        """Return the paths that packages own below a directory, by the file names of their headers."""
+        found = header.file_names(self._around(directory))
+        return {file: parse.paths_below(each.blob, directory) for file, each in found}
+
+    def _around(self, directory: str) -> Iterator[Header]:
         """Yield the headers of the packages that have a file in a directory, or that or one that it lies in."""
         numbers: set[int] = set()
         inside = directory.rstrip("/") + "/"
@@ -204,7 +219,7 @@ class Database:
     def has_below(self, directory: str) -> bool:
         """Say whether any package has a file in a directory or below it, or the directory itself."""
         inside = f"{directory}/"
-        return any(str(key).startswith(inside) for key, _ in self._index("dirnames")) or any(self.owners(directory))
+        return any(str(key).startswith(inside) for key, _ in self._index("dirnames")) or self.is_owned(directory)
 
     def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
         """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came.
@@ -229,18 +244,17 @@ class Database:
         finally:
             ts.closeDB()
 
-    def broken(self) -> list[str]:
-        """Return what rpm says of the dependencies of all packages, one line each."""
-        every = [number for numbers in self.packages().values() for number in numbers]
-        problems: set[str] = set()
-        for first in range(0, len(every), _BATCH):
-            batch = self.headers(every[first : first + _BATCH])
-            problems.update(self.broken_by(erase=(), install=(found.blob for found in batch)))
-        return sorted(problems)
+    def broken_among(self, numbers: Iterable[int]) -> list[str]:
+        """Return what rpm says of the dependencies of the packages with these hdrNums, one line each."""
+        return self.broken_by(erase=(), install=(found.blob for found in self.headers(numbers)))
 
     def named(self, name: str) -> Iterator[Header]:
         """Yield the headers of all packages with a name."""
         return map(to_header, self._ts.dbMatch("name", name))
+
+    def is_owned(self, path: str) -> bool:
+        """Say whether a package owns a file."""
+        return any(True for _ in self._ts.dbMatch("basenames", os.fsencode(path)))
 
     def owners(self, path: str) -> Iterator[Header]:
         """Yield the headers of the packages that own a file."""
@@ -250,23 +264,18 @@ class Database:
 def erase(path: Path, numbers: Iterable[int]) -> None:
     """Erase the headers with these hdrNums from a database, and nothing else anywhere.
 
-    Raises ToyError if that cannot be done. librpm crashes over headers that make no sense: it is at work in a process
-    of its own.
+    Raises Unusable if that cannot be done.
     """
-
-    def in_child() -> bool:
-        ts = rpm.TransactionSet()
-        ts.setVSFlags(_UNCHECKED)
-        ts.setFlags(
-            rpm.RPMTRANS_FLAG_JUSTDB
-            | rpm.RPMTRANS_FLAG_NOSCRIPTS
-            | rpm.RPMTRANS_FLAG_NOTRIGGERS
-            | rpm.RPMTRANS_FLAG_NOPLUGINS
-        )
-        with _at(path):
-            for number in numbers:
-                ts.addErase(number)
-            return not ts.run(lambda *_: None, None)
-
-    if not run.forked(in_child):
-        raise Unusable(f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
+    ts = rpm.TransactionSet()
+    ts.setVSFlags(_UNCHECKED)
+    ts.setFlags(
+        rpm.RPMTRANS_FLAG_JUSTDB
+        | rpm.RPMTRANS_FLAG_NOSCRIPTS
+        | rpm.RPMTRANS_FLAG_NOTRIGGERS
+        | rpm.RPMTRANS_FLAG_NOPLUGINS
+    )
+    with _at(path):
+        for number in numbers:
+            ts.addErase(number)
+        if ts.run(lambda *_: None, None):
+            raise Unusable(f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb")

@@ -91,36 +91,6 @@ def output(command: Sequence[str]) -> str:
     return done.stdout.decode(errors="surrogateescape")
 
 
-def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
-    """Run a command with the chunks on its stdin, and return its last word on stderr. Raises ToyError if it fails."""
-    import contextlib
-    import subprocess
-
-    with open(os.memfd_create("stderr"), "w+b") as stderr:
-        try:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr)
-        except FileNotFoundError:
-            raise missing(command[0]) from None
-        with process:
-            assert process.stdin is not None
-            try:
-                with contextlib.suppress(BrokenPipeError):
-                    for chunk in chunks:
-                        process.stdin.write(chunk)
-                with contextlib.suppress(BrokenPipeError):  # what the buffer still had
-                    process.stdin.close()
-            except BaseException:
-                process.kill()
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.close()
-                raise
-        stderr.seek(0)
-        said = _last_line(stderr.read())
-    if process.returncode:
-        raise _failed(command, process.returncode, said)
-    return said
-
-
 class Started:
     """A command at work meanwhile, with some bytes on its stdin; as a context, it is over at the end."""
 
@@ -150,16 +120,16 @@ class Started:
         return self._status == 0
 
 
-def forked(action: Callable[[], bool]) -> bool:
-    """Return what a function returns, called in a process of its own; False if that process does not survive it."""
+def fork(action: Callable[[], object]) -> int:
+    """Call a function in a process of its own, which ends with it, and return the process number."""
     pid = os.fork()
     if pid == 0:
-        done = False
         try:
-            done = action()
+            action()
+            os._exit(0)
         finally:
-            os._exit(0 if done else 1)
-    return os.waitpid(pid, 0)[1] == 0
+            os._exit(1)
+    return pid
 
 
 def _last_line(stderr: bytes) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import accounts, header, keyring, parse, plan, rpmdb, sync, var
+from . import accounts, keyring, parse, plan, rpmdb, sync, var
 from .apply import WritableUpper
 from .build import Builder
+from .confined import Place
 from .decide import decide
 from .errors import DamagedHeader, ToyError
 from .events import Event
@@ -18,7 +19,8 @@ from .headerset import HeaderSet
 from .intent import Intent
 from .machine import Machine
 from .merged import Merged
-from .rpmdb import Database
+from .reader import ForeignDatabase, Reader
+from .rpmdb import Readable
 from .sets import Sets, perhaps_standing_in
 from .sync import Content
 from .upper import UpperView
@@ -32,17 +34,17 @@ def keep(machine: Machine, layer: Path) -> None:
 
     Raises ToyError if that cannot be done; the next `settle` does it then.
     """
-    with Sets.open(machine, layer) as sets:
-        _keep(machine, sets)
+    with Sets.open(machine, layer) as sets, reader_of(machine) as reader:
+        _keep(machine, sets, reader)
 
 
-def _keep(machine: Machine, sets: Sets) -> tuple[Content | None, AbstractSet[str] | None]:
+def _keep(machine: Machine, sets: Sets, reader: Reader) -> tuple[Content | None, AbstractSet[str] | None]:
     """Return the machine's database, and the files of its base; None where there is none."""
     record = Merged(machine)
     base: AbstractSet[str] | None = record.base()
     if not record.exists:
         return None, base
-    with open_database(machine) as database:
+    with open_database(machine, reader) as database:
         if base is None:
             base = _guessed_base(sets, database)
         have = sync.preserve(database, sets.upper, base=base)
@@ -60,7 +62,7 @@ def _kept(machine: Machine, sets: Sets) -> tuple[Content, AbstractSet[str]] | No
     return Content(record.path, plan.Upper(listing.files, listing.whiteouts).over(base), stamp), base
 
 
-def _guessed_base(sets: Sets, database: Database) -> AbstractSet[str]:
+def _guessed_base(sets: Sets, database: Readable) -> AbstractSet[str]:
     """Return what the host's set must have been when the overlay's database was merged, if no record says it."""
     listing, merged = sets.upper.check(), sync.files_of(database).keys()
     if sets.upper.stamp == database.stamp():  # then the upper's set says what is the overlay's own
@@ -95,8 +97,10 @@ def settle(
     if record.exists and recorded is None:
         text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
-    with Sets.open(machine, layer) as sets:
-        have, base = (is_left_alone and _kept(machine, sets)) or _keep(machine, sets)
+    with Sets.open(machine, layer) as sets, reader_of(machine) as reader:
+        if not is_left_alone or recorded != sets.host_files:
+            reader.begin()
+        have, base = (is_left_alone and _kept(machine, sets)) or _keep(machine, sets, reader)
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
         stored = record.intent()
@@ -107,7 +111,7 @@ def settle(
                 wanted, base = done.upper, done.host
         starts = [Content(rpmdb.dbpath(root), sets.host_files, sets.host.stamp), *([have] if have else [])]
         if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
-            todo = _decide(machine, sets, have, base, wanted)
+            todo = _decide(machine, sets, reader, have, base, wanted)
             if base != sets.host_files or todo.upper != wanted:
                 todo = todo._replace(events=[*earlier, *todo.events])
                 record.intend(todo.to_json())
@@ -116,18 +120,21 @@ def settle(
         made = None
         if have is None or have.files != wanted.over(sets.host_files):
             made = builder.merge(_contents(sets, wanted), starts=starts)
-        _put_in_place(machine, sets, wanted, have, made)
+        _put_in_place(machine, sets, reader, builder, wanted, have, made)
         sets.remember(wanted.whiteouts)
     happened += earlier
 
 
-def _decide(machine: Machine, sets: Sets, have: Content | None, base: AbstractSet[str], upper: plan.Upper) -> Intent:
+def _decide(
+    machine: Machine, sets: Sets, reader: Reader, have: Content | None, base: AbstractSet[str], upper: plan.Upper
+) -> Intent:
     """Decide what becomes of the overlay; `upper` is its part over `base`, and `have` its database, if there is one."""
     with contextlib.ExitStack() as stack:
         return decide(
             sets,
             UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root)),
-            None if have is None else stack.enter_context(open_database(machine)),
+            reader,
+            None if have is None else stack.enter_context(open_database(machine, reader)),
             recorded=Merged(machine).base(),
             base=base,
             merged=upper.over(base),
@@ -164,7 +171,15 @@ def _contents(sets: Sets, upper: plan.Upper) -> dict[str, HeaderSet]:
     return {file: sets.upper if file in upper.files else sets.host for file in upper.over(sets.host_files)}
 
 
-def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Content | None, made: Content | None) -> None:
+def _put_in_place(
+    machine: Machine,
+    sets: Sets,
+    reader: Reader,
+    builder: Builder,
+    wanted: plan.Upper,
+    have: Content | None,
+    made: Content | None,
+) -> None:
     """Put the database that was made in the place of the one there is, or leave that; with a /var that goes with it."""
     record = Merged(machine)
     dbpath = rpmdb.dbpath(Path(machine.root))
@@ -173,9 +188,13 @@ def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Conten
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(Path(machine.var))
     if record.base() != sets.host_files:
-        with Database.open(made.path) if made else open_database(machine) as database:
-            _seed(machine, sets, database, wanted)
+        if made is not None:
+            _seed(machine, sets, builder.open(made), wanted)
+        else:
+            with open_database(machine, reader) as database:
+                _seed(machine, sets, database, wanted)
     if made is not None:
+        builder.close(made)
         record.commit(sets.host_files)
     else:
         keyring.follow(Path(machine.rpmdb), dbpath)
@@ -184,36 +203,37 @@ def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Conten
     sets.upper.stamp = now.stamp if now else None
 
 
-def _seed(machine: Machine, sets: Sets, database: Database, wanted: plan.Upper) -> None:
+def _seed(machine: Machine, sets: Sets, database: ForeignDatabase, wanted: plan.Upper) -> None:
     """Have the machine's /var follow the host's, as to what packages own there."""
     record = Path(machine.seeded)
     shown, base, known = wanted.over(sets.host_files), Merged(machine).base(), var.owned(record)
     # What is hidden may show again without any change of the host.
     every = shown | sets.host_files
     if base is None or known is None:
-        found = header.file_names(database.around("/var"))
-        owned = {file: parse.paths_below(each.blob, "/var") for file, each in found}
+        owned = database.owned_below("/var")
         unknown = every - shown
     else:
         owned = {file: known[file] for file in every & known.keys()}
         unknown = every - base - known.keys()
     for file in unknown:
-        blob = (sets.upper if file in wanted.files else sets.host).read_blob(file)
-        owned[file] = parse.paths_below(blob, "/var")
+        if file in wanted.files:
+            owned[file] = database.reader.paths_below(sets.upper.read_blob(file), "/var")
+        else:
+            owned[file] = parse.paths_below(sets.host.read_blob(file), "/var")
     own = wanted.files - perhaps_standing_in(wanted)
     var.seed(Path(machine.var), owned, own=own, hidden=every - shown, record=record)
 
 
+def reader_of(machine: Machine) -> Reader:
+    """Return what reads a machine's database, as it is when the reader begins, and its headers."""
+    return Reader(Place(copied=machine.rpmdb) if os.path.isdir(machine.rpmdb) else Place())
+
+
 @contextlib.contextmanager
-def open_database(machine: Machine) -> Iterator[Database]:
+def open_database(machine: Machine, reader: Reader) -> Iterator[ForeignDatabase]:
     """Open the merged database: root in the overlay can put anything in its place."""
-    with os.scandir(machine.rpmdb) as entries:
-        for entry in entries:
-            if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
-                raise ToyError(f"{entry.path} is not a regular file", "move it away and try again")
     try:
-        with Database.open(Path(machine.rpmdb)) as database:
-            yield database
+        yield reader.open(Path(machine.rpmdb))
     except rpmdb.Unusable as error:
         mend = f"to have it made anew from the header set: mv {machine.rpmdb} {machine.rpmdb}.damaged"
         raise ToyError(error.what, mend) from error
@@ -223,7 +243,11 @@ def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
     """Write a header file of the overlay anew, if its database still has the header. Returns the files written."""
     if not Merged(machine).exists:
         return []
-    with HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper, open_database(machine) as database:
+    with (
+        HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,
+        reader_of(machine) as reader,
+        open_database(machine, reader) as database,
+    ):
         number = sync.files_of(database).get(damaged.file)
         if number is None or damaged.file not in upper.list().files:
             return []

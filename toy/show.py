@@ -5,13 +5,14 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from . import differences, parse, rpmdb, settle, standing
 from .errors import ToyError, printable
 from .machine import Machine
 from .merged import Merged
+from .package import Package
 from .rpmdb import Database
 
 
@@ -24,10 +25,14 @@ def status(name: str, *, as_json: bool) -> None:
 def diff(name: str, *, as_json: bool) -> None:
     """Print the files that are otherwise in a machine than on the host, and whose they are."""
     machine = _machine(name)
-    with settle.open_database(machine) as ours, Database.open(rpmdb.dbpath()) as theirs:
+    with (
+        settle.reader_of(machine) as reader,
+        settle.open_database(machine, reader) as ours,
+        Database.open(rpmdb.dbpath()) as theirs,
+    ):
         found = [
             # What was removed is the host's.
-            (change, path, _owners(theirs if change == "removed" else ours, path))
+            (change, path, _owners(_packages(theirs, path) if change == "removed" else ours.owners(path), path))
             for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root))
         ]
     if as_json:
@@ -37,9 +42,12 @@ def diff(name: str, *, as_json: bool) -> None:
         _print(printable(f"{what:7}  {path}  {', '.join(owners) or 'not owned'}") for what, path, owners in found)
 
 
-def _owners(database: Database, path: str) -> list[str]:
+def _packages(database: Database, path: str) -> Iterator[Package]:
+    return (parse.package(owner.blob) for owner in database.owners(path))
+
+
+def _owners(packages: Iterable[Package], path: str) -> list[str]:
     """Return the packages that a file is of, as NAME VERSION-RELEASE; not those whose file another one replaced."""
-    packages = (parse.package(owner.blob) for owner in database.owners(path))
     return sorted(package.label for package in packages if path not in package.absent)
 
 

@@ -14,7 +14,7 @@ from .machine import Machine
 from .merged import Merged
 from .package import Package, folders
 from .sets import hidden_of
-from .settle import open_database
+from .settle import open_database, reader_of
 
 
 class Versions(NamedTuple):
@@ -94,13 +94,13 @@ def status(machine: Machine) -> Status:
     base = Merged(machine).base()
     if base is None:
         raise ToyError(f"{machine.base} cannot be read", f"enter the machine: toy -n {machine.name}")
-    with open_database(machine) as database:
+    with reader_of(machine) as reader, open_database(machine, reader) as database:
         merged = sync.files_of(database)
         own, removed = merged.keys() - base, base - merged.keys()
         packages = _read(machine, removed)
         for file in sorted(own):
             (found,) = database.headers([merged[file]])
-            packages[file] = parse.package(found.blob)
+            packages[file] = reader.package(found.blob)
         stand_ins = reconcile.amended(own, removed & packages.keys(), packages.__getitem__)
         own, removed = own - stand_ins.keys(), removed - set(stand_ins.values())
         ours, theirs = _by_name(own, packages), _by_name(removed, packages)

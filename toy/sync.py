@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dump: make a header set match its database; and what of an overlay's database is its own."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from . import header, plan, progress
 from .errors import DamagedHeader, ToyError
 from .header import Header
 from .headerset import HeaderSet
-from .rpmdb import Database, Unusable
+from .rpmdb import Database, Readable, Unusable
 from .stamp import Stamp
 
 
@@ -93,14 +93,14 @@ def _dump(database: Database, headers: HeaderSet, stamp: Stamp, *, everything: b
     return done
 
 
-def _emptied(database: Database, headers: HeaderSet) -> Unusable:
+def _emptied(database: Readable, headers: HeaderSet) -> Unusable:
     return Unusable(
         f"the rpm database in {database.path} is empty, the header set {headers.path} is not",
         f"if the database was lost, restore it: cat {headers.path}/*.hdr | rpmdb --importdb",
     )
 
 
-def _by_package(database: Database, among: Container[str] | None = None) -> dict[str, list[int]]:
+def _by_package(database: Readable, among: Container[str] | None = None) -> dict[str, list[int]]:
     """Return the hdrNums of each package, by its name as it stands in file names; with `among`, only of these."""
     packages: dict[str, list[int]] = {}
     for name, numbers in database.packages().items():
@@ -147,7 +147,7 @@ def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:
             yield file
 
 
-def preserve(database: Database, upper: HeaderSet, *, base: AbstractSet[str]) -> Content:
+def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[str]) -> Content:
     """Put what the overlay changed in its database into the set of its upper, which is not mounted.
 
     `base` is the host's set that the database was merged with. Returns what is in the database.
@@ -184,16 +184,16 @@ def arrange(upper: HeaderSet, wanted: plan.Upper) -> None:
         upper.opaque = False
 
 
-def files_of(database: Database, packages: AbstractSet[str] | None = None) -> dict[str, int]:
+def files_of(database: Readable, packages: AbstractSet[str] | None = None) -> dict[str, int]:
     """Return the file name of every header in a database, and its hdrNum.
 
     With `packages`, names as they stand in file names, only theirs.
     """
     groups = _by_package(database, packages)
-    return files_of_numbers(database, [number for name in sorted(groups) for number in groups[name]])
+    return database.files([number for name in sorted(groups) for number in groups[name]])
 
 
-def numbers_of(database: Database, files: AbstractSet[str], *, among: AbstractSet[str]) -> list[int]:
+def numbers_of(database: Readable, files: AbstractSet[str], *, among: AbstractSet[str]) -> list[int]:
     """Return the hdrNums of header files, ascending, where `among` is all that a database holds.
 
     Of a package that is installed once, no header needs to be read to know which it is.
@@ -205,13 +205,7 @@ def numbers_of(database: Database, files: AbstractSet[str], *, among: AbstractSe
     for name, wanted in wanted_by_name.items():
         numbers = groups.get(name, [])
         if not len(numbers) == len(all_files[name]) == 1:
-            of_files = files_of_numbers(database, numbers)
+            of_files = database.files(numbers)
             numbers = [of_files[file] for file in wanted & of_files.keys()]
         found += numbers
     return sorted(found)
-
-
-def files_of_numbers(database: Database, numbers: Sequence[int]) -> dict[str, int]:
-    """Return the file names of the headers with these hdrNums, and these."""
-    names = header.file_names(database.headers(numbers))
-    return {file: number for (file, _), number in zip(names, numbers, strict=True)}

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Confined processes, in which librpm and SQLite meet what lies in a machine: root in the overlay may have made it.
+
+Such a process sees the host's tree read-only, and nothing of /home, /proc, /run, /var and the like. It runs as a user
+that no account has, can gain no privileges, has no network, and a limit of memory and time. It may write where it is
+told to.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
+
+from . import run
+from .copying import copy_hostile
+from .errors import ToyError
+from .machine import RUN, make_private
+
+UID = 1_900_000_000
+"""Of no account, and in no range that anybody gives away (systemd, docs/UIDS-GIDS.md)."""
+
+_MEMORY = 2 << 30
+_LARGEST_FILE = 8 << 30
+_PROCESSES = 64
+"""Of all confined processes on this host, since they are one user's."""
+
+_HIDDEN = ("dev", "home", "proc", "root", "run", "srv", "sys", "tmp", "var")
+"""Of the top directories: sockets lie there, and what is nobody else's business."""
+
+# From the kernel's headers: linux/sched.h, linux/mount.h, linux/fcntl.h, asm-generic/unistd.h, linux/prctl.h.
+_NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000
+"""Mount, UTS, IPC, process and network."""
+_RDONLY, _NOSUID, _NODEV, _BIND, _REC, _PRIVATE = 0x1, 0x2, 0x4, 0x1000, 0x4000, 0x40000
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
+_SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Place(NamedTuple):
+    """Directories of ours that a confined process has as well, at the same paths."""
+
+    writable: str | None = None
+    """One that it may write in, handed over to it."""
+    copied: str | None = None
+    """One with a database, of which it has a copy in memory."""
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
+
+
+def start(action: Callable[[ToyError | None], None], place: Place, *, fds: Sequence[int], seconds: int) -> int:
+    """Start a process that confines itself and then calls `action`, and return its process number.
+
+    `action` is given what went wrong meanwhile, and has to do no more then than to pass it on. Of our descriptors the
+    process keeps `fds`; it may use `seconds` of CPU time. Whatever it starts ends with it.
+    """
+    make_private(RUN)
+
+    def outer() -> NoReturn:
+        _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        problem = _attempt(lambda: _call(_libc.unshare, _NAMESPACES))
+        inner = run.fork(lambda: action(problem or _attempt(lambda: _enter(place, fds, seconds))))
+        _close_all_but(())
+        status = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
+        os._exit(128 - status if status < 0 else status)
+
+    return run.fork(outer)
+
+
+def _attempt(step: Callable[[], None]) -> ToyError | None:
+    try:
+        step()
+    except ToyError as error:
+        return error
+    except OSError as error:
+        return ToyError(f"cannot confine a process: {error}", "see if the kernel is Linux 5.12 or later: uname -r")
+    return None
+
+
+def _enter(place: Place, fds: Sequence[int], seconds: int) -> None:
+    """Confine this process, the first of its namespaces, for good."""
+    _detach(fds)
+    hostile = None if place.copied is None else os.open(place.copied, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    _mount_tree()
+    if place.writable is not None:
+        os.makedirs(RUN + place.writable)
+        _mount(place.writable, RUN + place.writable, flags=_BIND)
+    if place.copied is not None and hostile is not None:
+        os.makedirs(RUN + place.copied)
+        copy_hostile(hostile, RUN + place.copied, name=place.copied, owner=UID)
+        os.close(hostile)
+    os.chroot(RUN)
+    os.chdir("/")
+    for limit, most in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_FSIZE, _LARGEST_FILE),
+        (resource.RLIMIT_NPROC, _PROCESSES),
+    ):
+        resource.setrlimit(limit, (most, most))
+    os.setgroups([])
+    os.setresgid(UID, UID, UID)
+    os.setresuid(UID, UID, UID)  # and with root go the capabilities
+    _call(_libc.prctl, _SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of the user unsets it
+
+
+def _detach(fds: Sequence[int]) -> None:
+    """Have nothing of whoever started this process but `fds`, and end with it."""
+    _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # for whoever started it to decide on
+    null = os.open(os.devnull, os.O_RDWR)
+    _close_all_but((*fds, null))
+    for fd in {0, 1, 2}.difference(fds):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def _close_all_but(fds: Sequence[int]) -> None:
+    first = 0
+    for fd in (*sorted(fds), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(first, fd)
+        first = fd + 1
+
+
+def _mount_tree() -> None:
+    """Mount on RUN what the process is to see of the host."""
+    _mount(None, "/", flags=_REC | _PRIVATE)
+    _mount("/", RUN, flags=_BIND | _REC)
+    attributes = _MountAttributes(_RDONLY | _NOSUID | _NODEV)
+    size = ctypes.sizeof(attributes)
+    _call(_libc.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(RUN), _AT_RECURSIVE, ctypes.byref(attributes), size)
+    for name in _HIDDEN:
+        if os.path.isdir(f"{RUN}/{name}") and not os.path.islink(f"{RUN}/{name}"):
+            _mount("toy", f"{RUN}/{name}", kind="tmpfs", flags=_NOSUID | _NODEV, data="mode=755")
+
+
+def _mount(source: str | None, target: str, *, kind: str | None = None, flags: int, data: str | None = None) -> None:
+    words = [None if word is None else os.fsencode(word) for word in (source, target, kind, data)]
+    _call(_libc.mount, *words[:3], ctypes.c_ulong(flags), words[3])
+
+
+def _call(function: Callable[..., int], *arguments: object) -> None:
+    """Call a function of libc. Raises OSError."""
+    if function(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{getattr(function, '__name__', 'libc')}: {os.strerror(number)}")
+
+
+def hand_over(directory: str) -> None:
+    """Give a directory of ours, with the files in it, to confined processes."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            os.chown(entry.path, UID, UID, follow_symlinks=False)
+    os.chown(directory, UID, UID, follow_symlinks=False)
+
+
+def take_back(directory: str) -> None:
+    """Take back what was handed over: regular files, which everybody may read. Nothing else remains.
+
+    The confined processes that had it have ended. Raises OSError for a directory in it.
+    """
+    os.chown(directory, 0, 0)
+    with os.scandir(directory) as entries:
+        for entry in list(entries):
+            if entry.is_file(follow_symlinks=False):
+                os.chown(entry.path, 0, 0, follow_symlinks=False)
+                os.chmod(entry.path, 0o644)
+            else:
+                os.unlink(entry.path)

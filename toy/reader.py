@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""rpm at work in a confined process, on databases and headers that root in an overlay may have made.
+
+What comes back is checked for its types alone: it says of the overlay what the overlay says.
+"""
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from . import confined, header, parse, rpmdb
+from .confined import Place
+from .errors import ToyError
+from .header import Header
+from .package import Package, PackageFile
+from .rpmdb import Database, Unusable
+from .stamp import Stamp
+from .wire import Channel, Closed, Late
+
+_PATIENCE = 60
+"""Seconds for an answer; each is about few packages."""
+
+_CPU = 600
+"""Seconds of CPU time for all answers together."""
+
+_BATCH = 100
+"""Headers in an answer."""
+
+_Value = TypeVar("_Value")
+
+
+class Reader:
+    """A confined process that reads for us; as a context, it is gone at the end. It begins with the first question."""
+
+    def __init__(self, place: Place = Place()) -> None:  # noqa: B008, a value
+        self._place = place
+        self._about = place.writable or place.copied
+        self._pid: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def begin(self) -> None:
+        """Begin before the first question: a database is copied meanwhile."""
+        if self._pid is not None:
+            return
+        (there_in, here_out), (here_in, there_out) = os.pipe(), os.pipe()
+        theirs = Channel(there_in, there_out)
+        self._channel = Channel(here_in, here_out)
+        self._pid = confined.start(functools.partial(_serve, theirs), self._place, fds=theirs.fds, seconds=_CPU)
+        theirs.close()
+
+    def stop(self) -> None:
+        """End the process. The next question begins another one."""
+        if self._pid is not None:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._channel.close()
+            self._pid = None
+
+    def ask(self, what: str, *arguments: object) -> Any:
+        """Return the answer to a question, which is a method of `_Answers`.
+
+        Raises what that raises, and Unusable if the process did not live to answer, or takes too long.
+        """
+        self.begin()
+        try:
+            self._channel.send([what, *arguments], seconds=_PATIENCE)
+            kind, *answer = self._channel.receive(seconds=_PATIENCE)
+        except (Closed, Late, TypeError, ValueError) as error:
+            self.stop()
+            why = f"did not get done in {_PATIENCE} s" if isinstance(error, Late) else "crashed"
+            about = f"the rpm database in {self._about}" if self._about else "a header of the overlay's"
+            raise Unusable(f"rpm {why}, reading {about}", "see what is wrong with it: toy -- rpm -Va") from None
+        if kind == "answer":
+            return answer[0]
+        problem, next_step = map(str, answer)
+        raise (Unusable if kind == "unusable" else ToyError)(problem, next_step)
+
+    def package(self, blob: bytes) -> Package:
+        """Return what a header says. Raises ToyError if rpm cannot read it."""
+        return _typed(_to_package, self.ask("package", blob))
+
+    def with_file_states(self, blob: bytes, states: Mapping[str, int]) -> Header:
+        """Do what `parse.with_file_states` does."""
+        return _typed(_to_header, self.ask("with_file_states", blob, list(states.items())))
+
+    def paths_below(self, blob: bytes, directory: str) -> AbstractSet[str]:
+        """Do what `parse.paths_below` does."""
+        return _typed(_to_paths, self.ask("paths_below", blob, directory))
+
+    def open(self, path: Path) -> "ForeignDatabase":
+        """Open the database in a directory of the process's. Raises ToyError as `Database.open` does."""
+        self.ask("open", os.fspath(path))
+        return ForeignDatabase(path, self)
+
+    def erase(self, path: Path, numbers: Iterable[int]) -> None:
+        """Do what `rpmdb.erase` does."""
+        self.ask("erase", os.fspath(path), sorted(numbers))
+
+
+class ForeignDatabase:
+    """A database that a `Reader` has open; its methods are those of `Database`."""
+
+    def __init__(self, path: Path, reader: Reader) -> None:
+        self.path = path
+        self.reader = reader
+
+    def packages(self) -> dict[str, list[int]]:
+        """Return the hdrNums of each package name."""
+        return _typed(_to_packages, self.reader.ask("packages"))
+
+    def stamp(self) -> Stamp:
+        """Return the stamp of the database."""
+        return _typed(_to_stamp, self.reader.ask("stamp"))
+
+    def headers(self, numbers: Iterable[int]) -> Iterator[Header]:
+        """Yield the headers with these hdrNums. Raises ToyError if one cannot be read."""
+        for batch in _batches(list(numbers)):
+            yield from _typed(_to_headers, self.reader.ask("headers", batch))
+
+    def files(self, numbers: Sequence[int]) -> dict[str, int]:
+        """Return the file names of the headers with these hdrNums, and these."""
+        return _typed(_to_files, self.reader.ask("files", numbers))
+
+    def is_owned(self, path: str) -> bool:
+        """Say whether a package owns a file."""
+        return bool(self.reader.ask("is_owned", path))
+
+    def owners(self, path: str) -> list[Package]:
+        """Return the packages that own a file."""
+        return [_typed(_to_package, package) for package in self.reader.ask("owners", path)]
+
+    def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]:
+        """Return the paths that packages own below a directory, by the file names of their headers."""
+        return _typed(_to_owned, self.reader.ask("owned_below", directory))
+
+    def has_below(self, directory: str) -> bool:
+        """Say whether any package has a file in a directory or below it, or the directory itself."""
+        return bool(self.reader.ask("has_below", directory))
+
+    def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
+        """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came."""
+        return _typed(_to_texts, self.reader.ask("broken_by", list(erase), list(install)))
+
+    def broken(self) -> list[str]:
+        """Return what rpm says of the dependencies of all packages, one line each."""
+        every = [number for numbers in self.packages().values() for number in numbers]
+        found: set[str] = set()
+        for batch in _batches(every):
+            found.update(_typed(_to_texts, self.reader.ask("broken", batch)))
+        return sorted(found)
+
+
+def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for first in range(0, len(numbers), _BATCH):
+        yield numbers[first : first + _BATCH]
+
+
+def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
+    """Return an answer as what it should be. Raises Unusable if it is not that."""
+    try:
+        return convert(value)
+    except (TypeError, ValueError, AttributeError):
+        raise Unusable("rpm's answer makes no sense", "see what is wrong: toy -- rpm -Va") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _to_texts(value: Any) -> list[str]:
+    return list(map(_text, value))
+
+
+def _to_paths(value: Any) -> AbstractSet[str]:
+    return frozenset(map(_text, value))
+
+
+def _to_header(value: Any) -> Header:
+    *texts, blob = value
+    name, version, release, arch = map(_text, texts)
+    if not isinstance(blob, bytes):
+        raise TypeError
+    return Header(name, version, release, arch, blob)
+
+
+def _to_headers(value: Any) -> list[Header]:
+    return list(map(_to_header, value))
+
+
+def _to_packages(value: Any) -> dict[str, list[int]]:
+    return {_text(name): list(map(int, numbers)) for name, numbers in value}
+
+
+def _to_stamp(value: Any) -> Stamp:
+    names, runs = value
+    return Stamp(_text(names), tuple((int(first), int(last), int(tid)) for first, last, tid in runs))
+
+
+def _to_file(value: Any) -> str:
+    if not header.is_file_name(_text(value)):
+        raise ValueError
+    return sys.intern(str(value))
+
+
+def _to_files(value: Any) -> dict[str, int]:
+    return {_to_file(file): int(number) for file, number in value}
+
+
+def _to_owned(value: Any) -> dict[str, AbstractSet[str]]:
+    return {_to_file(file): _to_paths(paths) for file, paths in value}
+
+
+def _to_package(value: Any) -> Package:
+    name, arch, evr, provides, files, absent, installation = value
+    epoch, version, release = map(_text, evr)
+    return Package(
+        _text(name),
+        _text(arch),
+        (epoch, version, release),
+        frozenset(map(_text, provides)),
+        tuple(
+            PackageFile(_text(path), int(mode), _text(digest), _text(target), bool(kept), _text(owner))
+            for path, mode, digest, target, kept, owner in files
+        ),
+        frozenset(map(_text, absent)),
+        _text(installation),
+    )
+
+
+def _serve(channel: Channel, problem: ToyError | None) -> None:
+    """Answer questions in a confined process, until nobody asks any more."""
+    answers = _Answers()
+    with contextlib.suppress(Closed):
+        while True:
+            what, *arguments = channel.receive()
+            try:
+                if problem is not None:
+                    raise problem
+                answer: tuple[object, ...] = ("answer", getattr(answers, what)(*arguments))
+            except ToyError as error:
+                answer = ("unusable" if isinstance(error, Unusable) else "error", error.what, error.next_step)
+            except MemoryError:
+                answer = ("unusable", "rpm has no memory for it", "see: free -m")
+            channel.send(answer)
+
+
+class _Answers:
+    """The questions that there are. Each returns what a message can hold."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+
+    def open(self, path: str) -> None:
+        self._stack.close()
+        self._database = self._stack.enter_context(Database.open(Path(path)))
+
+    def erase(self, path: str, numbers: list[int]) -> None:
+        self._stack.close()
+        rpmdb.erase(Path(path), numbers)
+
+    @staticmethod
+    def package(blob: bytes) -> Package:
+        return parse.package(blob)
+
+    @staticmethod
+    def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
+        return parse.paths_below(blob, directory)
+
+    @staticmethod
+    def with_file_states(blob: bytes, states: list[tuple[str, int]]) -> Header:
+        return parse.with_file_states(blob, dict(states))
+
+    def packages(self) -> list[tuple[str, list[int]]]:
+        return list(self._database.packages().items())
+
+    def stamp(self) -> Stamp:
+        return self._database.stamp()
+
+    def headers(self, numbers: list[int]) -> list[Header]:
+        return list(self._database.headers(numbers))
+
+    def files(self, numbers: list[int]) -> list[tuple[str, int]]:
+        return list(self._database.files(numbers).items())
+
+    def is_owned(self, path: str) -> bool:
+        return self._database.is_owned(path)
+
+    def owners(self, path: str) -> list[Package]:
+        return [parse.package(owner.blob) for owner in self._database.owners(path)]
+
+    def owned_below(self, directory: str) -> list[tuple[str, AbstractSet[str]]]:
+        return list(self._database.owned_below(directory).items())
+
+    def has_below(self, directory: str) -> bool:
+        return self._database.has_below(directory)
+
+    def broken_by(self, erase: list[int], install: list[bytes]) -> list[str]:
+        return self._database.broken_by(erase=erase, install=install)
+
+    def broken(self, numbers: list[int]) -> list[str]:
+        return self._database.broken_among(numbers)
