@@ -60,7 +60,7 @@ def _read(root: Path, folder: PurePath, name: str) -> bytes | None:
     except (FileNotFoundError, files.NotADirectory):
         return None
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EISDIR, errno.ELOOP):
+        if error.errno not in (errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP):
             raise OSError(error.errno, error.strerror, os.fspath(root / folder / name)) from None
         return None
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Files that are made from what is installed: a copy in the overlay is stale once the host changed."""
 
+import fnmatch
 import os
 from collections.abc import Callable, Iterable, Mapping
+
+from .package import is_plain
 
 _DIRECTORY = "{}"
 """In a command: the directory of the file."""
@@ -25,8 +28,16 @@ Cache = tuple[str, list[str]]
 
 def in_upper(find: Callable[[str], Iterable[str]]) -> list[Cache]:
     """Return the caches that an upper has; `find` returns what it has of a pattern."""
-    return [
-        (path, [os.path.dirname(path) if word == _DIRECTORY else word for word in command])
-        for pattern, command in _CACHES.items()
-        for path in find(pattern)
-    ]
+    return [(path, _command(path, words)) for pattern, words in _CACHES.items() for path in find(pattern)]
+
+
+def _command(path: str, words: Iterable[str]) -> list[str]:
+    return [os.path.dirname(path) if word == _DIRECTORY else word for word in words]
+
+
+def is_known(cache: Cache) -> bool:
+    """Say whether `in_upper` could have returned this."""
+    path, command = cache
+    return is_plain(path) and any(
+        fnmatch.fnmatchcase(path, pattern) and command == _command(path, words) for pattern, words in _CACHES.items()
+    )

@@ -11,6 +11,7 @@ DEFAULT_MACHINE = "toy"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run toy and return its exit status. Whatever the user or the machine did wrong is one line on stderr."""
+    os.umask(0o022)  # what it makes has the mode that it says
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except ToyError as error:

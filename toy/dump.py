@@ -23,7 +23,7 @@ def dump(root: str | None, *, everything: bool, say: Callable[[str], None]) -> N
         except OSError as error:
             raise ToyError(f"{root}: {error.strerror}", "give the directory of a root: toy dump --root DIR") from None
         os.chdir("/")
-    with Database.open(rpmdb.dbpath()) as database, HeaderSet.open(Path("/"), create=True) as headers:
+    with Database.open(rpmdb.dbpath()) as database, HeaderSet.open_of_root(Path("/"), create=True) as headers:
         for file in sync.dump(database, headers, everything=everything).mended:
             say(f"header file {file} was not what the rpm database has; mended")
         headers.check()
@@ -31,5 +31,5 @@ def dump(root: str | None, *, everything: bool, say: Callable[[str], None]) -> N
 
 def add(path: str) -> None:
     """Add the package that a file is of to the set of the root we run in, while rpm is at work."""
-    with Database.open(rpmdb.dbpath()) as database, HeaderSet.open(Path("/"), create=True) as headers:
+    with Database.open(rpmdb.dbpath()) as database, HeaderSet.open_of_root(Path("/"), create=True) as headers:
         sync.add(database, headers, path)

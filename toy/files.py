@@ -24,6 +24,9 @@ class NotADirectory(ToyError):
 
 _HERE = PurePath()
 
+_LONGEST = 16 << 20
+"""Bytes of a file that is read as a whole; somebody may have made it larger than memory."""
+
 TEMPORARY = ".toy-new"
 """Name of the file being written in a directory; its one writer holds the directory's lock.
 
@@ -43,8 +46,8 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
     parts = below.parts
     try:
         for depth, name in enumerate(parts, 1):
-            if name == "..":
-                raise NotADirectory(root.joinpath(*parts[:depth]))  # of a tree that ends at `root`
+            if name in ("..", below.anchor):
+                raise NotADirectory(root / os.path.join(*parts[:depth]).lstrip("/"))  # of a tree that ends at `root`
             if create:
                 with contextlib.suppress(FileExistsError):
                     model = None if like is None else like.joinpath(*parts[:depth])
@@ -98,13 +101,19 @@ def scan(dir_fd: int) -> Iterator[Iterator["os.DirEntry[str]"]]:
         os.close(fd)
 
 
-def read(dir_fd: int, name: str) -> bytes:
-    """Return the content of a regular file. Raises OSError; EINVAL means that it is not a regular file."""
+def read(dir_fd: int, name: str, *, longest: int = _LONGEST) -> bytes:
+    """Return the content of a regular file.
+
+    Raises OSError; EINVAL means that it is not a regular file, EFBIG that it has more bytes than `longest`.
+    """
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
     with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", name)
-        return file.read()
+        if status.st_size > longest:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
+        return file.read(status.st_size)
 
 
 def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> None:

@@ -26,7 +26,7 @@ def current_set(machine: Machine, *, everything: bool = False) -> tuple[list[Pat
         if in_layer is not None and in_layer == database.stamp():
             return [layer, root], Dumped([], [], [])
         try:
-            with HeaderSet.open(root, create=True) as headers:
+            with HeaderSet.open_of_root(root, create=True) as headers:
                 return [root], sync.dump(database, headers, everything=everything)
         except OSError as error:
             if error.errno != errno.EROFS:
@@ -48,7 +48,7 @@ def peek(machine: Machine) -> frozenset[str] | None:
     with Database.open(rpmdb.dbpath(Path(machine.root))) as database:
         stamp = database.stamp()
         for root in map(Path, (machine.host_layer, machine.root)):
-            with contextlib.suppress(FileNotFoundError), HeaderSet.open(root) as headers:
+            with contextlib.suppress(FileNotFoundError), HeaderSet.open_of_root(root) as headers:
                 if headers.stamp == stamp:
                     return headers.list().files
     return None

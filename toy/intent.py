@@ -5,11 +5,11 @@ import base64
 import json
 from typing import NamedTuple
 
-from . import plan
+from . import caches, header, plan
 from .caches import Cache
 from .events import Event
 from .operations import Operations
-from .package import PackageFile
+from .package import PackageFile, is_plain
 
 
 class Intent(NamedTuple):
@@ -44,7 +44,7 @@ class Intent(NamedTuple):
         try:
             names, since, (files, whiteouts), stand_ins, (remove, *paths), stale, events = json.loads(content)
             host = frozenset(names)
-            return cls(
+            intent = cls(
                 None if since is None else host.difference(since[0]).union(since[1]),
                 host,
                 plan.Upper(frozenset(files), frozenset(whiteouts)),
@@ -53,5 +53,18 @@ class Intent(NamedTuple):
                 [(path, list(command)) for path, command in stale],
                 [Event(*event) for event in events],
             )
-        except (TypeError, AttributeError) as error:
+            intent._check()
+        except (TypeError, AttributeError, RecursionError) as error:
             raise ValueError(*error.args) from None
+        return intent
+
+    def _check(self) -> None:
+        """Raise ValueError for names that are none of header files, and paths that lead elsewhere than down."""
+        names = {*self.host, *(self.base or ()), *self.upper.files, *self.upper.whiteouts, *self.stand_ins}
+        paths = {file.path for file in self.operations.remove}
+        for value in self.operations[1:]:
+            paths.update(value if isinstance(value, list) else ())
+        if not all(map(header.is_file_name, names)) or not all(map(is_plain, paths)):
+            raise ValueError("it names what no launch does")
+        if not all(caches.is_known(cache) for cache in self.caches):
+            raise ValueError("it runs what no launch does")

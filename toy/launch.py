@@ -28,8 +28,8 @@ _CONTAINER = "/run/host/container-manager"
 def launch(name: str, command: list[str], *, say: Callable[[str], None], root: str = "/") -> int:
     """Run `command`, or a shell if it is empty, in the machine `name` over a root, and return its exit status.
 
-    `say` takes a line for the user. Raises ToyError if it could not be started, or if what it changed in its rpm
-    database could not be kept.
+    `say` takes a line for the user. Raises ToyError if it could not be started. What cannot be put on record after it
+    is said, and is no reason to lose its status: the next launch finds it in the machine's rpm database.
     """
     machine = Machine(name, root)
     if os.path.exists(_CONTAINER):
@@ -49,19 +49,42 @@ def launch(name: str, command: list[str], *, say: Callable[[str], None], root: s
             stands.remember(machine)
         seen.enter(machine)
         status = _enter(machine, stands, command)
-        if seen.of_machine(machine) != stands.machine:
-            from . import prepare
+        try:
+            if seen.of_machine(machine) != stands.machine:
+                from . import prepare
 
-            prepare.keep(machine, stands, say=say)
-            stands.remember(machine)
-        seen.leave(machine)
+                prepare.keep(machine, stands, say=say)
+            seen.leave(machine)
+        except KeyboardInterrupt:
+            say(f"interrupted; what changed in {machine.name} is put on record by the next launch")
+        except Exception as error:  # whatever it is: with another toy on the disk by now, it can be anything
+            say(f"{error or type(error).__name__}; what changed in {machine.name} is put on record by the next launch")
         return status
 
 
 def _enter(machine: Machine, stands: Seen, command: list[str]) -> int:
-    status, ready = run.supervised(entry.command_line(machine, stands, command), environment=nspawn.ENVIRONMENT)
+    status, ready = run.supervised(
+        entry.command_line(machine, stands, command),
+        environment=nspawn.ENVIRONMENT,
+        address=machine.notifications,
+        meanwhile=_load_rest,
+    )
     if ready:
         return status
     if status == mounts.MOUNT_FAILED:
         raise mounts.failure(machine.name)
     raise ToyError(f"systemd-nspawn did not start machine {machine.name} (status {status})", "see what it said above")
+
+
+def _load_rest() -> None:
+    """Import all that the end of a launch needs, while the payload is at work.
+
+    By the end, the host may have another version of toy, of rpm or of Python, or none: `transactional-update apply`
+    mounts a new /usr over the running one, and a package can be removed.
+    """
+    try:
+        from . import prepare
+
+        prepare.load_rest()
+    except Exception:  # noqa: S110, the end says what it lacks, if it comes to need it
+        pass

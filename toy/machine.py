@@ -89,13 +89,17 @@ class Machine:
         """What a launch was about to do to the overlay's files, until it is done."""
         self.seen = f"{self.directory}/seen"
         """What the last launch saw when all was in line."""
+        self.notifications = f"{RUN}/{name}.notify"
+        """The socket on which nspawn says that it is up."""
         self.entered = f"{RUN}/{name}"
         """There while it is entered: not on the disk, since nobody is in after the power failed."""
 
     def __enter__(self) -> None:
         """Make what is missing, and hold the machine for one launch. Raises ToyError if another one has it."""
-        for directory in (MACHINES, STATE, self.directory):  # old setuid programs may lie in an overlay
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+        for directory in (RUN, STATE, self.directory):  # old setuid programs may lie in an overlay
+            make_private(directory)
+        if not os.path.isdir(MACHINES):
+            make_private(MACHINES)
         self._fd = self._open()
         try:
             Locked(self._fd, wait=False).__enter__()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import files
+from . import files, header
 from .machine import Machine
 
 
@@ -38,9 +38,11 @@ class Merged:
         """Return the files of the host's set that the database was merged with, or None if that cannot be read."""
         try:
             names = json.loads(self._base.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if not isinstance(names, list) or not all(
+            isinstance(name, str) and header.is_file_name(name) for name in names
+        ):
             return None
         return frozenset(map(sys.intern, names))  # the same ones are in a header set's listing
 

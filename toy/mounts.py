@@ -62,7 +62,6 @@ def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: st
         target = merged + overlay.point
         lines.append(" ".join(map(_field, (source, target, "overlay", options))))
         words += [target, overlay.point and overlay.lower[-1]]
-    os.makedirs(os.path.dirname(table), mode=0o700, exist_ok=True)
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*lines, ""]))
     return [

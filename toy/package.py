@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 def is_plain(path: str) -> bool:
     """Say whether a path out of a header is absolute and leads nowhere but downwards."""
-    return path.startswith("/") and not path.startswith("//") and not {"..", "."} & set(path.split("/"))
+    if not path.startswith("/") or path.startswith("//") or "\0" in path:
+        return False
+    return not {"..", "."} & set(path.split("/"))
 
 
 def folders(path: str) -> Iterator[str]:

@@ -65,7 +65,15 @@ def keep(machine: Machine, stands: Seen, *, say: Say) -> None:
     """
     settle.keep(machine, Path(stands.lower[0]))
     _label(machine, say)
-    stands.machine = seen.of_machine(machine)
+    if Merged(machine).exists:  # else the next launch makes one
+        stands.machine = seen.of_machine(machine)
+        stands.remember(machine)
+
+
+def load_rest() -> None:
+    """Have loaded what `keep` and errors come to need and do not import at once."""
+    import shlex  # noqa: F401
+    import subprocess  # noqa: F401
 
 
 def _own(machine: Machine) -> dict[str, bytes]:

@@ -6,13 +6,13 @@ On the way that every launch goes (see `launch`): modules that take time are imp
 
 from __future__ import annotations
 
-# What signal and socket are made of. Those two make enums of all their constants as well: that takes longer than all
-# else that a launch with nothing to do goes through.
+# What signal is made of. That makes enums of all its constants as well, which takes longer than all else that a launch
+# with nothing to do goes through.
 import _signal  # type: ignore[import-not-found]
 import os
-from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, socket
 
 from .errors import ToyError
+from .notifications import Notifications
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,26 +142,22 @@ def _failed(command: Sequence[str], status: int, said: str) -> ToyError:
     return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"try it by hand: {shlex.join(command)}")
 
 
-def supervised(command: list[str], *, environment: dict[str, str]) -> tuple[int, bool]:
+def supervised(
+    command: list[str], *, environment: dict[str, str], address: str, meanwhile: Callable[[], None]
+) -> tuple[int, bool]:
     """Run systemd-nspawn, somewhere in `command`, on our stdin, stdout and stderr.
 
     Without a terminal of its own, its payload would not get the signals that we get: they are handed on to the
-    payload's process group. Returns the exit status, 128 + N if signal N killed it, and whether it ever said that it
-    was up, by sd_notify(3).
+    payload's process group. `address` is the path of a socket for sd_notify(3), in a directory that is root's alone.
+    `meanwhile` is called once, if the payload is at work for longer than a moment. Returns the exit status, 128 + N if
+    signal N killed it, and whether nspawn ever said that it was up.
     """
-    notifications = socket(AF_UNIX, SOCK_DGRAM)
-    notifications.bind("")  # an address of the kernel's choice, which is gone with us
-    address = os.fsdecode(notifications.getsockname()).replace("\0", "@")
-    pid = _spawn(command, {**os.environ, **environment, "NOTIFY_SOCKET": address})
-    with _SignalsHandedOn(pid):
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    ready = False
-    try:
-        while not ready:
-            ready = b"READY=1" in notifications.recv(4096, MSG_DONTWAIT).splitlines()
-    except BlockingIOError:
-        pass
-    return 128 - status if status < 0 else status, ready
+    with Notifications(address) as notifications:
+        pid = _spawn(command, {**os.environ, **environment, "NOTIFY_SOCKET": address})
+        with _SignalsHandedOn(pid):
+            notifications.until_ended(pid, meanwhile)
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return 128 - status if status < 0 else status, notifications.is_up
 
 
 def _spawn(command: list[str], environment: dict[str, str]) -> int:

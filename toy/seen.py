@@ -93,6 +93,8 @@ def last(machine: Machine) -> Seen | None:
     if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 9:
         return None
     dbpath, database, accounts, host_set, metadata, ours, *lower = fields[1:-1]
+    if not lower or not {machine.root, machine.host_layer}.issuperset(lower):
+        return None  # no launch wrote that
     return Seen(
         lower=lower,
         dbpath=dbpath,
@@ -106,7 +108,10 @@ def last(machine: Machine) -> Seen | None:
 
 def enter(machine: Machine) -> None:
     """Have it on record that a machine is entered: until `leave`, it cannot be known what it looks like."""
-    os.makedirs(machine.entered, mode=0o700, exist_ok=True)
+    try:
+        os.mkdir(machine.entered, 0o700)
+    except FileExistsError:
+        pass
 
 
 def leave(machine: Machine) -> None:

@@ -29,7 +29,7 @@ class Sets(NamedTuple):
     def open(cls, machine: Machine, layer: Path) -> Iterator["Sets"]:
         """Open the sets; `layer` is the lower layer with the host's."""
         with (
-            HeaderSet.open(layer) as host_set,
+            HeaderSet.open_of_root(layer) as host_set,
             HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,
             HeaderSet.open(*hidden_of(machine), create=True) as hidden,
         ):

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Notifications: what systemd-nspawn says by sd_notify(3) while it is at work.
+
+On the way that every launch goes (see `launch`).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+# What socket is made of. That makes enums of all its constants as well, which takes long.
+from _socket import (
+    AF_UNIX,
+    CMSG_SPACE,
+    MSG_DONTWAIT,
+    SCM_CREDENTIALS,
+    SO_PASSCRED,
+    SOCK_DGRAM,
+    SOL_SOCKET,
+    socket,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MOMENT = 50
+"""Milliseconds."""
+
+_CREDENTIALS = 12
+"""Bytes of a struct ucred: the numbers of a process, its user and its group (unix(7))."""
+
+
+class Notifications:
+    """A socket for sd_notify(3), read while its senders are at work: they would wait once it is full."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.is_up = False
+        """Whether root ever said so."""
+
+    def __enter__(self) -> Notifications:  # noqa: PYI034, typing takes time
+        self._remove()
+        self._socket = socket(AF_UNIX, SOCK_DGRAM)
+        self._socket.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+        self._socket.bind(self._address)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+        self._remove()
+
+    def _remove(self) -> None:
+        try:
+            os.unlink(self._address)  # of a launch that was killed
+        except FileNotFoundError:
+            pass
+
+    def until_ended(self, pid: int, meanwhile: Callable[[], None]) -> None:
+        """Return when a process has ended, with all read that was sent until then.
+
+        `meanwhile` is called once, if the process runs for longer than a moment after it was up.
+        """
+        process = os.pidfd_open(pid)
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        poll.register(self._socket.fileno(), select.POLLIN)
+        is_waiting = True
+        while True:
+            ready = dict(poll.poll(_MOMENT if self.is_up and is_waiting else None))
+            self._read()
+            if process in ready:
+                break
+            if not ready:
+                is_waiting = False
+                meanwhile()
+        os.close(process)
+
+    def _read(self) -> None:
+        try:
+            while True:
+                said, data, _, _ = self._socket.recvmsg(4096, CMSG_SPACE(_CREDENTIALS), MSG_DONTWAIT)
+                uids = [int.from_bytes(each[4:8], sys.byteorder) for _, kind, each in data if kind == SCM_CREDENTIALS]
+                if uids == [0] and b"READY=1" in said.splitlines():
+                    self.is_up = True
+        except BlockingIOError:
+            pass
