@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What root in an overlay, and other users of the host, may try: the host is not touched, and nobody waits for them."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from host import Host
+from image import RPMS
+from overlay import refused, start, toy
+from packages import Package, build
+from truth import OVERLAY, packages
+
+DATABASE = "/usr/lib/sysimage/rpm"
+SET = "/usr/lib/sysimage/rpm-headers"
+STATE = "/var/lib/toy/toy"
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+# https://www.sqlite.org/fileformat2.html#the_rollback_journal: a journal without pages, and the name of a super-journal.
+JOURNAL = """
+import os, sqlite3, sys
+os.chdir("/usr/lib/sysimage/rpm")
+sqlite3.connect("rpmdb.sqlite").execute("pragma journal_mode = delete").fetchall()
+magic, page, name = bytes.fromhex("d9d505f920a163d7"), 4096, b"/CANARY"
+numbers = (0, 0, os.path.getsize("rpmdb.sqlite") // page, 512, page)
+journal = (magic + b"".join(number.to_bytes(4, "big") for number in numbers)).ljust(512, b"\\0")
+end = ((0x40000000 // page + 1), len(name), sum(name))
+journal += end[0].to_bytes(4, "big") + name + end[1].to_bytes(4, "big") + end[2].to_bytes(4, "big") + magic
+open("rpmdb.sqlite-journal", "wb").write(journal)
+"""
+
+# The database comes to be a link and a file again, all the time.
+SWAP = """
+import shutil
+shutil.copy("rpmdb.sqlite", "/var/real")
+os.rename("rpmdb.sqlite-journal", "hidden-journal")
+shutil.copy("hidden-journal", "/var/journal")
+print("waiting", flush=True)
+while not os.path.exists("/var/stop"):
+    os.symlink("hidden", "new")
+    os.rename("new", "rpmdb.sqlite")
+    shutil.copy("/var/journal", "hidden-journal")
+    shutil.copy("/var/real", "new")
+    os.rename("new", "rpmdb.sqlite")
+    if os.path.exists("hidden"):
+        os.unlink("hidden")
+"""
+
+
+@pytest.fixture
+def victim(host: Host) -> Host:
+    """A host with a file that nobody is to touch, and a machine with something of its own."""
+    host.write("/CANARY", "precious")
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    return host
+
+
+def is_unharmed(host: Host) -> bool:
+    return host.sh("cat /CANARY; ls -A /hidden /created 2>/dev/null || :") == "precious"
+
+
+class TestDatabase:
+    """A machine's database is read from a private copy, in a process that can do nothing else."""
+
+    def test_a_hot_journal_is_not_accepted(self, victim: Host) -> None:
+        script = f"{JOURNAL}\nprint('waiting', flush=True)\nsys.stdin.read()"
+        process = subprocess.Popen(
+            victim.command("toy", "--", "/usr/bin/python3", "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"waiting\n"
+        assert "added: hello 1-1" in victim.run("toy", "status").stdout
+        victim.run("toy", "diff")
+        process.communicate()
+        victim.sh(f"{' '.join(victim.rpm)} -e legacy")  # and the next launch makes another one from it
+        assert "hello-1" in packages(victim, *OVERLAY)
+        assert is_unharmed(victim)
+
+    def test_a_link_in_its_place_is_not_followed(self, victim: Host) -> None:
+        process = start(victim, "toy", "--", "/usr/bin/python3", "-c", JOURNAL + SWAP)
+        for verb in 5 * ("status", "diff"):
+            victim.run("toy", verb, check=False)
+            assert is_unharmed(victim)
+        victim.sh(f"touch {STATE}/var/stop")
+        process.communicate()
+        assert victim.sh(f"ls {STATE}/rpmdb.new 2>/dev/null || :") == ""
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "ln -s /created rpmdb.sqlite",
+            "ln -s /etc/passwd rpmdb.sqlite",
+            "mkfifo rpmdb.sqlite",
+            "mkdir rpmdb.sqlite",
+            "mknod rpmdb.sqlite c 1 5",
+            "ln -s /dev/zero rpmdb.sqlite",
+            "truncate -s 8E rpmdb.sqlite",
+            "mv moved rpmdb.sqlite; rm -f rpmdb.sqlite-wal; ln -s /etc/passwd rpmdb.sqlite-wal",
+        ],
+    )
+    def test_what_is_no_database_is_one_line(self, victim: Host, script: str) -> None:
+        victim.sh(f"cd {STATE}/rpmdb; mv rpmdb.sqlite moved; rm -f rpmdb.sqlite-*; {script}")
+        for command in (("toy", "status"), ("toy", "diff"), (*OVERLAY, "true")):
+            assert f"{STATE}/rpmdb" in refused(victim, *command)
+        assert is_unharmed(victim)
+
+    def test_nobody_waits_for_one_that_is_written_to_all_the_time(self, victim: Host) -> None:
+        script = f"echo waiting; while [ ! -e /var/stop ]; do touch {DATABASE}/rpmdb.sqlite; done"
+        process = start(victim, "toy", "--", "sh", "-c", script)
+        line = refused(victim, "toy", "status")
+        assert line == f"the rpm database in {STATE}/rpmdb is being written to; try again when that is done"
+        victim.sh(f"touch {STATE}/var/stop")
+        process.communicate()
+
+    def test_a_confined_process_can_do_nothing(self, victim: Host) -> None:
+        said = victim.run("/usr/bin/python3", "-c", CONFINED).stdout.splitlines()
+        assert said == [
+            "uid 1900000000 1900000000 1900000000 []",
+            "write /CANARY: Read-only file system",
+            "write /etc/x: Read-only file system",
+            "write /usr/x: Read-only file system",
+            "write /var/x: Permission denied",
+            "write /tmp/x: Permission denied",
+            "write /run/x: Permission denied",
+            "kill 1: Operation not permitted",
+            "read /etc/shadow: Permission denied",
+            "network: Network is unreachable",
+            "setuid: Operation not permitted",
+            "mount: 32",
+            "sees []",
+        ]
+
+
+CONFINED = """
+import os, socket, sys
+sys.path.insert(0, "/usr/lib/toy")
+from toy import confined
+
+def tried(what, action):
+    try:
+        print(what, action())
+    except OSError as error:
+        print(f"{what}: {error.strerror}")
+
+def act(problem):
+    os.dup2(out, 1)
+    print("uid", *os.getresuid(), os.getgroups())
+    for path in ("/CANARY", "/etc/x", "/usr/x", "/var/x", "/tmp/x", "/run/x"):
+        tried(f"write {path}", lambda: open(path, "w"))
+    tried("kill 1", lambda: os.kill(os.getppid() or 1, 0) if os.getppid() else os.kill(-1, 0))
+    tried("read /etc/shadow", lambda: open("/etc/shadow"))
+    tried("network", lambda: socket.socket().connect(("127.0.0.1", 1)))
+    tried("setuid", lambda: os.setuid(0))
+    print("mount:", os.waitstatus_to_exitcode(os.system("mount -t tmpfs x /mnt 2>/dev/null")))
+    print("sees", [name for folder in ("/run", "/proc", "/root", "/var") for name in os.listdir(folder)])
+    sys.stdout.flush()
+
+reading, out = os.pipe()
+pid = confined.start(act, confined.Place(), fds=(out,), seconds=10)
+os.close(out)
+print(open(reading).read(), end="")
+"""
+
+
+class TestOtherUsers:
+    """Other users of the host."""
+
+    @pytest.mark.parametrize(
+        "path", [SET, f"{SET}/.stamp", DATABASE, f"{DATABASE}/rpmdb.sqlite", f"{DATABASE}/.rpm.lock"]
+    )
+    @pytest.mark.parametrize("command", [("toy", "dump"), ("toy", "--", "true"), ("toy", "status")], ids=" ".join)
+    def test_nobody_waits_for_their_locks(self, victim: Host, path: str, command: tuple[str, ...]) -> None:
+        victim.sh("toy dump")
+        lock = ("flock", "--shared", path, "sh", "-c", "echo waiting; read line")
+        process = subprocess.Popen(victim.command(*NOBODY, *lock), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"waiting\n"
+        assert victim.run(*command, timeout=60).returncode == 0
+        victim.sh(f"{' '.join(victim.rpm)} -e legacy", timeout=60)
+        process.communicate()
+
+    def test_they_can_lock_nothing_that_is_locked(self, victim: Host) -> None:
+        process = start(victim, "toy", "--", "sh", "-c", "echo waiting; read line")
+        paths = f"{SET}/.lock /run/toy /var/lib/toy /var/lib/toy/toy"
+        assert victim.sh(f"stat --format='%a %U' {paths}").splitlines() == 4 * ["700 root"]
+        assert victim.run(*NOBODY, "flock", f"{SET}/.lock", "true", check=False).returncode != 0
+        process.communicate()
+
+    @pytest.mark.parametrize("mask", ["000", "077", "022"])
+    def test_modes_are_the_same_whatever_the_umask(self, host: Host, mask: str) -> None:
+        host.sh(f"umask {mask}; toy -- zypper -n install hello")
+        modes = host.sh(
+            f"cd {STATE}; stat --format='%a %n' . .. overlay var rpmdb rpmdb/* base log seen 2>/dev/null || :"
+        )
+        wanted = {".": "700", "..": "700", "overlay": "755", "var": "755", "rpmdb": "755", "rpmdb/rpmdb.sqlite": "644"}
+        found = {name: mode for mode, name in map(str.split, modes.splitlines())}
+        assert wanted.items() <= found.items()
+        assert host.sh(f"umask {mask}; toy -- sh -c umask") == "0022\n"
+        assert host.run("stat", "--format=%a", "/run/toy").stdout == "700\n"
+
+    def test_a_directory_that_they_could_write_in_before_is_taken_from_them(self, host: Host) -> None:
+        host.sh("mkdir -m 777 /run/toy; mkdir -pm 777 /var/lib/toy/toy; chmod 777 /var/lib/toy")
+        host.run(*OVERLAY, "true")
+        assert host.sh("stat --format=%a /run/toy /var/lib/toy /var/lib/toy/toy").split() == 3 * ["700"]
+
+    @pytest.mark.parametrize("script", ["mkdir /run/toy; chown 65534 /run/toy", "ln -s /tmp /run/toy"])
+    def test_a_directory_of_theirs_is_refused(self, host: Host, script: str) -> None:
+        host.sh(script)
+        assert refused(host, *OVERLAY, "true").startswith("/run/toy is not a directory of root's; ")
+
+    def test_their_datagrams_are_nothing_to_a_launch(self, host: Host) -> None:
+        own = ("unshare", "--net")  # that of the datagrams
+        script = "echo waiting; read line; exit 7"
+        process = subprocess.Popen(
+            host.command(*own, "toy", "--", "sh", "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"waiting\n"
+        abstract = [line for line in host.sh(f"cat /proc/{process.pid}/net/unix").splitlines() if " @" in line]
+        assert abstract == []
+        assert host.run(*NOBODY, "ls", "/run/toy", check=False).returncode != 0
+        process.communicate()
+        assert process.returncode == 7
+
+    def test_a_queue_for_one_datagram_is_enough(self, host: Host) -> None:
+        script = "echo 1 > /proc/sys/net/unix/max_dgram_qlen; toy -- sh -c 'exit 7'"
+        done = host.run(
+            "unshare", "--net", "--mount", "sh", "-c", f"mount -t proc proc /proc; {script}", check=False, timeout=60
+        )
+        assert done.returncode == 7
+
+
+class TestRecords:
+    """Records of toy's own are data: damaged ones make nobody touch the host."""
+
+    NAMES = ("/CANARY", "../../../../CANARY", "x/../../CANARY", "a\\u0000b", "", "\\udcff", ".", "x-1-1.noarch.hdr")
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_base(self, victim: Host, name: str) -> None:
+        victim.write(f"{STATE}/base", f'["{name}"]')
+        assert "hello-1" in packages(victim, *OVERLAY)
+        assert is_unharmed(victim)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_intent(self, victim: Host, name: str) -> None:
+        base = victim.sh(f"cat {STATE}/base")
+        file = f'["{name}", 33188, "", "", false, "root:root"]'
+        operations = (
+            f'[[{file}], ["{name}"], ["{name}"], ["{name}"], ["{name}"], ["{name}"], ["{name}"], true, ["{name}"]]'
+        )
+        intent = f'[{base}, [[], []], [["{name}"], ["{name}"]], {{}}, {operations}, [["/x", ["rm", "/CANARY"]]], []]'
+        victim.write(f"{STATE}/intent", intent)
+        victim.sh(f"{' '.join(victim.rpm)} -e legacy")
+        assert refused(victim, *OVERLAY, "true").startswith(f"{STATE}/intent is damaged")
+        assert is_unharmed(victim)
+
+    @pytest.mark.parametrize("content", ["[" * 100000, "1" * 5000, "NaN", '{"a": 1}', "\\xff"])
+    @pytest.mark.parametrize("record", ["base", "seeded"])
+    def test_what_is_no_record(self, victim: Host, record: str, content: str) -> None:
+        victim.write(f"{STATE}/{record}", content)
+        victim.sh(f"{' '.join(victim.rpm)} -e legacy")
+        assert "hello-1" in packages(victim, *OVERLAY)
+
+    @pytest.mark.parametrize("name", ["/CANARY", "../../../../CANARY", "a\\u0000b", "x/../../../../../CANARY"])
+    def test_seeded(self, victim: Host, name: str) -> None:
+        looks = (
+            "100644 0:0 "
+            + victim.sh("date -r /CANARY +%s%N").strip()
+            + " "
+            + victim.sh("sha256sum < /CANARY").split()[0]
+        )
+        victim.write(f"{STATE}/seeded", f'[{{}}, {{"{name}": "{looks}"}}]')
+        victim.sh(f"{' '.join(victim.rpm)} -e legacy")
+        toy(victim, "true")
+        assert is_unharmed(victim)
+
+    def test_seen(self, victim: Host) -> None:
+        toy(victim, "true")
+        victim.sh(f"mkdir /elsewhere; sed -i 's,\\x00/\\x00end,\\x00/elsewhere\\x00end,' {STATE}/seen")
+        assert toy(victim, "sh", "-c", "test -e /usr/bin/hello && test -e /usr/bin/editor").returncode == 0
+
+
+class TestStatus:
+    """The command's status is passed on, whatever happens to the bookkeeping."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "rm -r /usr/lib/toy/toy",
+            "for file in /usr/lib/toy/toy/*.py; do echo 1/0 > $file; done",
+            "rm -r /usr/lib/python3*",
+        ],
+    )
+    def test_toy_is_replaced_while_a_machine_is_entered(self, victim: Host, tmp_path: Path, change: str) -> None:
+        build(victim, [Package("one")], RPMS)
+        rpm = " ".join([*victim.rpm, "-i", "--notriggers", f"{RPMS}/one-1-1.noarch.rpm"])
+        # Whatever the end of a launch needs is loaded while the command is at work.
+        script = f"echo waiting; {rpm} >&2; read line; exit 5"
+        process = subprocess.Popen(
+            victim.command("toy", "--", "sh", "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"waiting\n"
+        until_loaded(victim)
+        saved = victim.sh("mkdir /saved; cp -a /usr/lib/toy /usr/lib/python3* /saved; echo /saved").strip()
+        victim.sh(change)
+        process.communicate()
+        assert process.returncode == 5
+        victim.sh(f"cp -a {saved}/* /usr/lib/")
+        assert victim.sh(f"ls {STATE}/overlay{SET}").count("one-1-1") == 1
+
+    def test_the_lower_is_gone_at_the_end(self, victim: Host) -> None:
+        rpm = " ".join([*victim.rpm, "-e", "--notriggers", "hello"])
+        script = f"{rpm}; mkdir -p /var/gone; echo waiting; read line; exit 5"
+        process = subprocess.Popen(
+            victim.command("toy", "--", "sh", "-c", script),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        victim.sh(f"mv {SET} /aside")
+        _, said = process.communicate()
+        assert process.returncode == 5
+        (line,) = said.splitlines()
+        assert "the next launch" in line
+        victim.sh(f"mv /aside {SET}")
+        assert "hello-1" not in packages(victim, *OVERLAY)
+
+
+def until_loaded(host: Host) -> None:
+    """Wait until a launch has loaded what its end needs: librpm is in its memory then."""
+    script = "until grep -qs librpm /proc/$(pgrep -o -f bin/toy)/maps; do :; done"
+    host.sh(script, timeout=60)
+    os.sync()
