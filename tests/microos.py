@@ -103,6 +103,7 @@ for name in log cache lib/zypp lib/ca-certificates lib/alternatives lib/selinux;
     mkdir -p /var/$name $root/var/$name
     mount --bind /var/$name $root/var/$name
 done
+mount --bind /.snapshots $root/.snapshots
 export TRANSACTIONAL_UPDATE=true TRANSACTIONAL_UPDATE_ROOT=$root LANG=C
 "$@"
 umount --recursive --lazy $root
@@ -246,6 +247,10 @@ class MicroOS(Host):
         """Change the host's packages: in a new snapshot, and with a reboot into that."""
         self.update(*self.zypper_in_snapshot(*arguments))
         self.reboot()
+
+    def in_update(self, script: str) -> str:
+        """Run a shell script as `transactional-update run` does, in a new snapshot, and return what it printed."""
+        return self._update("sh", "-ec", 'exec chroot "$TRANSACTIONAL_UPDATE_ROOT" sh -ec "$1"', "sh", script)
 
     def change(self, script: str) -> str:
         """Change the host by a shell script: in a new snapshot, and with a reboot into that.

@@ -305,3 +305,38 @@ class TestSnapshot:
         host.update("sh", "/run/try")
         assert host.run("cat", "/var/status").stdout == "125\n"
         assert host.run("toy", "--snapshot", "2", "--", "editor").stdout == "editor 1\n"
+
+
+class TestInAnUpdate:
+    """In `transactional-update shell` and `run`."""
+
+    STRIPPED = "env --unset=TRANSACTIONAL_UPDATE --unset=TRANSACTIONAL_UPDATE_ROOT"
+    """What sudo(8) leaves of the environment."""
+
+    @pytest.mark.parametrize("stripped", ["", STRIPPED])
+    @pytest.mark.parametrize(
+        "command", ["toy", "toy -- true", "toy -n other", "toy --snapshot default", "toy status", "toy diff other"]
+    )
+    def test_there_is_no_machine(self, host: MicroOS, command: str, stripped: str) -> None:
+        script = f"{stripped} {command} 2>&1 && exit 1; echo $?; ls -d /var/lib/toy /var/lib/machines 2>/dev/null || :"
+        said = "toy: this is the snapshot of an update, not the running system; leave it, and run toy there"
+        assert host.in_update(script) == f"{said}\n125\n"
+
+    @pytest.mark.parametrize("stripped", ["", STRIPPED])
+    @pytest.mark.parametrize("command", ["dump", "init", "--init", "dump --changed", "dump --root /"])
+    def test_a_dump_is_for_the_snapshot(self, host: MicroOS, command: str, stripped: str) -> None:
+        erase = f"{' '.join(host.rpm)} -e --justdb --notriggers legacy 2>/dev/null"
+        assert host.in_update(f"{erase}; {stripped} toy {command} 2>&1") == ""
+        host.reboot()
+        assert packages(host) == {"editor-1", "library-1"}
+        assert is_current(host)
+
+    @pytest.mark.parametrize("asked", ["--help", "--version", "status --help"])
+    def test_help_is_everywhere(self, host: MicroOS, asked: str) -> None:
+        assert "toy" in host.in_update(f"toy {asked}")
+
+    def test_a_chroot_without_the_snapshots_around_it(self, host: MicroOS) -> None:
+        root = f"/.snapshots/{host.update('true')}/snapshot"
+        script = 'mount --bind "$1" "$1"; mount -t proc proc "$1/proc"; exec chroot "$1" toy -- true'
+        line = refused(host, "unshare", "--mount", "sh", "-ec", script, "sh", root)
+        assert line == "this is the snapshot of an update, not the running system; leave it, and run toy there"
