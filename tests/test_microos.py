@@ -172,6 +172,38 @@ def test_a_launch_after_a_reboot_has_nothing_to_do(host: MicroOS, breakage: str)
     assert record(host) != before
 
 
+class TestToyItselfInAnUpdate:
+    """Its package comes and goes in a new snapshot, the plugin at work being the running host's, if it has one."""
+
+    SET = "/usr/lib/sysimage/rpm-headers"
+
+    def test_the_package_goes(self, host: MicroOS) -> None:
+        number = host.update(*host.zypper_in_snapshot("remove", "toy"))
+        assert host.run(*in_snapshot(host, number), "test", "-e", self.SET, check=False).returncode == 1
+        assert is_current(host)
+        # Nor is one made by a later update, before the reboot.
+        number = host.update(*host.zypper_in_snapshot("remove", "legacy"))
+        assert host.run(*in_snapshot(host, number), "test", "-e", self.SET, check=False).returncode == 1
+
+    def test_the_package_comes_back(self, host: MicroOS) -> None:
+        host.update(*host.zypper_in_snapshot("remove", "toy"))
+        number = host.update(*host.zypper_in_snapshot("install", "toy"))
+        assert is_current(host, *in_snapshot(host, number))
+
+    def test_the_package_comes_to_a_host_without_it(self, host: MicroOS) -> None:
+        host.zypper("remove", "toy")
+        assert host.run("test", "-e", self.SET, check=False).returncode == 1
+        number = host.update(*host.zypper_in_snapshot("install", "toy"))
+        assert is_current(host, *in_snapshot(host, number))
+        host.reboot()
+        assert packages(host, *OVERLAY) == BASE
+
+    def test_the_package_has_a_set_that_is_missing(self, host: MicroOS) -> None:
+        host.update("sh", "-c", f'rm -r "$TRANSACTIONAL_UPDATE_ROOT{self.SET}"')
+        number = host.update(*host.zypper_in_snapshot("remove", "legacy"))
+        assert is_current(host, *in_snapshot(host, number))
+
+
 class TestMountsBelowTheRoot:
     def test_they_show_and_what_is_written_stays_in_the_overlay(self, host: MicroOS) -> None:
         places = [f"/{name}" for name in shared() if name not in ("var", "root")]
