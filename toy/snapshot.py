@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import launch, run, snapper
+from . import etc, launch, run, snapper
 from .errors import ToyError
 from .machine import MACHINES, STATE, Machine
 
@@ -20,12 +20,13 @@ def enter(which: str, name: str | None, command: list[str], *, say: Callable[[st
     Without a name of a machine, that is one of its own that does not outlast the launch.
     """
     number, root = _find(which)
+    layers = [] if root == "/" else etc.assemble(root, say=say)
     if name is not None:
-        return launch.launch(name, command, say=say, root=root)
+        return launch.launch(name, command, say=say, root=root, etc=layers)
     _remove_leftovers()
     machine = Machine(f"snapshot-{number}-{os.getpid()}", root)
     with _removed(machine):
-        return launch.launch(machine.name, command, say=say, root=root)
+        return launch.launch(machine.name, command, say=say, root=root, etc=layers)
 
 
 def _find(which: str) -> tuple[int, str]:
