@@ -31,6 +31,8 @@ def enter(which: str, name: str | None, command: list[str], *, say: Callable[[st
 
 def _find(which: str) -> tuple[int, str]:
     """Return a snapshot's number, and its root. Raises ToyError if it is none that could be entered."""
+    if not _has_snapshots():
+        raise ToyError(f"this system has no btrfs snapshots in {snapper.SNAPSHOTS}", "enter what runs: toy")
     number = _default() if which == "default" else int(which) if which.isdecimal() else 0
     root = snapper.root(number)
     if number == 0 or not os.path.isdir(f"{root}/usr"):
@@ -41,6 +43,11 @@ def _find(which: str) -> tuple[int, str]:
     if snapper.is_in_progress(number) or "ro=true" not in run.output(["btrfs", "property", "get", "-ts", root, "ro"]):
         raise ToyError(f"snapshot {number} is not finished, or may change", "wait until its update is done")
     return number, root
+
+
+def _has_snapshots() -> bool:
+    file_system = run.output(["stat", "--file-system", "--format=%T", "/"]).strip()
+    return file_system == "btrfs" and os.path.isdir(snapper.SNAPSHOTS)
 
 
 def _default() -> int:

@@ -35,11 +35,12 @@ def _is_unfinished_snapshot() -> bool:
     if number is None:
         return False
     try:
-        is_at_home = os.path.samestat(os.stat(snapper.root(number)), os.stat("/"))
+        # All is there where a rescue system works on the installed one; and where an update does.
+        if os.path.samestat(os.stat(snapper.root(number)), os.stat("/")):
+            return snapper.is_in_progress(number)
     except OSError:
-        is_at_home = False
-    # All is there where a rescue system works on the installed one; and where an update does.
-    return not is_at_home or snapper.is_in_progress(number)
+        pass
+    return os.access("/", os.W_OK)  # as none is once it is finished
 
 
 def _subvolume() -> str:
