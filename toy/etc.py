@@ -35,6 +35,7 @@ def assemble(root: str, *, say: Say) -> list[str]:
     Returns the layers that it is made of, uppermost first; none if it is what lies in the snapshot. What cannot be
     shown is said.
     """
+    run.require("findmnt")
     overlay, parent = _overlay(f"{root}/etc/fstab"), _parent(root, say)
     if overlay is None and parent is None:
         return []

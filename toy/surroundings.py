@@ -12,6 +12,9 @@ from .errors import ToyError
 _UPDATE = "TRANSACTIONAL_UPDATE"
 """Environment variable of what transactional-update runs (transactional-update, lib/Transaction.cpp: runCommand)."""
 
+_SUBVOLUME = 256
+"""Inode number of the root of each btrfs subvolume (btrfs-progs, BTRFS_FIRST_FREE_OBJECTID)."""
+
 
 def require_running_system() -> None:
     """Raise ToyError in `transactional-update shell` and its like: a machine that is made there is found by nobody.
@@ -31,7 +34,9 @@ def _is_chroot() -> bool:
 
 def _is_unfinished_snapshot() -> bool:
     """Say whether the root is a snapshot that nobody has booted: the variable does not outlive sudo(8)."""
-    number = snapper.number_of(_subvolume())
+    if os.stat("/").st_ino != _SUBVOLUME:  # that is known without reading the table of all mounts
+        return False
+    number = snapper.number_of(_mounted())
     if number is None:
         return False
     try:
@@ -43,7 +48,7 @@ def _is_unfinished_snapshot() -> bool:
     return os.access("/", os.W_OK)  # as none is once it is finished
 
 
-def _subvolume() -> str:
+def _mounted() -> str:
     """Return which directory of its file system is mounted at the root, or "" if that is not known."""
     found = ""
     try:
