@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import mounts, run, snapper, syncpoint
+from . import namespace, run, snapper, syncpoint
 from .errors import ToyError
 
 Say = Callable[[str], None]
@@ -39,31 +39,40 @@ def assemble(root: str, *, say: Say) -> list[str]:
     overlay, parent = _overlay(f"{root}/etc/fstab"), _parent(root, say)
     if overlay is None and parent is None:
         return []
-    # In places that no overlay shows: the snapshot's own /etc is covered soon.
-    own, changes, work = (f"{root}/run/{name}" for name in ("etc", "changes", "work"))
+    # In a directory that no overlay shows: what lies in the snapshot is covered soon.
+    place = f"{root}/run"
+    own = f"{place}/etc"
     try:
-        mounts.leave_namespace()
-        run.run(["mount", "-t", "tmpfs", "-o", "mode=700", "toy", f"{root}/run"])
-        for directory in (own, changes, work):
-            os.mkdir(directory, 0o755)
-        run.run(["mount", "--bind", f"{root}/etc", own])
+        namespace.enter()
+        namespace.mount("-t", "tmpfs", "-o", "mode=700", "toy", place)
+        os.mkdir(own)
+        namespace.mount("--bind", f"{root}/etc", own)
         layers = [own]
         if overlay is not None:
             layers = _layers(overlay, own, say)
         elif parent is not None:
-            layers = [changes, own]
-            shutil.copystat(own, changes)
-            os.mknod(f"{changes}/{syncpoint.NAME}", stat.S_IFCHR)  # a whiteout: it goes at the boot
-            options = f"lowerdir={own},upperdir={changes},workdir={work}"
-            run.run(["mount", "-t", "overlay", "-o", options, "toy", f"{root}/etc"])
-            syncpoint.bring_over(parent, to=f"{root}/etc", syncpoint=f"{own}/{syncpoint.NAME}")
-            run.run(["umount", f"{root}/etc"])
+            layers = [_changes(own, parent, place), own]
         if len(layers) > 1:  # of one layer, the kernel makes no overlay
-            run.run(["mount", "-t", "overlay", "-o", f"ro,lowerdir={':'.join(layers)}", "toy", f"{root}/etc"])
+            namespace.mount("-t", "overlay", "-o", f"ro,lowerdir={':'.join(layers)}", "toy", f"{root}/etc")
     except (ToyError, OSError) as error:
         say(f"/etc shows as it lies in the snapshot, which may be other than what will be booted: {error}")
         return []
     return layers
+
+
+def _changes(own: str, parent: str, place: str) -> str:
+    """Return a layer, made in a directory, with what a boot brings over from the parent's /etc into another one."""
+    changes, work, merged = (f"{place}/{name}" for name in ("changes", "work", "merged"))
+    for directory in (changes, work, merged):
+        os.mkdir(directory)
+    shutil.copystat(own, changes)
+    os.mknod(f"{changes}/{syncpoint.NAME}", stat.S_IFCHR)  # a whiteout: it goes at the boot
+    # Whole files: who has this for a layer follows no reference to another.
+    options = f"lowerdir={own},upperdir={changes},workdir={work},redirect_dir=off,metacopy=off"
+    namespace.mount("-t", "overlay", "-o", options, "toy", merged)
+    syncpoint.bring_over(parent, to=merged, syncpoint=f"{own}/{syncpoint.NAME}")
+    run.run(["umount", merged])
+    return changes
 
 
 def _overlay(fstab: str) -> _Overlay | None:

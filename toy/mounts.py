@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import time
 
-from . import run
 from .errors import ToyError
 
 TYPE_CHECKING = False
@@ -18,9 +17,6 @@ TOOLS = ("setpriv", "unshare", "mount", "mountpoint")
 
 MOUNT_FAILED = 32
 """Exit status of `in_own_namespaces`, as of mount(8)."""
-
-_CLONE_NEWNS = 0x20000
-"""See unshare(2)."""
 
 # The kernel lets a lower layer change between two mounts only if none of these was ever on
 # (Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems").
@@ -49,16 +45,6 @@ shift
 "$@"
 exit $?
 """
-
-
-def leave_namespace() -> None:
-    """Leave the mount namespace for one of this process's own; what is mounted here is not seen outside."""
-    import ctypes  # os.unshare is as new as Python 3.12
-
-    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS):
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    run.run(["mount", "--make-rslave", "/"])
 
 
 def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str, table: str) -> list[str]:
