@@ -62,14 +62,14 @@ btrfs subvolume set-default $name/@/.snapshots/1/snapshot
 
 _BOOT = """
 set -e
-top=$1 name=$2 loop=$3 root=$4
-shift 4
+top=$1 name=$2 loop=$3 root=$4 etc=$5
+shift 5
 default=$(btrfs subvolume get-default "$top")
 default=${default##* path }
 mount -o ro "$loop" "$root"
-mount -o "subvol=$default/etc" "$loop" "$root/etc"
 mount -o "subvol=$name/@/.snapshots" "$loop" "$root/.snapshots"
 for own; do mount -o "subvol=$name/@/$own" "$loop" "$root/$own"; done
+eval "$etc"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
@@ -82,13 +82,11 @@ exec cat
 # As transactional-update(8) does it, see https://github.com/openSUSE/transactional-update, lib/.
 _UPDATE = """
 set -e
-base=$1 new=$2
-shift 2
+base=$1 new=$2 etc=$3
+shift 3
 root=/.snapshots/$new/snapshot
 mkdir /.snapshots/$new
 btrfs --quiet subvolume snapshot /.snapshots/$base/snapshot $root
-rmdir $root/etc
-btrfs --quiet subvolume snapshot /.snapshots/$base/snapshot/etc $root/etc
 info() {
     echo "<?xml version='1.0'?><snapshot><type>single</type><num>$new</num>$1</snapshot>" > /.snapshots/$new/info.xml
 }
@@ -103,6 +101,8 @@ for name in log cache lib/zypp lib/ca-certificates lib/alternatives lib/selinux;
     mkdir -p /var/$name $root/var/$name
     mount --bind /var/$name $root/var/$name
 done
+mount --bind /.snapshots $root/.snapshots
+eval "$etc"
 export TRANSACTIONAL_UPDATE=true TRANSACTIONAL_UPDATE_ROOT=$root LANG=C
 "$@"
 umount --recursive --lazy $root
@@ -114,6 +114,26 @@ info ''
 _PLUGIN = r"""
 plugin=/usr/lib/zypp/plugins/commit/toy
 [ ! -x $plugin ] || printf '%s\n\n\0' PLUGINBEGIN COMMITBEGIN COMMITEND PLUGINEND | $plugin
+"""
+
+
+_BOOT_ETC = """
+mount -o "subvol=$default/etc" "$loop" "$root/etc"
+# What changed in the old /etc meanwhile is not brought over.
+[ ! -d "$root/etc/etc.syncpoint" ] || btrfs --quiet subvolume delete "$root/etc/etc.syncpoint"
+"""
+
+# See snapper/50-etc there.
+_UPDATE_ETC = """
+rmdir $root/etc
+btrfs --quiet subvolume snapshot /.snapshots/$base/snapshot/etc $root/etc
+[ ! -d $root/etc/etc.syncpoint ] || rmdir $root/etc/etc.syncpoint
+if [ /.snapshots/$base/snapshot -ef / ]; then
+    btrfs --quiet subvolume snapshot $root/etc $root/etc/etc.syncpoint
+    echo $base > $root/etc/etc.syncpoint/transactional-update.comparewith
+elif [ -d /.snapshots/$base/snapshot/etc/etc.syncpoint ]; then
+    btrfs --quiet subvolume snapshot /.snapshots/$base/snapshot/etc/etc.syncpoint $root/etc/etc.syncpoint
+fi
 """
 
 
@@ -190,6 +210,11 @@ def shared() -> list[str]:
 class MicroOS(Host):
     """One host, up while it is entered as a context."""
 
+    boot_etc = _BOOT_ETC
+    """Shell script that mounts /etc at the boot."""
+    update_etc = _UPDATE_ETC
+    """Shell script that makes the /etc of a new snapshot, and has it mounted there."""
+
     def __init__(self, disk: Disk, directory: Path) -> None:
         super().__init__(directory)
         self._disk = disk
@@ -205,7 +230,7 @@ class MicroOS(Host):
         self._holder = subprocess.Popen(
             self._disk.within(
                 "unshare", "--mount", "--propagation", "private", "--fork", "--kill-child", "sh", "-c", _BOOT, "sh",
-                self._disk.top, self._name, self._disk.loop, self.root, *shared(),
+                self._disk.top, self._name, self._disk.loop, self.root, self.boot_etc, *shared(),
             ),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -233,7 +258,8 @@ class MicroOS(Host):
     def _update(self, *command: str, base: int | None = None) -> str:
         self._last += 1
         within = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _UPDATE, "sh"]
-        printed = self.run(*within, str(base or self._last - 1), str(self._last), *command).stdout
+        script = self.update_etc
+        printed = self.run(*within, str(base or self._last - 1), str(self._last), script, *command).stdout
         self.default(self._last)
         return printed
 
@@ -246,6 +272,10 @@ class MicroOS(Host):
         """Change the host's packages: in a new snapshot, and with a reboot into that."""
         self.update(*self.zypper_in_snapshot(*arguments))
         self.reboot()
+
+    def in_update(self, script: str) -> str:
+        """Run a shell script as `transactional-update run` does, in a new snapshot, and return what it printed."""
+        return self._update("sh", "-ec", 'exec chroot "$TRANSACTIONAL_UPDATE_ROOT" sh -ec "$1"', "sh", script)
 
     def change(self, script: str) -> str:
         """Change the host by a shell script: in a new snapshot, and with a reboot into that.

@@ -57,6 +57,15 @@ def test_no_nspawn(host: Host) -> None:
     assert line == "systemd-nspawn is not installed; install the package systemd-container"
 
 
+@pytest.mark.parametrize("which", ["default", "2", "x"])
+@pytest.mark.parametrize("breakage", [":", "rm $(command -v btrfs)", "mkdir -p /.snapshots/2/snapshot/usr"])
+def test_a_host_without_snapshots(host: Host, which: str, breakage: str) -> None:
+    host.sh(breakage)
+    line = refused(host, "toy", "--snapshot", which, "--", "true")
+    assert line == "this system has no btrfs snapshots in /.snapshots; enter what runs: toy"
+    assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
+
+
 @pytest.mark.parametrize("tool", ["rpmdb", "unshare", "setpriv", "mount"])
 def test_another_tool_is_missing(host: Host, tool: str) -> None:
     host.sh(f'for folder in $(echo $PATH | tr : " "); do rm -f $folder/{tool}; done')

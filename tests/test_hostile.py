@@ -18,7 +18,7 @@ STATE = "/var/lib/toy/toy"
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
-# https://www.sqlite.org/fileformat2.html#the_rollback_journal: a journal without pages, and the name of a super-journal.
+# https://www.sqlite.org/fileformat2.html#the_rollback_journal: one without pages, with the name of a super-journal.
 JOURNAL = """
 import os, sqlite3, sys
 os.chdir("/usr/lib/sysimage/rpm")

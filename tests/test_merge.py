@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the overlay's database is made from: the nearest one there is, and never a wrong one."""
 
-import faulthandler
-import os
-import signal
 import subprocess
 from dataclasses import replace
 
@@ -14,8 +11,6 @@ from image import EDITOR, RPMS, publish
 from overlay import start
 from packages import Package, build
 from truth import OVERLAY, database, is_current, packages
-
-from toy import run
 
 pytestmark = pytest.mark.everywhere
 
@@ -161,17 +156,6 @@ def test_a_header_that_no_rpm_made_comes_and_goes(host: Host) -> None:
     host.run(*host.rpm, "-e", "--justdb", "odd")
     assert packages(host, *OVERLAY) == packages(host) | {f"{package.name}-1" for package in OWN}
     assert is_current(host, *OVERLAY)
-
-
-def test_a_crash_of_librpm_is_the_childs() -> None:
-    def crash() -> bool:
-        faulthandler.disable()  # it is meant
-        os.kill(os.getpid(), signal.SIGSEGV)
-        return True
-
-    assert run.forked(lambda: True)
-    assert not run.forked(lambda: False)
-    assert not run.forked(crash)
 
 
 @pytest.mark.only_plain("the running /usr is written to")

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where toy's users are: snapshots, a root that cannot be written, and mounts below it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from etc_overlay import EtcOverlay
 from image import EDITOR, RPMS, publish
-from microos import MicroOS, shared
+from microos import Disk, MicroOS, shared
 from overlay import record, refused, start, until_nothing_is_to_be_done
 from packages import Package
 from truth import OVERLAY, header_set, is_current, packages
@@ -21,6 +24,13 @@ NEXT = replace(EDITOR, version="2", files={**EDITOR.files, "/usr/bin/editor": "#
 @pytest.fixture
 def host(microos: MicroOS) -> MicroOS:
     return microos
+
+
+@pytest.fixture
+def overlaid(disk: Disk, tmp_path: Path) -> Iterator[EtcOverlay]:
+    """A host whose /etc is an overlay, with toy on it."""
+    with EtcOverlay(disk, tmp_path / "host") as host:
+        yield host
 
 
 def in_snapshot(host: MicroOS, number: int) -> tuple[str, ...]:
@@ -131,7 +141,7 @@ def test_etc_as_an_overlay_mount(host: MicroOS) -> None:
     options = "lowerdir=/etc,upperdir=/var/lib/overlay/upper,workdir=/var/lib/overlay/work"
     host.sh(f"mount -t overlay -o {options} overlay /etc; echo host > /etc/host")
     assert host.run(*OVERLAY, "cat", "/etc/host").stdout == "host\n"
-    host.run(*OVERLAY, "sh", "-c", "echo overlay > /etc/host; useradd ours")
+    host.run(*OVERLAY, "sh", "-c", "echo overlay > /etc/host; useradd --uid 7003 ours")
     host.run("useradd", "-u", "7002", "theirs")
     assert host.run(*OVERLAY, "cat", "/etc/host").stdout == "overlay\n"
     assert host.run(*OVERLAY, "id", "-un", "ours").stdout == "ours\n"
@@ -170,6 +180,38 @@ def test_a_launch_after_a_reboot_has_nothing_to_do(host: MicroOS, breakage: str)
     host.zypper("remove", "legacy")
     assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
     assert record(host) != before
+
+
+class TestToyItselfInAnUpdate:
+    """Its package comes and goes in a new snapshot, the plugin at work being the running host's, if it has one."""
+
+    SET = "/usr/lib/sysimage/rpm-headers"
+
+    def test_the_package_goes(self, host: MicroOS) -> None:
+        number = host.update(*host.zypper_in_snapshot("remove", "toy"))
+        assert host.run(*in_snapshot(host, number), "test", "-e", self.SET, check=False).returncode == 1
+        assert is_current(host)
+        # Nor is one made by a later update, before the reboot.
+        number = host.update(*host.zypper_in_snapshot("remove", "legacy"))
+        assert host.run(*in_snapshot(host, number), "test", "-e", self.SET, check=False).returncode == 1
+
+    def test_the_package_comes_back(self, host: MicroOS) -> None:
+        host.update(*host.zypper_in_snapshot("remove", "toy"))
+        number = host.update(*host.zypper_in_snapshot("install", "toy"))
+        assert is_current(host, *in_snapshot(host, number))
+
+    def test_the_package_comes_to_a_host_without_it(self, host: MicroOS) -> None:
+        host.zypper("remove", "toy")
+        assert host.run("test", "-e", self.SET, check=False).returncode == 1
+        number = host.update(*host.zypper_in_snapshot("install", "toy"))
+        assert is_current(host, *in_snapshot(host, number))
+        host.reboot()
+        assert packages(host, *OVERLAY) == BASE
+
+    def test_the_package_has_a_set_that_is_missing(self, host: MicroOS) -> None:
+        host.update("sh", "-c", f'rm -r "$TRANSACTIONAL_UPDATE_ROOT{self.SET}"')
+        number = host.update(*host.zypper_in_snapshot("remove", "legacy"))
+        assert is_current(host, *in_snapshot(host, number))
 
 
 class TestMountsBelowTheRoot:
@@ -297,6 +339,15 @@ class TestSnapshot:
         assert line == f"there is no snapshot {which}; see which there are: ls /.snapshots"
         assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
 
+    def test_what_is_booted_next_is_none(self, host: MicroOS) -> None:
+        host.run("btrfs", "subvolume", "set-default", "5", "/var")
+        line = refused(host, "toy", "--snapshot", "default")
+        assert line == "what will be booted next is no snapshot; give the number of one: toy --snapshot N"
+
+    def test_there_are_none(self, host: MicroOS) -> None:
+        host.run("umount", "/.snapshots")
+        assert refused(host, "toy", "--snapshot", "1").startswith("there is no snapshot 1; ")
+
     def test_one_that_is_in_progress(self, host: MicroOS) -> None:
         script = "toy --snapshot 2 -- true || echo status $?; echo waiting >&2"
         done = host.run("sh", "-c", script, check=False)
@@ -305,3 +356,128 @@ class TestSnapshot:
         host.update("sh", "/run/try")
         assert host.run("cat", "/var/status").stdout == "125\n"
         assert host.run("toy", "--snapshot", "2", "--", "editor").stdout == "editor 1\n"
+
+
+class TestInAnUpdate:
+    """In `transactional-update shell` and `run`."""
+
+    STRIPPED = "env --unset=TRANSACTIONAL_UPDATE --unset=TRANSACTIONAL_UPDATE_ROOT"
+    """What sudo(8) leaves of the environment."""
+
+    @pytest.mark.parametrize("stripped", ["", STRIPPED])
+    @pytest.mark.parametrize(
+        "command", ["toy", "toy -- true", "toy -n other", "toy --snapshot default", "toy status", "toy diff other"]
+    )
+    def test_there_is_no_machine(self, host: MicroOS, command: str, stripped: str) -> None:
+        script = f"{stripped} {command} 2>&1 && exit 1; echo $?; ls -d /var/lib/toy /var/lib/machines 2>/dev/null || :"
+        said = "toy: this is the snapshot of an update, not the running system; leave it, and run toy there"
+        assert host.in_update(script) == f"{said}\n125\n"
+
+    @pytest.mark.parametrize("stripped", ["", STRIPPED])
+    @pytest.mark.parametrize("command", ["dump", "init", "--init", "dump --changed", "dump --root /"])
+    def test_a_dump_is_for_the_snapshot(self, host: MicroOS, command: str, stripped: str) -> None:
+        erase = f"{' '.join(host.rpm)} -e --justdb --notriggers legacy 2>/dev/null"
+        assert host.in_update(f"{erase}; {stripped} toy {command} 2>&1") == ""
+        host.reboot()
+        assert packages(host) == {"editor-1", "library-1"}
+        assert is_current(host)
+
+    @pytest.mark.parametrize("asked", ["--help", "--version", "status --help"])
+    def test_help_is_everywhere(self, host: MicroOS, asked: str) -> None:
+        assert "toy" in host.in_update(f"toy {asked}")
+
+    def test_one_without_the_snapshots_around_it(self, host: MicroOS) -> None:
+        said = host.in_update(f"umount /.snapshots; {self.STRIPPED} toy -- true 2>&1 || echo $?")
+        assert (
+            said == "toy: this is the snapshot of an update, not the running system; leave it, and run toy there\n125\n"
+        )
+
+
+class TestEtcOfASnapshot:
+    """What will be booted is more than what lies in the snapshot."""
+
+    NEW = replace(NEXT, files={**NEXT.files, "/etc/editor.conf": "tabs=16", "/etc/editor.d/new": "new"})
+
+    FILES = "editor.conf editor.d/new changed added"
+    SHOW = ("sh", "-c", f"cd /etc; head -v {FILES} 2>&1; id -un 7001; ls; rpm -Va --noconfig")
+
+    SHOWN = "".join(
+        f"==> {path} <==\n{content}\n\n"
+        for path, content in (("editor.conf", "tabs=16"), ("editor.d/new", "new"), ("changed", "2"), ("added", "2"))
+    )
+
+    def update(self, host: MicroOS) -> None:
+        """Have an update to be booted, with changes to the running /etc before and after."""
+        host.sh("cd /etc; echo 1 > changed; echo 1 > removed; useradd --uid 7001 before")
+        publish(host, self.NEW)
+        host.update(*host.zypper_in_snapshot("install", "editor"))
+        host.sh("cd /etc; echo 2 > changed; rm removed; mkdir directory; echo 2 > added; echo tabs=9 > editor.conf")
+
+    def shown(self, host: MicroOS) -> str:
+        """Return what /etc has over the next boot's snapshot. That is all there is to be said."""
+        done = host.run("toy", "--snapshot", "default", "--", *self.SHOW)
+        assert done.stderr == ""
+        assert host.run("findmnt", "--submounts", "/.snapshots", "--noheadings").stdout.count("\n") == 1
+        return done.stdout
+
+    def test_as_an_overlay(self, overlaid: EtcOverlay) -> None:
+        self.update(overlaid)
+        before = self.shown(overlaid)
+        assert before.startswith(f"{self.SHOWN.rstrip()}\nbefore\n")
+        assert "\nremoved\n" not in before
+        overlaid.reboot()
+        assert overlaid.run(*self.SHOW).stdout == before
+
+    def test_as_an_overlay_over_one_that_waits_too(self, overlaid: EtcOverlay) -> None:
+        self.update(overlaid)
+        before = self.shown(overlaid)
+        overlaid.update("touch", "/var/lib/overlay/3/etc/third")
+        assert self.shown(overlaid) == before.replace("\nterminfo", "\nterminfo\nthird")
+        # Back to the first, from the third.
+        overlaid.reboot()
+        overlaid.default(1)
+        assert "editor.d/new <==" not in self.shown(overlaid)
+
+    def test_changes_of_the_running_one_that_the_boot_brings_over(self, host: MicroOS) -> None:
+        self.update(host)
+        before = self.shown(host)
+        assert before.startswith(f"{self.SHOWN.rstrip()}\nbefore\n")
+        assert "\nremoved\n" not in before
+        assert "\ndirectory\n" in before
+        assert "syncpoint" not in before
+        asked = "umask 077; exec toy --snapshot default -- stat --format=%A /etc"
+        assert host.run("sh", "-c", asked).stdout == "drwxr-xr-x\n"
+        # In the snapshot itself nothing is done before its time.
+        assert host.run("cat", "/.snapshots/2/snapshot/etc/changed").stdout == "1\n"
+        host.update("true")
+        assert self.shown(host) == before
+
+    def test_a_named_machine_follows_it(self, overlaid: EtcOverlay) -> None:
+        self.update(overlaid)
+        there = ("toy", "-n", "next", "--snapshot", "default", "--")
+        overlaid.run(*there, "sh", "-ec", "rm /etc/editor.d/new /etc/added; useradd --uid 7003 ours")
+        overlaid.sh("useradd --uid 7002 theirs; echo 3 > /etc/changed")
+        script = ("sh", "-c", "cat /etc/editor.conf /etc/changed; id -un ours 7002; ls /etc/editor.d /etc/added 2>&1")
+        before = overlaid.run(*there, *script, check=False).stdout
+        assert before.startswith("tabs=16\n3\nours\ntheirs\n")
+        assert before.endswith("/etc/editor.d:\n")
+        assert before.count("/etc/added': No such file") == 1
+        overlaid.reboot()
+        assert overlaid.run("toy", "-n", "next", "--", *script, check=False).stdout == before
+
+    @pytest.mark.parametrize(
+        ("edit", "missing"),
+        [
+            ("s#upperdir=[^,]*,##", "''"),
+            ("s#upperdir=[^,]*#upperdir=/no/such#", "'/no/such'"),
+            ("s#lowerdir=[^,]*#lowerdir=/etc/passwd:/no/such#", "'/etc/passwd', '/no/such'"),
+            ("s#overlay /etc overlay .*#overlay /etc overlay#", "'', ''"),
+        ],
+    )
+    def test_an_fstab_that_is_no_help(self, overlaid: EtcOverlay, edit: str, missing: str) -> None:
+        overlaid.update("true")
+        read_only = "btrfs property set -ts /.snapshots/2/snapshot ro"
+        overlaid.sh(f"{read_only} false; sed -i '{edit}' /.snapshots/2/snapshot/etc/fstab; {read_only} true")
+        done = overlaid.run("toy", "--snapshot", "default", "--", "cat", "/etc/editor.conf")
+        assert done.stdout == "tabs=8\n"
+        assert done.stderr == f"toy: not all of the snapshot's /etc shows; in its fstab, no directory: {missing}\n"

@@ -67,6 +67,12 @@ def test_erasing_it_leaves_only_the_machines(host: Host) -> None:
     assert packages(host, "toy", "--") == packages(host)
 
 
+@pytest.mark.parametrize("others", ["legacy", "editor library legacy"])
+def test_erasing_it_with_others_leaves_no_set(host: Host, others: str) -> None:
+    host.sh(f"{' '.join(host.rpm)} -e toy {others}")
+    assert host.run("test", "-e", f"/{DIRECTORY}", check=False).returncode == 1
+
+
 @pytest.mark.parametrize("prefix", ["/usr", "/opt/toy"])
 def test_make_install_brings_the_same_files(host: Host, prefix: str) -> None:
     host.run("make", "-C", SOURCE, "install", "DESTDIR=/tmp/dest", f"PREFIX={prefix}")

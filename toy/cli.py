@@ -56,17 +56,18 @@ def _parsed(arguments: list[str]) -> int:
     if asked.verb is None and asked.snapshot is None:
         return _launch(name, command)
     _require_root()
+    if asked.verb in ("dump", "init"):
+        return _dump(asked.root, everything=not asked.changed)
+    _require_running_system()
     if asked.verb is None:
         from . import snapshot
 
         return snapshot.enter(asked.snapshot, asked.name, command, say=_say)
-    if asked.verb in ("status", "diff"):
-        from . import show
+    from . import show
 
-        verb = show.status if asked.verb == "status" else show.diff
-        verb(asked.machine or name, as_json=asked.json)
-        return 0
-    return _dump(asked.root, everything=not asked.changed)
+    verb = show.status if asked.verb == "status" else show.diff
+    verb(asked.machine or name, as_json=asked.json)
+    return 0
 
 
 def _dump(root: str | None, *, everything: bool) -> int:
@@ -87,6 +88,7 @@ def _add(path: str) -> int:
 
 def _launch(name: str, command: list[str] | None = None) -> int:
     _require_root()
+    _require_running_system()
     from . import launch
 
     return launch.launch(name, command or [], say=_say)
@@ -95,3 +97,9 @@ def _launch(name: str, command: list[str] | None = None) -> int:
 def _require_root() -> None:
     if os.geteuid() != 0:
         raise ToyError("not root", "try: sudo toy")
+
+
+def _require_running_system() -> None:
+    from . import surroundings
+
+    surroundings.require_running_system()

@@ -17,7 +17,7 @@ from .machine import Machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .seen import Seen
 
@@ -25,13 +25,16 @@ _CONTAINER = "/run/host/container-manager"
 """See https://systemd.io/CONTAINER_INTERFACE."""
 
 
-def launch(name: str, command: list[str], *, say: Callable[[str], None], root: str = "/") -> int:
+def launch(
+    name: str, command: list[str], *, say: Callable[[str], None], root: str = "/", etc: Sequence[str] = ()
+) -> int:
     """Run `command`, or a shell if it is empty, in the machine `name` over a root, and return its exit status.
 
-    `say` takes a line for the user. Raises ToyError if it could not be started. What cannot be put on record after it
-    is said, and is no reason to lose its status: the next launch finds it in the machine's rpm database.
+    `etc` are the layers of the root's /etc, if that is more than a directory in it. `say` takes a line for the user.
+    Raises ToyError if it could not be started. What cannot be put on record after it is said, and is no reason to lose
+    its status: the next launch finds it in the machine's rpm database.
     """
-    machine = Machine(name, root)
+    machine = Machine(name, root, etc)
     if os.path.exists(_CONTAINER):
         raise ToyError("this is inside a machine or a container already", "leave it first")
     run.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)

@@ -41,8 +41,10 @@ def overlays(machine: Machine, lower: list[str], *, without: str) -> list[Overla
     `lower` are the layers of the root, uppermost first. What is mounted at `without` or below is left out.
     """
     found = [Overlay("", lower=lower, upper=machine.overlay, work=_work(machine, 0))]
+    if machine.etc and (upper := _upper(machine, "/etc")) is not None:
+        found.append(Overlay("/etc", lower=list(machine.etc), upper=upper, work=_work(machine, 1)))
     for point in mount_points(without=without):
-        if machine.root != "/" and _has_something(machine.root + point):
+        if machine.root != "/" and (point.startswith(f"{machine.root}/") or _has_something(machine.root + point)):
             continue  # another root has what is mounted here on the running one as a part of itself: its /usr, say
         upper = _upper(machine, point)
         if upper is not None:

@@ -4,11 +4,17 @@
 On the way that every launch goes (see `launch`): paths are strings here.
 """
 
+from __future__ import annotations
+
 import os
 import stat
 
 from .errors import ToyError
 from .lock import Locked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RUN = "/run/toy"
 STATE = "/var/lib/toy"
@@ -52,12 +58,14 @@ def _is_name(name: str) -> bool:
 class Machine:
     """One named overlay with its state. Nothing is made before it is held, as a context."""
 
-    def __init__(self, name: str, root: str = "/") -> None:
+    def __init__(self, name: str, root: str = "/", etc: Sequence[str] = ()) -> None:
         if not _is_name(name):
             raise ToyError(f"{name!r} is no name for a machine", "use 1 to 64 letters, digits and inner dashes")
         self.name = name
         self.root = root
         """The tree that it lies over: the running root, or that of a snapshot."""
+        self.etc = etc
+        """The layers of the root's /etc, uppermost first, if that is more than a directory in it."""
         self.directory = f"{STATE}/{name}"
         self.mount_point = f"{MACHINES}/{name}"
         """Empty on disk; the merged root is mounted here in the launch's own mount namespace."""

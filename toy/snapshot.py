@@ -3,19 +3,12 @@
 
 import contextlib
 import os
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import launch, run
+from . import etc, launch, run, snapper
 from .errors import ToyError
 from .machine import MACHINES, STATE, Machine
-
-SNAPSHOTS = Path("/.snapshots")
-"""Where snapper has them: NUMBER/snapshot, and NUMBER/info.xml about it (snapper, snapper/Snapshot.cc)."""
-
-_IN_PROGRESS = "transactional-update-in-progress"
-"""Key of snapper's userdata (transactional-update, lib/SnapshotManager)."""
 
 _THROWAWAY = "throwaway"
 """File in the directory of a machine that is to go with its launch."""
@@ -27,45 +20,43 @@ def enter(which: str, name: str | None, command: list[str], *, say: Callable[[st
     Without a name of a machine, that is one of its own that does not outlast the launch.
     """
     number, root = _find(which)
+    layers = [] if root == "/" else etc.assemble(root, say=say)
     if name is not None:
-        return launch.launch(name, command, say=say, root=root)
+        return launch.launch(name, command, say=say, root=root, etc=layers)
     _remove_leftovers()
     machine = Machine(f"snapshot-{number}-{os.getpid()}", root)
     with _removed(machine):
-        return launch.launch(machine.name, command, say=say, root=root)
+        return launch.launch(machine.name, command, say=say, root=root, etc=layers)
 
 
 def _find(which: str) -> tuple[int, str]:
     """Return a snapshot's number, and its root. Raises ToyError if it is none that could be entered."""
+    if not _has_snapshots():
+        raise ToyError(f"this system has no btrfs snapshots in {snapper.SNAPSHOTS}", "enter what runs: toy")
     number = _default() if which == "default" else int(which) if which.isdecimal() else 0
-    root = SNAPSHOTS / str(number) / "snapshot"
-    if number == 0 or not (root / "usr").is_dir():
-        raise ToyError(f"there is no snapshot {which}", f"see which there are: ls {SNAPSHOTS}")
+    root = snapper.root(number)
+    if number == 0 or not os.path.isdir(f"{root}/usr"):
+        raise ToyError(f"there is no snapshot {which}", f"see which there are: ls {snapper.SNAPSHOTS}")
     # Of the running one, transactional-update may have covered a part with a newer one's.
     if all(os.path.samestat(os.stat(f"{root}{part}"), os.stat(part)) for part in ("/", "/usr")):
         return number, "/"
-    if _is_in_progress(number) or "ro=true" not in run.output(["btrfs", "property", "get", "-ts", str(root), "ro"]):
+    if snapper.is_in_progress(number) or "ro=true" not in run.output(["btrfs", "property", "get", "-ts", root, "ro"]):
         raise ToyError(f"snapshot {number} is not finished, or may change", "wait until its update is done")
-    return number, str(root)
+    return number, root
+
+
+def _has_snapshots() -> bool:
+    file_system = run.output(["stat", "--file-system", "--format=%T", "/"]).strip()
+    return file_system == "btrfs" and os.path.isdir(snapper.SNAPSHOTS)
 
 
 def _default() -> int:
     # "ID 266 gen 7 top level 265 path @/.snapshots/5/snapshot"
     path = run.output(["btrfs", "subvolume", "get-default", "/"]).strip().rpartition("path ")[2]
-    number = path.removesuffix("/snapshot").rpartition("/.snapshots/")[2]
-    if not number.isdecimal():
+    number = snapper.number_of(path)
+    if number is None:
         raise ToyError("what will be booted next is no snapshot", "give the number of one: toy --snapshot N")
-    return int(number)
-
-
-def _is_in_progress(number: int) -> bool:
-    try:
-        info = ElementTree.parse(SNAPSHOTS / str(number) / "info.xml")  # noqa: S314, snapper's own
-    except (OSError, ElementTree.ParseError):
-        return False
-    return any(
-        data.findtext("key") == _IN_PROGRESS and data.findtext("value") == "yes" for data in info.iter("userdata")
-    )
+    return number
 
 
 @contextlib.contextmanager

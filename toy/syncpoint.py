@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a boot brings over into a new snapshot's /etc: changes made in the running one since the update began.
+
+A snapshot that waits for its first boot has in /etc/etc.syncpoint a copy of its parent's /etc as it was then. The
+rules are those of transactional-update from version 5 on (dracut/sync-etc-state.cpp): what changed on one side only is
+brought over, and where both changed, the new snapshot's counts.
+"""
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+
+NAME = "etc.syncpoint"
+_PARENT = "transactional-update.comparewith"
+"""File with the number of the snapshot that changes come from (snapper/50-etc)."""
+
+
+def parent(etc: str) -> int | None:
+    """Return the number of the snapshot from which changes come at the next boot, or None if none do."""
+    try:
+        with open(f"{etc}/{NAME}/{_PARENT}") as file:
+            number = file.read().strip()
+    except OSError:
+        return None
+    return int(number) if number.isdecimal() else None
+
+
+def bring_over(parent: str, *, to: str, syncpoint: str) -> None:
+    """Bring what changed in the /etc of the parent since the syncpoint over into another /etc."""
+    come: list[str] = []
+    gone: list[str] = []
+    for path in sorted({*_below(parent), *_below(syncpoint)}):
+        before, theirs, ours = (_looks(f"{etc}/{path}") for etc in (syncpoint, parent, to))
+        if theirs != before and ours == before:
+            (gone if theirs is None else come).append(path)
+    for path in reversed(gone):  # each directory after what is in it
+        _remove(f"{to}/{path}")
+    for path in come:
+        if os.path.isdir(os.path.dirname(f"{to}/{path}")):  # or the new snapshot removed that
+            _copy(f"{parent}/{path}", f"{to}/{path}")
+
+
+def _below(etc: str) -> Iterator[str]:
+    for folder, directories, names in os.walk(etc):
+        if folder == etc and NAME in directories:
+            directories.remove(NAME)
+        yield from (os.path.relpath(os.path.join(folder, name), etc) for name in (*directories, *names))
+
+
+def _looks(path: str) -> tuple[object, ...] | None:
+    """Return what tells a file from a changed one, or None if there is none."""
+    try:
+        status = os.lstat(path)
+        names = os.listxattr(path, follow_symlinks=False)
+        attributes = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    size = None if stat.S_ISDIR(status.st_mode) else status.st_size
+    return status.st_mode, status.st_uid, status.st_gid, int(status.st_mtime), size, attributes
+
+
+def _remove(path: str) -> None:
+    """Remove a file, or a directory if it is empty."""
+    try:
+        os.rmdir(path)
+    except NotADirectoryError:
+        os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+
+
+def _copy(source: str, target: str) -> None:
+    """Put a file of any type in the place of what is there; of a directory, that itself alone."""
+    status = os.lstat(source)
+    if stat.S_ISDIR(status.st_mode):
+        if not os.path.isdir(target) or os.path.islink(target):
+            _replace(target)
+            os.mkdir(target)
+    elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+        _replace(target)
+        shutil.copyfile(source, target, follow_symlinks=False)
+    else:
+        return
+    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+    shutil.copystat(source, target, follow_symlinks=False)
+
+
+def _replace(target: str) -> None:
+    """Make room where something else is to be."""
+    if os.path.isdir(target) and not os.path.islink(target):
+        shutil.rmtree(target)
+    elif os.path.lexists(target):
+        os.unlink(target)
