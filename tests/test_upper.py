@@ -22,7 +22,7 @@ def tree(tmp_path: Path) -> WritableUpper:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "outside/file").touch()
     (tmp_path / "lower/usr/file").touch()
-    return WritableUpper(tmp_path / "upper", tmp_path / "var", tmp_path / "lower")
+    return WritableUpper(tmp_path / "upper", tmp_path / "var", tmp_path / "lower", ())
 
 
 def operations(

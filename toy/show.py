@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import differences, parse, rpmdb, settle, standing
+from . import differences, homes, parse, rpmdb, settle, standing
 from .errors import ToyError, printable
 from .machine import Machine
 from .merged import Merged
@@ -28,7 +28,7 @@ def diff(name: str, *, as_json: bool) -> None:
         found = [
             # What was removed is the host's.
             (change, path, _owners(theirs if change == "removed" else ours, path))
-            for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root))
+            for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
         ]
     if as_json:
         content = [{"change": change, "path": path, "packages": owners} for change, path, owners in found]

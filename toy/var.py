@@ -9,11 +9,12 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
 from . import files, run
+from .homes import is_in
 
 _HOST = Path("/var")
 
@@ -31,30 +32,31 @@ def seed(
     owned: Mapping[str, AbstractSet[str]],
     *,
     own: AbstractSet[str],
-    hidden: AbstractSet[str],
+    of_host: AbstractSet[str],
+    homes: Iterable[str],
     record: Path,
 ) -> None:
     """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and what its packages own.
 
     `owned` are paths by the header files of the packages that own them, `own` the header files of the overlay's own
-    packages, `hidden` those of the host's that it does not show. `record` is the file that says `owned`, and what came
-    from the host like this: while it is as it came, it follows the host's, and it goes when the host does not have it
-    any more, or no package of its owns it.
+    packages, `of_host` those of the host's packages that it shows, as the host has them. Nothing is copied out of
+    `homes`. `record` is the file that says `owned`, and what came from the host like this: while it is as it came, it
+    follows the host's, and it goes when the host does not have it any more, or no package of its owns it.
     """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
             for entry in entries:
                 if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
                     _supply(var, folder / entry.name)
-    of_host = {path for file in owned.keys() - own - hidden for path in owned[file]}
-    of_host |= {path for tree in _TREES for path in _below(_HOST / tree)}
+    theirs = {path for file in owned.keys() & of_host for path in owned[file] if not is_in(path, homes)}
+    theirs |= {path for tree in _TREES for path in _below(_HOST / tree)}
     ours = {path for file in owned.keys() & own for path in owned[file]}
     before = _read_record(record)[1]
     after: dict[str, str] = {}
-    for path in sorted(PurePath(name).relative_to(_HOST) for name in of_host):
+    for path in sorted(PurePath(name).relative_to(_HOST) for name in theirs):
         have = _looks(var, path)
         came_from_host = have is None or before.get(str(path)) == have
-        if came_from_host and have != _DIRECTORY and have != (theirs := _looks(_HOST, path)) and theirs is not None:
+        if came_from_host and have != _DIRECTORY and have != (now := _looks(_HOST, path)) and now is not None:
             if have is not None:
                 _drop(var, path)
             _supply(var, path)
@@ -62,7 +64,7 @@ def seed(
         if came_from_host and looks is not None:
             after[str(path)] = looks
     for name in sorted(before.keys() - after.keys(), reverse=True):
-        if f"{_HOST}/{name}" not in of_host | ours and _looks(var, PurePath(name)) == before[name]:
+        if f"{_HOST}/{name}" not in theirs | ours and _looks(var, PurePath(name)) == before[name]:
             _drop(var, PurePath(name))
     content = [{file: sorted(paths) for file, paths in owned.items() if paths}, after]
     with files.directory(record.parent) as fd, files.naming(record):
