@@ -66,6 +66,16 @@ class TestTheRule:
         answer(host, "sh", "-c", "touch /home/alice/new /usr/share/new")
         assert host.run("ls", "-d", "/home/alice/new", "/usr/share/new", check=False).stdout == ""
 
+    @pytest.mark.only_plain("its /home is a mount point")
+    def test_one_on_a_server_is_shared_with_its_user_alone(self, host: Host) -> None:
+        with_alice(host)
+        host.sh("mount -t tmpfs server /home/alice; chown alice: /home/alice")  # memory: neither is on a disk here
+        alice = host.run("id", "-u", "alice").stdout.strip()
+        assert toy(host, "touch", "/home/alice/new").returncode == 0
+        assert host.run("ls", "/home/alice").stdout == ""
+        assert toy(host, "touch", "/home/alice/new", env={"SUDO_UID": alice}).returncode == 0
+        assert host.run("ls", "/home/alice").stdout == "new\n"
+
 
 class TestPackages:
     """Packages with files in homes."""
@@ -151,11 +161,7 @@ class TestPackages:
             ("mv /home /var/home; ln -s var/home /home", "/home/alice", ("/var/home/alice",)),
             ("mv /home /var/home; ln -s var/home /home", "/var/home/alice", ("/home/alice",)),
             ("mkdir /srv/x; ln -s /srv/x /home/x; ln -s x /home/y", "/home/y/alice", ("/srv/x/alice", "/home/x/alice")),
-            (
-                "ln -s var/home /people; usermod -d /people/root root",
-                "/var/home/alice",
-                ("/people/alice", "/people/root"),
-            ),
+            ("ln -s var/home /people", "/var/home/alice", ("/people/alice",)),
             ("mkdir -p /srv/real; ln -s /srv/real /home/alice", "/home/alice", ("/srv/real",)),
         ],
     )
@@ -170,6 +176,18 @@ class TestPackages:
             answer(host, *host.rpm, "--erase", "dotfiles")
             assert host.sh(f"cat {home}/.vrc; stat -L -c %a {home}") == "hers\n700\n"
             host.sh(f"rm {RPMS}/{package.file}")
+
+    @pytest.mark.only_plain("its root cannot be written")
+    def test_wherever_root_s_home_is(self, host: Host) -> None:
+        host.sh("mkdir /var/roothome; ln -s var/roothome /rh; sed -i '1s,:/root:,:/rh:,' /etc/passwd")
+        host.sh("echo roots > /rh/.vrc")
+        for path in ("/rh", "/var/roothome"):
+            package = Package("dotfiles", files={f"{path}/.vrc": "package"})
+            build(host, [package], RPMS)
+            answer(host, *host.rpm, "--install", f"{RPMS}/{package.file}")
+            assert answer(host, "cat", "/rh/.vrc") == "roots\n"
+            answer(host, *host.rpm, "--erase", "dotfiles")
+            assert host.sh(f"cat /rh/.vrc; rm {RPMS}/{package.file}") == "roots\n"
 
     def test_other_homes_are_not_meant(self, host: Host) -> None:
         with_alice(host)
@@ -205,6 +223,14 @@ class TestMacros:
         assert "/root" in answer(host, "rpm", "--eval", "%{_netsharedpath}").strip().split(":")
         answer(host, "zypper", "-n", "install", "toy")
         assert answer(host, "rpm", "-V", "toy") == ""
+
+    def test_an_rpm_that_has_its_configuration_elsewhere_is_told_as_well(self, host: Host) -> None:
+        host.sh("cp -r /usr/lib/rpm /srv/rpm")
+        for variable in ({"RPM_CONFIGDIR": "/srv/rpm"}, {}):
+            for command in (["rpm"], ["env", "-u", "RPM_CONFIGDIR", "rpm"]):
+                told = toy(host, *command, "--eval", "%{_netsharedpath}", env=variable).stdout
+                assert "/root" in told.strip().split(":")
+        assert "macros.toy-homes" not in host.run("toy", "diff").stdout
 
     def test_no_command_of_a_home_is_run_on_the_host(self, host: Host) -> None:
         command = "%(touch /CANARY; echo /usr/lib/rpmdb)"

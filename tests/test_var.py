@@ -101,6 +101,18 @@ class TestVar:
         assert toy(host, "rpm", "-q", "hello").returncode == 0
         assert toy(host, "ls", "/var/lib/secret").stdout == ""
 
+    @pytest.mark.only_plain("an update brings nothing into /var")
+    def test_directories_are_like_the_hosts(self, host: Host) -> None:
+        publish(host, self.STATE)
+        host.zypper("install", "state")
+        host.sh("mkdir -p /var/cache/zypp/solv/repository; chmod 711 / /var/lib/state; chmod 1751 /var /var/cache/zypp")
+        paths = ("/", "/var", "/var/lib/state", "/var/lib/state/deep", "/var/cache/zypp", "/var/lib", "/var/cache")
+        note = "import os, sys; [os.setxattr(p, 'user.note', b'x') for p in sys.argv[1:]]"
+        host.run("/usr/bin/python3", "-c", note, *paths)
+        look = "import os, sys; [print(p, oct(os.stat(p).st_mode), os.listxattr(p)) for p in sys.argv[1:]]"
+        command = ("/usr/bin/python3", "-c", look, *paths)
+        assert toy(host, *command).stdout == host.run(*command).stdout
+
 
 class TestMetadata:
     """The host's refreshed repository metadata."""

@@ -27,6 +27,15 @@ def database_below(root: str, dbpath: str) -> str:
     return dbpath if root == "/" else root.rstrip("/") + os.path.realpath(dbpath)
 
 
+def _make(directory: str, *, like: str | None) -> None:
+    from pathlib import Path
+
+    from . import files
+
+    with files.directory(Path(directory).parent) as fd:
+        files.make_directory(fd, os.path.basename(directory), like=None if like is None else Path(like))
+
+
 def _is_name(name: str) -> bool:
     """Say whether this is a host name's label, as systemd-nspawn(1) asks of a machine's name."""
     return len(name) <= 64 and name.replace("-", "a").isalnum() and name.isascii() and "-" not in (name[0], name[-1])
@@ -89,10 +98,10 @@ class Machine:
             raise ToyError(
                 f"machine {self.name} is in use", "leave it first, or use another one: toy -n NAME"
             ) from None
-        for directory in (self.overlay, self.work, self.var, self.mount_point):
+        models = {self.overlay: self.root, self.var: "/var", self.work: None, self.mount_point: None}
+        for directory, model in models.items():
             if not os.path.exists(directory):
-                os.mkdir(directory)
-                os.chmod(directory, 0o755)  # whatever the umask: two of them are / and /var of the overlay
+                _make(directory, like=model)
         link = f"{MACHINES}/.{self.name}"
         if not os.path.lexists(link):
             os.symlink(self.directory, link)

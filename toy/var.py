@@ -7,7 +7,6 @@ Whoever is root in the overlay arranges that tree, so nothing here follows a sym
 import contextlib
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -134,7 +133,7 @@ def share_metadata(var: Path) -> None:
                 continue
             _supply(var, PurePath("cache/zypp"))
             for kind in _METADATA:  # solv, with the cookie, comes last
-                with files.directory(var, PurePath("cache/zypp", kind), create=True) as fd:
+                with files.directory(var, PurePath("cache/zypp", kind), create=True, like=_HOST) as fd:
                     _copy(host / kind / repository, fd, repository)
 
 
@@ -154,7 +153,7 @@ def forget_installed(var: Path) -> None:
     """Drop libsolv's copy of the rpm database: it holds solvables by hdrNum, and those are new."""
     with contextlib.suppress(FileNotFoundError, files.NotADirectory):
         with files.directory(var, PurePath("cache/zypp/solv")) as fd:
-            _remove(fd, _SYSTEM)
+            files.remove(fd, _SYSTEM)
 
 
 def _supply(var: Path, path: PurePath) -> None:
@@ -164,39 +163,22 @@ def _supply(var: Path, path: PurePath) -> None:
         try:
             status = source.lstat()
             with files.directory(var, part.parent) as fd:
-                if _exists(fd, part.name):
+                if files.exists(fd, part.name):
                     continue
                 if stat.S_ISDIR(status.st_mode):
-                    files.make_directory(fd, part.name, like=status)
+                    files.make_directory(fd, part.name, like=source)
                 elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                     _copy(source, fd, part.name)
         except (FileNotFoundError, NotADirectoryError, files.NotADirectory):
             return  # not on the host, or the overlay has it otherwise
 
 
-def _exists(dir_fd: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def _copy(source: Path, dir_fd: int, name: str) -> None:
     """Copy a file or a tree in the place of what is there; it is there whole or not at all."""
-    _remove(dir_fd, files.TEMPORARY)
+    files.remove(dir_fd, files.TEMPORARY)
     target = f"/proc/self/fd/{dir_fd}/{files.TEMPORARY}"
     run.run(
         ["cp", "--archive", "--reflink=auto", "--no-target-directory", os.fspath(source), target], pass_fds=[dir_fd]
     )
-    _remove(dir_fd, name)
+    files.remove(dir_fd, name)
     os.rename(files.TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-
-
-def _remove(dir_fd: int, name: str) -> None:
-    try:
-        shutil.rmtree(name, dir_fd=dir_fd)  # takes no symbolic link for a directory
-    except FileNotFoundError:
-        pass
-    except OSError:
-        os.unlink(name, dir_fd=dir_fd)
