@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host that demo and tests start from: a few installed packages, a repository, and toy from its own rpm."""
 
+import os
 from pathlib import Path
 
 from host import Host
@@ -12,6 +13,9 @@ SOURCE = "/usr/src/toy"
 
 DATABASE = "/usr/lib/sysimage/rpm"
 """Where openSUSE has it."""
+
+CONFIGURATION = os.environ.get("RPM_CONFIGDIR", "/usr/lib/rpm")
+"""Where rpm has its own, see README."""
 
 REPOSITORY = "/srv/repository"
 RPMS = "/srv/rpms"
@@ -40,7 +44,7 @@ HELLO = Package("hello", files={"/usr/bin/hello": "#!/bin/sh\necho 'Hello, world
 def make(directory: Path) -> Path:
     """Build the host below `directory` and return what a `Host` can be like."""
     with Host(directory, binds={CHECKOUT: "/mnt"}) as host:
-        for path in ("/etc/rpm/macros", "/root/.rpmmacros"):
+        for path in ("/etc/rpm/macros", f"{CONFIGURATION}/macros.d/macros.dbpath"):
             if host.run("rpm", "--eval", "%_dbpath").stdout != f"{DATABASE}\n":  # another rpm reads perhaps no /etc/rpm
                 host.write(path, f"%_dbpath {DATABASE}\n")
         # Where libzypp looks on Debian; on openSUSE it is a link as well.

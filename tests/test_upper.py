@@ -3,11 +3,13 @@
 
 import os
 import stat
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
+from toy import files
 from toy.apply import WritableUpper
 from toy.operations import Operations
 from toy.package import PackageFile
@@ -22,7 +24,7 @@ def tree(tmp_path: Path) -> WritableUpper:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "outside/file").touch()
     (tmp_path / "lower/usr/file").touch()
-    return WritableUpper(tmp_path / "upper", tmp_path / "var", tmp_path / "lower")
+    return WritableUpper(tmp_path / "upper", tmp_path / "var", tmp_path / "lower", ())
 
 
 def operations(
@@ -103,3 +105,86 @@ def test_only_what_the_package_installed_is_removed(tree: WritableUpper, tmp_pat
         "/usr/link",
     ]
     assert sorted(os.listdir(usr)) == ["changed", "directory", "link"]
+
+
+USER, NAMED, GROUP, MASK, OTHER, NOBODY = 1, 2, 4, 16, 32, 0xFFFFFFFF
+
+ACL = struct.pack(
+    "<I" + 5 * "HHI", 2, USER, 7, NOBODY, NAMED, 7, 1, GROUP, 5, NOBODY, MASK, 7, NOBODY, OTHER, 0, NOBODY
+)
+"""User 1 may write and the group may not, whose bits in the mode are the mask (linux, posix_acl_xattr.h)."""
+
+
+def attributes(path: Path) -> object:
+    status = path.lstat()
+    extended = {name: os.getxattr(path, name) for name in os.listxattr(path) if not name.startswith("trusted.overlay.")}
+    return status.st_mode, status.st_uid, status.st_gid, extended
+
+
+class TestDirectories:
+    """Directories that are made in an upper are like the lower's in all that says who may do what."""
+
+    @pytest.fixture
+    def lower(self, tmp_path: Path) -> Path:
+        """A directory with an ACL in one with a default ACL, and others in it."""
+        outer, inner = tmp_path / "lower/srv", tmp_path / "lower/srv/shared"
+        outer.mkdir()
+        os.setxattr(outer, "system.posix_acl_default", ACL)
+        inner.mkdir()
+        os.removexattr(inner, "system.posix_acl_default")
+        os.setxattr(inner, "user.note", b"mine")
+        os.chown(inner, 1, 2)
+        for name, mode in (("bare", 0o750), ("sticky", 0o3775)):
+            (inner / name).mkdir()
+            (inner / name).chmod(mode)
+            (inner / name / "file").touch()
+            (inner / name / "other").touch()
+        assert stat.S_IMODE(inner.stat().st_mode) == 0o770
+        return tmp_path / "lower"
+
+    def check(self, tmp_path: Path, paths: Iterable[str]) -> None:
+        for path in paths:
+            assert attributes(tmp_path / "upper" / path) == attributes(tmp_path / "lower" / path)
+            assert not (tmp_path / "upper" / path / files.TEMPORARY).exists()
+
+    def test_on_the_way_to_a_whiteout(self, tree: WritableUpper, lower: Path, tmp_path: Path) -> None:
+        tree.apply(operations(hide=["/srv/shared/bare/file", "/srv/shared/sticky/file"]))
+        self.check(tmp_path, ["srv", "srv/shared", "srv/shared/bare", "srv/shared/sticky"])
+
+    def test_in_the_place_of_a_whiteout(self, tree: WritableUpper, lower: Path, tmp_path: Path) -> None:
+        os.mknod(tmp_path / "upper/srv", stat.S_IFCHR, 0)
+        paths = ["/srv/shared/sticky/file"]
+        tree.apply(operations(show=paths)._replace(uncover=["/srv"]))
+        self.check(tmp_path, ["srv", "srv/shared", "srv/shared/sticky"])
+
+    def test_those_that_follow(self, tree: WritableUpper, lower: Path, tmp_path: Path) -> None:
+        (tmp_path / "upper/srv/shared").mkdir(parents=True)
+        os.setxattr(tmp_path / "upper/srv", "system.posix_acl_access", ACL)
+        tree.apply(operations()._replace(follow=["/srv", "/srv/shared"]))
+        self.check(tmp_path, ["srv", "srv/shared"])
+
+    def test_what_an_interrupted_run_left_is_no_obstacle(
+        self, tree: WritableUpper, lower: Path, tmp_path: Path
+    ) -> None:
+        for folder in ("upper", "upper/srv"):
+            (tmp_path / folder / files.TEMPORARY).mkdir(parents=True)
+            (tmp_path / folder / files.TEMPORARY / "file").touch()
+        tree.apply(operations(hide=["/srv/shared/bare/file"]))
+        self.check(tmp_path, ["srv/shared", "srv/shared/bare"])
+
+    def test_an_empty_one_goes_only_if_it_is_like_the_lower_s(
+        self, tree: WritableUpper, lower: Path, tmp_path: Path
+    ) -> None:
+        for note in (b"mine", b"other"):
+            tree.apply(operations(hide=["/srv/shared/bare/file"]))
+            os.setxattr(tmp_path / "upper/srv/shared", "user.note", note)
+            tree.apply(operations(show=["/srv/shared/bare/file"]))
+            assert (tmp_path / "upper/srv/shared").exists() == (note == b"other")
+
+    def test_no_link_in_the_place_of_one_is_followed(self, tree: WritableUpper, lower: Path, tmp_path: Path) -> None:
+        before = attributes(tmp_path / "outside")
+        for name in ("srv", files.TEMPORARY):
+            (tmp_path / "upper" / name).symlink_to(tmp_path / "outside")
+        tree.apply(operations(hide=["/srv/shared/bare/file"])._replace(follow=["/srv"], uncover=["/srv"]))
+        assert attributes(tmp_path / "outside") == before
+        assert os.listdir(tmp_path / "outside") == ["file"]

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 from host import Host
-from image import EDITOR, HELLO, LEGACY, RPMS, publish
+from image import EDITOR, HELLO, LEGACY, LIBRARY, RPMS, publish
 from overlay import toy
-from packages import Package
+from packages import Package, build
 from truth import OVERLAY
 
 pytestmark = pytest.mark.everywhere
@@ -84,6 +84,34 @@ class TestVar:
         host.zypper("install", "state")
         assert toy(host, "true").returncode == 0
         assert host.sh("ls -R /etc | md5sum") == before
+
+    @pytest.mark.only_plain("/var is empty there")
+    @pytest.mark.parametrize(("version", "lost"), [("1", "nothing"), ("1", "seeded"), ("2", "base")])
+    def test_nobody_gets_what_no_package_of_the_hosts_owns(self, host: Host, version: str, lost: str) -> None:
+        host.sh("mkdir -p /var/lib/secret; echo secret > /var/lib/secret/key; chmod 600 /var/lib/secret/key")
+        claim = replace(
+            LIBRARY, version=version, files={"/var/lib/secret/key": "claimed"}, directories=("/var/lib/secret",)
+        )
+        host.sh(f"rm -f {RPMS}/{claim.file}")
+        build(host, [claim], RPMS)
+        toy(host, *host.rpm, "-U", "--justdb", "--force", "--notriggers", f"{RPMS}/{claim.file}")
+        assert "/var/lib/secret/key" in toy(host, "rpm", "-ql", "library").stdout
+        host.sh(f"cd /var/lib/toy/toy; rm -f {lost}")
+        host.zypper("install", "hello")
+        assert toy(host, "rpm", "-q", "hello").returncode == 0
+        assert toy(host, "ls", "/var/lib/secret").stdout == ""
+
+    @pytest.mark.only_plain("an update brings nothing into /var")
+    def test_directories_are_like_the_hosts(self, host: Host) -> None:
+        publish(host, self.STATE)
+        host.zypper("install", "state")
+        host.sh("mkdir -p /var/cache/zypp/solv/repository; chmod 711 / /var/lib/state; chmod 1751 /var /var/cache/zypp")
+        paths = ("/", "/var", "/var/lib/state", "/var/lib/state/deep", "/var/cache/zypp", "/var/lib", "/var/cache")
+        note = "import os, sys; [os.setxattr(p, 'user.note', b'x') for p in sys.argv[1:]]"
+        host.run("/usr/bin/python3", "-c", note, *paths)
+        look = "import os, sys; [print(p, oct(os.stat(p).st_mode), os.listxattr(p)) for p in sys.argv[1:]]"
+        command = ("/usr/bin/python3", "-c", look, *paths)
+        assert toy(host, *command).stdout == host.run(*command).stdout
 
 
 class TestMetadata:

@@ -6,9 +6,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
-from . import files
+from . import attributes, files
 from .operations import Operations
 from .package import PackageFile, folders
 from .upper import UpperFiles
@@ -72,12 +72,9 @@ class WritableUpper(UpperFiles):
     def _uncover(self, path: str) -> None:
         """Put an opaque directory in the place of a whiteout."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
-            lower = os.lstat(self.lower / path.lstrip("/"))
-            if files.is_whiteout(status) and stat.S_ISDIR(lower.st_mode):
+            if files.is_whiteout(status) and self._is_real_directory(self._lower(path)):
                 os.unlink(name, dir_fd=fd)
-                files.make_directory(fd, name, like=lower)
-                with files.opened(fd, name) as directory:
-                    files.set_opaque(directory, True)
+                files.make_directory(fd, name, like=self._lower(path), opaque=True)
 
     def _show(self, paths: Iterable[str]) -> None:
         """Let the lower's files be seen."""
@@ -99,9 +96,8 @@ class WritableUpper(UpperFiles):
             for entry in self._lower_names(path):
                 inner = f"{path}/{entry}"
                 if entry not in here and inner in leading:
-                    lower = os.lstat(f"{self.lower}/{inner}")
-                    if stat.S_ISDIR(lower.st_mode):
-                        files.make_directory(directory, entry, like=lower)
+                    if self._is_real_directory(self._lower(inner)):
+                        files.make_directory(directory, entry, like=self._lower(inner))
                 elif entry not in here and inner not in wanted:
                     files.make_whiteout(directory, entry)
                 if self._is_directory(directory, entry):
@@ -111,8 +107,12 @@ class WritableUpper(UpperFiles):
 
     def _lower_names(self, path: str) -> list[str]:
         """Return what is in a directory of the lower's."""
-        lower = self.lower / path.lstrip("/")
-        return os.listdir(lower) if lower.is_dir() and not lower.is_symlink() else []
+        lower = self._lower(path)
+        return os.listdir(lower) if self._is_real_directory(lower) else []
+
+    @staticmethod
+    def _is_real_directory(path: Path) -> bool:
+        return path.is_dir() and not path.is_symlink()
 
     @staticmethod
     def _is_directory(dir_fd: int, name: str) -> bool:
@@ -147,13 +147,12 @@ class WritableUpper(UpperFiles):
         return True
 
     def _follow(self, path: str) -> None:
-        """Give a directory owner and mode of the lower's."""
+        """Give a directory the attributes of the lower's."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
-            lower = os.lstat(self.lower / path.lstrip("/"))
-            if stat.S_ISDIR(status.st_mode) and stat.S_ISDIR(lower.st_mode):
-                with files.opened(fd, name) as directory:
-                    os.fchown(directory, lower.st_uid, lower.st_gid)
-                    os.fchmod(directory, stat.S_IMODE(lower.st_mode))
+            lower = self._lower(path)
+            if stat.S_ISDIR(status.st_mode) and self._is_real_directory(lower):
+                with files.opened(fd, name) as directory, files.directory(lower) as model:
+                    attributes.copy(model, directory)
 
     def _drop(self, path: str) -> None:
         """Remove a file of the upper, so that the lower's is seen."""
@@ -202,7 +201,7 @@ class WritableUpper(UpperFiles):
                 try:
                     os.stat(part.name, dir_fd=fd, follow_symlinks=False)
                 except FileNotFoundError:
-                    files.make_directory(fd, part.name, like=os.stat(self.lower / part))
+                    files.make_directory(fd, part.name, like=self.lower / part)
         with files.directory(self.upper, folder) as fd:
             yield fd
 
@@ -226,10 +225,9 @@ class WritableUpper(UpperFiles):
             if any(tree != self.upper for tree, _ in self.places(folder)):
                 continue  # nothing would be seen through it
             with contextlib.suppress(OSError), self.entry(folder) as (fd, name, status):
-                lower = os.lstat(self.lower / folder.lstrip("/"))
-                if (status.st_mode, status.st_uid, status.st_gid) != (lower.st_mode, lower.st_uid, lower.st_gid):
+                if not stat.S_ISDIR(status.st_mode) or not self._is_real_directory(self._lower(folder)):
                     continue
-                with files.opened(fd, name) as directory:
-                    if files.is_opaque(directory):
+                with files.opened(fd, name) as directory, files.directory(self._lower(folder)) as lower:
+                    if files.is_opaque(directory) or not attributes.same(directory, lower):
                         continue
                 files.remove_if_empty(fd, name)

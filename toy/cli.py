@@ -12,6 +12,7 @@ DEFAULT_MACHINE = "toy"
 def main(arguments: list[str] | None = None) -> int:
     """Run toy and return its exit status. Whatever the user or the machine did wrong is one line on stderr."""
     os.umask(0o022)  # what it makes has the mode that it says
+    _leave_homes_alone()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except ToyError as error:
@@ -22,6 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted; nothing is half done, try again")
     return EXIT_FAILURE
+
+
+def _leave_homes_alone() -> None:
+    """Have librpm and every command find no configuration in a home.
+
+    Macros, rpmrc and popt's aliases can run commands, and in a machine everybody who is root can write them.
+    """
+    os.environ["HOME"] = os.devnull  # without it they would ask passwd(5)
+    os.environ.pop("XDG_CONFIG_HOME", None)
 
 
 def _say(line: str) -> None:

@@ -20,10 +20,14 @@ from .upper import UpperView
 
 
 class _Packages:
-    """The packages of header files, wherever these lie; each is read once."""
+    """The packages of header files, wherever these lie, with those of their files that lie in the overlay.
 
-    def __init__(self, sets: Sets, reader: Reader) -> None:
+    Each is read once. What is the host's own, as in homes, no package has brought there, and none takes it away.
+    """
+
+    def __init__(self, sets: Sets, tree: UpperView, reader: Reader) -> None:
         self._sets = sets
+        self._tree = tree
         self._reader = reader
         self._in_upper = sets.upper.list().files
         self._known: dict[str, Package] = {}
@@ -37,7 +41,9 @@ class _Packages:
     def __call__(self, file: str) -> Package:
         if file not in self._known:
             is_foreign = file in self._in_upper
-            self._known[file] = (self._reader.package if is_foreign else parse.package)(self.blob(file))
+            found = (self._reader.package if is_foreign else parse.package)(self.blob(file))
+            ours = tuple(owned for owned in found.files if not self._tree.is_elsewhere(owned.path))
+            self._known[file] = found._replace(files=ours)
         return self._known[file]
 
     def with_file_states(self, file: str, states: Mapping[str, int]) -> Header:
@@ -65,7 +71,7 @@ def decide(
     the command that mends broken dependencies.
     Raises DamagedHeader for a header that is needed and cannot be read, or that the host's database does not have.
     """
-    load = _Packages(sets, reader)
+    load = _Packages(sets, tree, reader)
     host_files = sets.host_files
     own, removed = merged - base, base - merged
     hidden = sets.hidden.check().files

@@ -5,12 +5,13 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from . import files
+from . import files, netshared
 from .headerset import DIRECTORY
+from .homes import is_in
 
 
 class Difference(NamedTuple):
@@ -23,9 +24,14 @@ class Difference(NamedTuple):
     """Whether the host's was changed later than the overlay's."""
 
 
-def differences(upper: Path, lower: Path) -> list[Difference]:
-    """Return the differences by path. Header sets are toy's own business, and not among them."""
-    return sorted(_differences(upper, lower), key=lambda difference: PurePath(difference.path).parts)
+def differences(upper: Path, lower: Path, homes: Collection[str]) -> list[Difference]:
+    """Return the differences by path.
+
+    Not among them are header sets and mount points, which are toy's own business, and what the upper has in `homes`
+    from a time when these were none: it does not show.
+    """
+    found = [difference for difference in _differences(upper, lower) if not is_in(difference.path, homes)]
+    return sorted(found, key=lambda difference: PurePath(difference.path).parts)
 
 
 def _differences(upper: Path, lower: Path) -> Iterator[Difference]:
@@ -51,7 +57,7 @@ def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[Difference]:
     ours = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
     theirs = _status(lower / path)
     if theirs is None:
-        if not files.is_whiteout(ours):
+        if not files.is_whiteout(ours) and not path.match(netshared.MACROS):
             yield Difference("added", f"/{path}", False)
         return
     if files.is_whiteout(ours):

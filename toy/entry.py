@@ -2,15 +2,16 @@
 """How a machine is entered: the command line, with what of the host's is shared."""
 
 import os
-import pwd
 
-from . import layers, mounts, nspawn
+from . import homes, layers, mounts, netshared, nspawn
 from .machine import Machine
 from .seen import Seen
 
 
 def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str]:
     """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared."""
+    shared = homes.shared()
+    macros = netshared.mounts(machine, shared)
     spawn = nspawn.command_line(
         machine.name,
         machine.mount_point,
@@ -18,32 +19,13 @@ def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str
         binds=[
             nspawn.bind(machine.rpmdb, os.path.realpath(stands.dbpath)),
             nspawn.bind(machine.var, "/var"),
-            *map(nspawn.bind, _homes()),
+            *map(nspawn.bind, shared),
         ],
-        read_only_binds=[nspawn.bind(path) for path in _name_resolution()],
+        read_only_binds=[*map(nspawn.bind, _name_resolution()), *(nspawn.bind(*macro) for macro in macros)],
         environment=dict(os.environ),
     )
     overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
     return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)
-
-
-def _homes() -> list[str]:
-    """Return root's home and that of the user who called sudo, pkexec or su."""
-    uids = ["0", os.environ.get("SUDO_UID", ""), os.environ.get("PKEXEC_UID", "")]
-    try:
-        with open("/proc/self/loginuid") as file:
-            uids.append(file.read().strip())
-    except OSError:
-        pass  # a kernel without audit
-    homes: list[str] = []
-    for uid in dict.fromkeys(filter(str.isdecimal, uids)):
-        try:
-            home = os.path.normpath(pwd.getpwuid(int(uid)).pw_dir)
-        except KeyError:
-            continue
-        if os.path.isdir(home) and home != "/" and not any(f"{home}/".startswith(f"{other}/") for other in homes):
-            homes.append(home)
-    return homes
 
 
 def _name_resolution() -> list[str]:

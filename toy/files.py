@@ -8,10 +8,12 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+from . import attributes
 from .errors import ToyError
 
 
@@ -39,7 +41,7 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
     """Yield a descriptor of the directory `below` in the tree `root`.
 
     `root` is trusted; below it every component must be a real directory. With `create`, missing ones are made, with
-    owner and mode of their namesakes in the trusted tree `like`, or mode 0755. Raises FileNotFoundError if one is
+    the attributes of their namesakes in the trusted tree `like`, or mode 0755. Raises FileNotFoundError if one is
     missing, and NotADirectory if one is something else.
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -51,10 +53,7 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
             if create:
                 with contextlib.suppress(FileExistsError):
                     model = None if like is None else like.joinpath(*parts[:depth])
-                    if model is not None and model.is_dir():
-                        make_directory(fd, name, like=model.stat())
-                    else:
-                        os.mkdir(name, 0o755, dir_fd=fd)
+                    make_directory(fd, name, like=model if model is not None and model.is_dir() else None)
             try:
                 child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
             except OSError as error:
@@ -121,8 +120,7 @@ def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> N
 
     The caller holds the lock of the directory, so that TEMPORARY is its own.
     """
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(TEMPORARY, dir_fd=dir_fd)
+    remove(dir_fd, TEMPORARY)
     fd = os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=dir_fd)
     with open(fd, "wb") as file:
         os.fchmod(fd, 0o644)  # whatever the umask
@@ -140,18 +138,12 @@ def rewrite(dir_fd: int, name: str, content: bytes) -> None:
 
     The caller holds the lock of the directory, or nobody else may write there.
     """
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(TEMPORARY, dir_fd=dir_fd)
+    remove(dir_fd, TEMPORARY)
     fd = os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
     with open(fd, "wb") as file, opened(dir_fd, name) as old:
-        status = os.fstat(old)
         file.write(content)
         file.flush()
-        os.fchown(fd, status.st_uid, status.st_gid)
-        os.fchmod(fd, stat.S_IMODE(status.st_mode))
-        for attribute in os.listxattr(old):
-            if not attribute.startswith(_OVERLAY):  # they say where the kernel copied the old one from
-                os.setxattr(fd, attribute, os.getxattr(old, attribute))
+        attributes.copy(old, fd)
         os.fsync(fd)
     os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
@@ -199,11 +191,44 @@ def same(dir_fd: int, name: str, other: Path) -> bool:
         return one.st_size == two.st_size and digest(dir_fd, name, "md5") == digest(folder, other.name, "md5")
 
 
-def make_directory(dir_fd: int, name: str, *, like: os.stat_result) -> None:
-    """Make a directory with the owner and the mode of another one."""
-    os.mkdir(name, 0o700, dir_fd=dir_fd)
-    os.chown(name, like.st_uid, like.st_gid, dir_fd=dir_fd, follow_symlinks=False)
-    os.chmod(name, stat.S_IMODE(like.st_mode), dir_fd=dir_fd)
+def make_directory(dir_fd: int, name: str, *, like: Path | None = None, opaque: bool = False) -> None:
+    """Make a directory of mode 0755, or one with the attributes of another, in a place that nobody else writes to.
+
+    The latter is there with all of them, or not at all. Raises FileExistsError.
+    """
+    if like is None:
+        os.mkdir(name, 0o755, dir_fd=dir_fd)
+        with opened(dir_fd, name) as fd:
+            os.fchmod(fd, 0o755)  # whatever the umask
+        return
+    if exists(dir_fd, name):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+    remove(dir_fd, TEMPORARY)
+    os.mkdir(TEMPORARY, 0o700, dir_fd=dir_fd)
+    with opened(dir_fd, TEMPORARY) as fd, directory(like) as model:
+        attributes.copy(model, fd)
+        if opaque:
+            set_opaque(fd, True)
+    os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+def exists(dir_fd: int, name: str) -> bool:
+    """Say whether there is anything of this name."""
+    try:
+        os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove(dir_fd: int, name: str) -> None:
+    """Remove whatever has this name, if anything has; a directory with all that is in it."""
+    try:
+        os.unlink(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        shutil.rmtree(name, dir_fd=dir_fd)  # takes no symbolic link for a directory
 
 
 def remove_if_empty(dir_fd: int, name: str) -> None:
@@ -225,10 +250,7 @@ def is_whiteout(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
-_OVERLAY = "trusted.overlay."
-"""What attributes that are the kernel's own business in an upper begin with."""
-
-_OPAQUE = f"{_OVERLAY}opaque"
+_OPAQUE = f"{attributes.OVERLAY}opaque"
 
 
 def is_opaque(dir_fd: int) -> bool:

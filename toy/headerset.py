@@ -47,12 +47,14 @@ class HeaderSet:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, root: Path, below: PurePath = DIRECTORY, *, create: bool = False) -> Iterator["HeaderSet"]:
-        """Open a set of a machine that is locked, or one that is only read.
+    def open(
+        cls, root: Path, below: PurePath = DIRECTORY, *, create: bool = False, like: Path | None = None
+    ) -> Iterator["HeaderSet"]:
+        """Open a set of a machine that is locked, or one that is only read; `create`, `like`: see `files.directory`.
 
         Raises FileNotFoundError if there is none, other OSErrors if it cannot be made.
         """
-        with files.directory(root, below, create=create) as fd:
+        with files.directory(root, below, create=create, like=like) as fd:
             yield cls(root / below, fd)
 
     @classmethod
@@ -88,7 +90,7 @@ class HeaderSet:
             with contextlib.suppress(FileNotFoundError):
                 if files.is_whiteout(os.stat(DIRECTORY.name, dir_fd=parent, follow_symlinks=False)):
                     os.unlink(DIRECTORY.name, dir_fd=parent)  # somebody in the overlay removed the whole set
-        with cls.open(upper, create=True) as headers:
+        with cls.open(upper, create=True, like=lower) as headers:
             yield headers
 
     def _named(self, file: str) -> str:

@@ -60,17 +60,21 @@ def mount_points(*, without: str) -> list[str]:
     own, and a network that does not answer would make a launch wait.
     """
     shown: dict[str, bool] = {"/": True}
-    for point, source, kind in sorted(_visible()):
+    for point, source, kind in sorted(visible()):
         is_own = any(f"{point}/".startswith(f"{own}/") for own in (*_OWN, without))
         around = point
         while (around := os.path.dirname(around)) not in shown:
             pass
-        is_disk = source.startswith("/") or kind == "overlay"
-        shown[point] = shown[around] and is_disk and not is_own and os.path.isdir(point)
+        shown[point] = shown[around] and is_on_disk(source, kind) and not is_own and os.path.isdir(point)
     return [point for point, shows in shown.items() if shows and point != "/"]
 
 
-def _visible() -> Iterable[tuple[str, str, str]]:
+def is_on_disk(source: str, kind: str) -> bool:
+    """Say whether a mount of this source and type is one of those that show in an overlay."""
+    return source.startswith("/") or kind == "overlay"
+
+
+def visible() -> Iterable[tuple[str, str, str]]:
     """Yield mount point, source and type of the mounts below the root, but for those that lie under a later one."""
     mounts: dict[str, tuple[str, str, str, str]] = {}
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:  # proc_pid_mountinfo(5)

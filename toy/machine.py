@@ -50,6 +50,15 @@ def make_private(directory: str) -> None:
         os.chmod(directory, 0o700)
 
 
+def _make(directory: str, *, like: str | None) -> None:
+    from pathlib import Path
+
+    from . import files
+
+    with files.directory(Path(directory).parent) as fd:
+        files.make_directory(fd, os.path.basename(directory), like=None if like is None else Path(like))
+
+
 def _is_name(name: str) -> bool:
     """Say whether this is a host name's label, as systemd-nspawn(1) asks of a machine's name."""
     return len(name) <= 64 and name.replace("-", "a").isalnum() and name.isascii() and "-" not in (name[0], name[-1])
@@ -74,6 +83,8 @@ class Machine:
         self.work = f"{self.directory}/work"
         self.mounts = f"{RUN}/{name}.mounts"
         """What a launch mounts, as in fstab(5); not on the disk, which may be full."""
+        self.macros = f"{RUN}/{name}.macros"
+        """What a launch has rpm read in the machine."""
         self.rpmdb = f"{self.directory}/rpmdb"
         """The merged database."""
         self.new_rpmdb = f"{self.rpmdb}.new"
@@ -116,10 +127,10 @@ class Machine:
             raise ToyError(
                 f"machine {self.name} is in use", "leave it first, or use another one: toy -n NAME"
             ) from None
-        for directory in (self.overlay, self.work, self.var, self.mount_point):
+        models = {self.overlay: self.root, self.var: "/var", self.work: None, self.mount_point: None}
+        for directory, model in models.items():
             if not os.path.exists(directory):
-                os.mkdir(directory)
-                os.chmod(directory, 0o755)  # whatever the umask: two of them are / and /var of the overlay
+                _make(directory, like=model)
         link = f"{MACHINES}/.{self.name}"
         if not os.path.lexists(link):
             os.symlink(self.directory, link)

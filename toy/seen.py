@@ -160,11 +160,10 @@ def _database(directory: str) -> Iterator[str]:
 
 
 def _rpm_configuration() -> Iterator[str]:
-    """Yield the files that may say where the rpm database is (rpm, docs/man/rpm-config.5: macros)."""
+    """Yield the files that may say where the rpm database is (rpm, docs/man/rpm-config.5: macros), but for homes."""
     vendor = os.environ.get("RPM_CONFIGDIR", "/usr/lib/rpm")
-    home = os.environ.get("HOME", "/root")
-    yield from (f"{vendor}/macros", f"{vendor}/macros.d", "/etc/rpm", f"{home}/.rpmmacros", f"{home}/.config/rpm")
-    yield from (f"{folder}/{name}" for folder in ("/etc/rpm", f"{home}/.config/rpm") for name in _names(folder))
+    yield from (f"{vendor}/macros", f"{vendor}/macros.d", "/etc/rpm")
+    yield from (f"/etc/rpm/{name}" for name in _names("/etc/rpm"))
 
 
 def _names(directory: str) -> list[str]:

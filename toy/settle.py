@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import accounts, keyring, parse, plan, rpmdb, sync, var
+from . import accounts, header, homes, keyring, parse, plan, rpmdb, sync, var
 from .apply import WritableUpper
 from .build import Builder
 from .confined import Place
@@ -90,7 +90,7 @@ def settle(
     record = Merged(machine)
     upper = Path(machine.overlay)
     root = Path(machine.root)
-    tree = WritableUpper(upper, Path(machine.var), root)
+    tree = WritableUpper(upper, Path(machine.var), root, homes.names())
     happened += accounts.follow(upper, root, Path(machine.accounts))
     recorded = record.base()
     earlier: list[Event] = []
@@ -132,7 +132,7 @@ def _decide(
     with contextlib.ExitStack() as stack:
         return decide(
             sets,
-            UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root)),
+            UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names()),
             reader,
             None if have is None else stack.enter_context(open_database(machine, reader)),
             recorded=Merged(machine).base(),
@@ -220,8 +220,10 @@ def _seed(machine: Machine, sets: Sets, database: ForeignDatabase, wanted: plan.
             owned[file] = database.reader.paths_below(sets.upper.read_blob(file), "/var")
         else:
             owned[file] = parse.paths_below(sets.host.read_blob(file), "/var")
-    own = wanted.files - perhaps_standing_in(wanted)
-    var.seed(Path(machine.var), owned, own=own, hidden=every - shown, record=record)
+    # What stands for a package of the host's says nothing of what that owns: who made it may be anybody.
+    standing = set(map(header.label, wanted.files))
+    of_host = {file for file in sets.host_files if file in shown or header.label(file) in standing}
+    var.seed(Path(machine.var), owned, own=wanted.files, of_host=of_host, homes=homes.names(), record=record)
 
 
 def reader_of(machine: Machine) -> Reader:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import differences, parse, rpmdb, settle, standing
+from . import differences, homes, parse, rpmdb, settle, standing
 from .errors import ToyError, printable
 from .machine import Machine
 from .merged import Merged
@@ -33,7 +33,7 @@ def diff(name: str, *, as_json: bool) -> None:
         found = [
             # What was removed is the host's.
             (change, path, _owners(_packages(theirs, path) if change == "removed" else ours.owners(path), path))
-            for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root))
+            for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
         ]
     if as_json:
         content = [{"change": change, "path": path, "packages": owners} for change, path, owners in found]

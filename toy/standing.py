@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
-from . import accounts, differences, events, header, host, parse, reconcile, sync
+from . import accounts, differences, events, header, homes, host, parse, reconcile, sync
 from .errors import ToyError
 from .headerset import DIRECTORY, HeaderSet
 from .machine import Machine
@@ -124,7 +124,7 @@ def status(machine: Machine) -> Status:
             ],
             shadowed=[
                 found.path
-                for found in differences.differences(Path(machine.overlay), Path(machine.root))
+                for found in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
                 if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.FOLLOWED
             ],
             broken=database.broken(),

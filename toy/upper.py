@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from . import files
+from .homes import is_in
 from .layers import ELSEWHERE
 from .package import PackageFile, is_plain
 
@@ -25,12 +26,14 @@ _Place = tuple[Path, PurePath]
 class UpperFiles:
     """An upper with its /var apart from it, over a lower tree that does not change."""
 
-    def __init__(self, upper: Path, var: Path, lower: Path) -> None:
+    def __init__(self, upper: Path, var: Path, lower: Path, homes: Iterable[str]) -> None:
+        """Take two trees, the lower one, and the paths of the homes that are the host's own (`homes.names`)."""
         self.upper = upper
         self.var = var
         self.lower = lower
-        self._folders: dict[str, list[_Place]] = {}
-        """Where directories may lie: a package has many files in one."""
+        self._elsewhere = (*(f"/{name}" for name in ELSEWHERE), *homes)
+        self._folders: dict[str, list[str]] = {}
+        """Directories, and where they lead: a package has many files in one."""
 
     def places(self, path: str) -> list[_Place]:
         """Return where a path of a package may lie: a tree, and the place in it.
@@ -38,16 +41,34 @@ class UpperFiles:
         That is the path itself; or, if the lower has a symbolic link on the way, where that leads. None is
         anywhere else than in the overlay.
         """
+        return [place for where in self._paths(path) if (place := self._place(where)) is not None]
+
+    def is_elsewhere(self, path: str) -> bool:
+        """Say whether a path of a package is not in the overlay, or leads out of it: its file is the host's own."""
+        paths = self._paths(path)
+        return not paths or any(self._place(where) is None for where in paths)
+
+    def _lower(self, path: str) -> Path:
+        return self.lower / path.lstrip("/")
+
+    def _paths(self, path: str) -> list[str]:
+        """Return a path, and where it leads; none of a path that makes no sense."""
         folder, name = os.path.split(path.rstrip("/"))
         if not is_plain(path) or not name:
             return []
         if folder not in self._folders:
             resolved = os.path.relpath(os.path.realpath(f"{self.lower}{folder}"), self.lower)
-            both = list(dict.fromkeys((PurePath(folder[1:]), PurePath(resolved))))
-            if PurePath() in both:  # it has /var and other trees in it
-                return [place for where in both for place in _places(self.upper, self.var, where / name)]
-            self._folders[folder] = [place for where in both for place in _places(self.upper, self.var, where)]
-        return [(tree, where / name) for tree, where in self._folders[folder]]
+            self._folders[folder] = list(dict.fromkeys((folder, os.path.normpath(f"/{resolved}"))))
+        return [os.path.join(where, name) for where in self._folders[folder]]
+
+    def _place(self, path: str) -> _Place | None:
+        """Return the place of a path without symbolic links, or None if it is in neither tree."""
+        if is_in(path, self._elsewhere):
+            return None
+        top, _, below = path[1:].partition("/")
+        if top != _VAR:
+            return self.upper, PurePath(path[1:])
+        return (self.var, PurePath(below)) if below else None
 
     @contextlib.contextmanager
     def entry(self, path: str) -> Iterator[tuple[int, str, os.stat_result]]:
@@ -74,18 +95,11 @@ class UpperFiles:
         return False
 
 
-def _places(upper: Path, var: Path, where: PurePath) -> list[_Place]:
-    top, *below = where.parts
-    if top == _VAR:
-        return [(var, PurePath(*below))] if below else []
-    return [] if top in ELSEWHERE else [(upper, where)]
-
-
 class UpperView(UpperFiles):
     """Answers about an upper that does not change meanwhile: each place in it is looked at once."""
 
-    def __init__(self, upper: Path, var: Path, lower: Path) -> None:
-        super().__init__(upper, var, lower)
+    def __init__(self, upper: Path, var: Path, lower: Path, homes: Iterable[str]) -> None:
+        super().__init__(upper, var, lower, homes)
         self._statuses: dict[str, os.stat_result | None] = {}
         self._present: dict[str, bool] = {"/": True}
         """Which directories there may be something in: in most of them, there is not."""
@@ -211,7 +225,7 @@ class UpperView(UpperFiles):
         return [
             file.path
             for file in files_of_package
-            if not file.kept
+            if not (file.kept or self.is_elsewhere(file.path))
             and any(tree == self.upper for tree, _ in self.places(file.path))
             and not os.path.lexists(f"{self.lower}/{file.path}")
         ]
@@ -224,6 +238,3 @@ class UpperView(UpperFiles):
         """Return the paths of files that match a pattern, see glob(7)."""
         found = glob.glob(pattern.lstrip("/"), root_dir=self.upper)  # may leave the upper: `entry` does not
         return [f"/{path}" for path in sorted(found) if self.has(f"/{path}")]
-
-    def _lower(self, path: str) -> Path:
-        return self.lower / path.lstrip("/")

@@ -7,13 +7,13 @@ Whoever is root in the overlay arranges that tree, so nothing here follows a sym
 import contextlib
 import json
 import os
-import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
 from . import files, run
+from .homes import is_in
 
 _HOST = Path("/var")
 
@@ -31,30 +31,31 @@ def seed(
     owned: Mapping[str, AbstractSet[str]],
     *,
     own: AbstractSet[str],
-    hidden: AbstractSet[str],
+    of_host: AbstractSet[str],
+    homes: Iterable[str],
     record: Path,
 ) -> None:
     """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and what its packages own.
 
     `owned` are paths by the header files of the packages that own them, `own` the header files of the overlay's own
-    packages, `hidden` those of the host's that it does not show. `record` is the file that says `owned`, and what came
-    from the host like this: while it is as it came, it follows the host's, and it goes when the host does not have it
-    any more, or no package of its owns it.
+    packages, `of_host` those of the host's packages that it shows, as the host has them. Nothing is copied out of
+    `homes`. `record` is the file that says `owned`, and what came from the host like this: while it is as it came, it
+    follows the host's, and it goes when the host does not have it any more, or no package of its owns it.
     """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
             for entry in entries:
                 if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
                     _supply(var, folder / entry.name)
-    of_host = {path for file in owned.keys() - own - hidden for path in owned[file]}
-    of_host |= {path for tree in _TREES for path in _below(_HOST / tree)}
+    theirs = {path for file in owned.keys() & of_host for path in owned[file] if not is_in(path, homes)}
+    theirs |= {path for tree in _TREES for path in _below(_HOST / tree)}
     ours = {path for file in owned.keys() & own for path in owned[file]}
     before = _read_record(record)[1]
     after: dict[str, str] = {}
-    for path in sorted(PurePath(name).relative_to(_HOST) for name in of_host):
+    for path in sorted(PurePath(name).relative_to(_HOST) for name in theirs):
         have = _looks(var, path)
         came_from_host = have is None or before.get(str(path)) == have
-        if came_from_host and have != _DIRECTORY and have != (theirs := _looks(_HOST, path)) and theirs is not None:
+        if came_from_host and have != _DIRECTORY and have != (now := _looks(_HOST, path)) and now is not None:
             if have is not None:
                 _drop(var, path)
             _supply(var, path)
@@ -62,7 +63,7 @@ def seed(
         if came_from_host and looks is not None:
             after[str(path)] = looks
     for name in sorted(before.keys() - after.keys(), reverse=True):
-        if f"{_HOST}/{name}" not in of_host | ours and _looks(var, PurePath(name)) == before[name]:
+        if f"{_HOST}/{name}" not in theirs | ours and _looks(var, PurePath(name)) == before[name]:
             _drop(var, PurePath(name))
     content = [{file: sorted(paths) for file, paths in owned.items() if paths}, after]
     with files.directory(record.parent) as fd, files.naming(record):
@@ -132,7 +133,7 @@ def share_metadata(var: Path) -> None:
                 continue
             _supply(var, PurePath("cache/zypp"))
             for kind in _METADATA:  # solv, with the cookie, comes last
-                with files.directory(var, PurePath("cache/zypp", kind), create=True) as fd:
+                with files.directory(var, PurePath("cache/zypp", kind), create=True, like=_HOST) as fd:
                     _copy(host / kind / repository, fd, repository)
 
 
@@ -152,7 +153,7 @@ def forget_installed(var: Path) -> None:
     """Drop libsolv's copy of the rpm database: it holds solvables by hdrNum, and those are new."""
     with contextlib.suppress(FileNotFoundError, files.NotADirectory):
         with files.directory(var, PurePath("cache/zypp/solv")) as fd:
-            _remove(fd, _SYSTEM)
+            files.remove(fd, _SYSTEM)
 
 
 def _supply(var: Path, path: PurePath) -> None:
@@ -162,39 +163,22 @@ def _supply(var: Path, path: PurePath) -> None:
         try:
             status = source.lstat()
             with files.directory(var, part.parent) as fd:
-                if _exists(fd, part.name):
+                if files.exists(fd, part.name):
                     continue
                 if stat.S_ISDIR(status.st_mode):
-                    files.make_directory(fd, part.name, like=status)
+                    files.make_directory(fd, part.name, like=source)
                 elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                     _copy(source, fd, part.name)
         except (FileNotFoundError, NotADirectoryError, files.NotADirectory):
             return  # not on the host, or the overlay has it otherwise
 
 
-def _exists(dir_fd: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def _copy(source: Path, dir_fd: int, name: str) -> None:
     """Copy a file or a tree in the place of what is there; it is there whole or not at all."""
-    _remove(dir_fd, files.TEMPORARY)
+    files.remove(dir_fd, files.TEMPORARY)
     target = f"/proc/self/fd/{dir_fd}/{files.TEMPORARY}"
     run.run(
         ["cp", "--archive", "--reflink=auto", "--no-target-directory", os.fspath(source), target], pass_fds=[dir_fd]
     )
-    _remove(dir_fd, name)
+    files.remove(dir_fd, name)
     os.rename(files.TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-
-
-def _remove(dir_fd: int, name: str) -> None:
-    try:
-        shutil.rmtree(name, dir_fd=dir_fd)  # takes no symbolic link for a directory
-    except FileNotFoundError:
-        pass
-    except OSError:
-        os.unlink(name, dir_fd=dir_fd)

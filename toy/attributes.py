@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Attributes of a file: owner, mode, and extended attributes, of which POSIX ACLs are some."""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+OVERLAY = "trusted.overlay."
+"""What attributes that are the kernel's own business in an upper begin with."""
+
+_LABELS = "security."
+"""What begins so says of what kind the place of a file is."""
+
+_ACL = "system.posix_acl_access"
+_ACLS = (_ACL, "system.posix_acl_default")
+
+
+def extended(fd: int) -> dict[str, bytes]:
+    """Return the extended attributes of an open file, but for the kernel's own in an upper."""
+    found = {}
+    with _where_supported():
+        for name in os.listxattr(fd):
+            if not name.startswith(OVERLAY):
+                found[name] = os.getxattr(fd, name)
+    return found
+
+
+def copy(source: int, target: int) -> None:
+    """Give an open file the attributes of another one, as far as its file system has such."""
+    status, wanted = os.fstat(source), extended(source)
+    mode = stat.S_IMODE(status.st_mode)
+    os.fchown(target, status.st_uid, status.st_gid)
+    for name in extended(target).keys() - wanted.keys():
+        if name in _ACLS:  # from the default ACL of the directory that it was made in
+            os.removexattr(target, name)
+    for name, value in wanted.items():
+        with _where_supported():
+            os.setxattr(target, name, value)
+    if _ACL in wanted.keys() - extended(target).keys():
+        mode &= ~stat.S_IRWXG  # with an ACL these bits are its mask, and more than the group may
+    os.fchmod(target, mode)
+
+
+def same(one: int, other: int) -> bool:
+    """Say whether two open files have the same owner, mode and extended attributes, whatever their labels."""
+
+    def of(fd: int) -> object:
+        status = os.fstat(fd)
+        named = {name: value for name, value in extended(fd).items() if not name.startswith(_LABELS)}
+        return status.st_mode, status.st_uid, status.st_gid, named
+
+    return of(one) == of(other)
+
+
+@contextlib.contextmanager
+def _where_supported() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # EPERM: a label of SELinux's that this policy does not know or allow.
+        if error.errno not in (errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENODATA):
+            raise

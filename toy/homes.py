@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Homes: the directories of people, which a machine shares with the host.
+
+One rule, whoever enters and however: the home of root and that of each regular user whom the host knows is the host's
+own, if it is there. All else in /home is the overlay's. If it were for the caller alone, one path would be two
+directories, by whether one came with sudo or had logged in as root. If it were all of /home, useradd(8) in the overlay
+would make directories on the host, for accounts that the host does not have.
+
+Homes are shared with people, not with rpm, see `netshared`. On the way that every launch goes.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+
+from . import layers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_ACCOUNTS = "/etc/passwd"
+
+_REGULAR = range(1000, 61184), range(65536, 1 << 32)
+"""User numbers of people; what is between is systemd's and nobody's (systemd, docs/UIDS-GIDS.md)."""
+
+
+def shared() -> dict[str, list[str]]:
+    """Return the homes that are shared, without symbolic links in their paths; none is in another one.
+
+    Each comes with all its names: the paths that are known to lead to it or to a home in it, itself among them.
+    """
+    names: dict[str, set[str]] = {}
+    for uid, path in _accounts():
+        real = os.path.realpath(path)
+        # rpm takes a colon for the end of a path. Who owns it is asked since a link may lie in another one's home.
+        if ":" not in real and real != "/" and _is_directory_of(uid, real):
+            names.setdefault(real, {real}).update(_on_the_way(path))
+    links = _links_in_root()
+    found: dict[str, list[str]] = {}
+    for real in sorted(names, key=lambda path: f"{path}/"):  # a home before those in it
+        around = next((home for home in found if is_in(real, (home,))), real)
+        aliases = {f"{link}{real[len(target) :]}" for link, target in links.items() if is_in(real, (target,))}
+        found.setdefault(around, []).extend(sorted(name for name in names[real] | aliases if ":" not in name))
+    return found
+
+
+def names() -> list[str]:
+    """Return all the names of the homes that are shared."""
+    return [name for known in shared().values() for name in known]
+
+
+def is_in(path: str, directories: Iterable[str]) -> bool:
+    """Say whether a path is that of a directory, or of something in it, by what is written."""
+    return any(f"{path}/".startswith(f"{directory}/") for directory in directories)
+
+
+def _accounts() -> Iterator[tuple[int, str]]:
+    """Yield user number and home of the accounts whose homes may be shared.
+
+    That is root's and the caller's, from wherever the host has them, and those of the host's own list whose homes are
+    on a disk: a server that does not answer would make a launch wait.
+    """
+    for uid in {0, *_callers()}:
+        try:
+            home = pwd.getpwuid(uid).pw_dir
+        except KeyError:
+            continue
+        if _is_person(uid) and home.startswith("/"):
+            yield uid, _normal(home)
+    people = []
+    with open(_ACCOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.split(":")  # passwd(5)
+            if len(fields) == 7 and fields[2].isdecimal() and fields[5].startswith("/"):
+                people.append((int(fields[2]), _normal(fields[5])))
+    people = [(uid, home) for uid, home in people if uid != 0 and _is_person(uid)]
+    if people:
+        mounts = {point: layers.is_on_disk(source, kind) for point, source, kind in layers.visible()}
+        yield from ((uid, home) for uid, home in people if _nearest(home, mounts))
+
+
+def _normal(path: str) -> str:
+    return os.path.normpath("/" + path.lstrip("/"))  # os.path.normpath leaves two slashes
+
+
+def _callers() -> set[int]:
+    """Return the numbers of the user who called sudo, pkexec or su."""
+    numbers = {os.environ.get("SUDO_UID", ""), os.environ.get("PKEXEC_UID", "")}
+    try:
+        with open("/proc/self/loginuid") as file:
+            numbers.add(file.read().strip())
+    except OSError:
+        pass  # a kernel without audit
+    return {int(number) for number in numbers if number.isdecimal()}
+
+
+def _is_person(uid: int) -> bool:
+    return uid == 0 or any(uid in regular for regular in _REGULAR)
+
+
+def _nearest(path: str, mounts: Mapping[str, bool]) -> bool:
+    """Return what holds for the mount that a path lies in."""
+    while path != "/" and path not in mounts:
+        path = os.path.dirname(path)
+    return mounts.get(path, True)
+
+
+def _is_directory_of(uid: int, path: str) -> bool:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
+
+
+def _on_the_way(path: str) -> Iterator[str]:
+    """Yield a path, and what becomes of it as one symbolic link after the other is followed."""
+    for _ in range(40):  # as many as the kernel follows
+        yield path
+        parts = path.split("/")
+        for end in range(2, len(parts) + 1):
+            folder = "/".join(parts[:end])
+            if os.path.islink(folder):
+                target = os.path.join(os.path.dirname(folder), os.readlink(folder))
+                path = os.path.normpath("/".join([target, *parts[end:]]))
+                break
+        else:
+            return
+
+
+def _links_in_root() -> dict[str, str]:
+    """Return the symbolic links in the root, and where each leads: /home and /root may be such."""
+    with os.scandir("/") as entries:
+        return {entry.path: os.path.realpath(entry.path) for entry in entries if entry.is_symlink()}
