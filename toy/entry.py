@@ -5,26 +5,58 @@ import os
 import pwd
 
 from . import layers, mounts, nspawn
-from .machine import Machine
+from .errors import ToyError
+from .machine import HEADERS, Machine
 from .seen import Seen
 
+_SETTINGS = ("/etc/systemd/nspawn", "/run/systemd/nspawn")
+"""Where systemd-nspawn looks for a machine's settings, see systemd.nspawn(5)."""
 
-def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str]:
-    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared."""
-    spawn = nspawn.command_line(
-        machine.name,
-        machine.mount_point,
-        command,
-        binds=[
-            nspawn.bind(machine.rpmdb, os.path.realpath(stands.dbpath)),
-            nspawn.bind(machine.var, "/var"),
-            *map(nspawn.bind, _homes()),
-        ],
-        read_only_binds=[nspawn.bind(path) for path in _name_resolution()],
-        environment=dict(os.environ),
-    )
-    overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
+
+def command_line(machine: Machine, stands: Seen, command: list[str], *, with_settings: bool = True) -> list[str]:
+    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
+
+    With what the administrator has set for it, unless `with_settings` is false. Raises ToyError for what cannot be.
+    """
+    dbpath = os.path.realpath(stands.dbpath)
+    binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var"), *map(nspawn.bind, _homes())]
+    read_only_binds = [nspawn.bind(path) for path in _name_resolution()]
+    variables = nspawn.passed_on(os.environ)
+    file = _settings_file(machine) if with_settings else None
+    if file is None:
+        spawn = nspawn.command_line(
+            machine.name, machine.mount_point, command,
+            binds=binds, read_only_binds=read_only_binds, variables=variables,
+        )  # fmt: skip
+    else:
+        from . import settings
+
+        given = settings.Settings(file)
+        text = given.extended(
+            binds=binds,
+            read_only_binds=read_only_binds,
+            environment={name: os.environ[name] for name in variables},
+            own=("/var", dbpath, f"/{HEADERS}"),
+        )
+        settings.write(machine.settings, text)
+        spawn = given.replaced(
+            machine.settings,
+            nspawn.command_line(machine.name, machine.mount_point, command, settings=given.names),
+        )
+    overlays = layers.overlays(machine, stands.lower, without=dbpath)
     return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)
+
+
+def _settings_file(machine: Machine) -> str | None:
+    """Return the administrator's settings for a machine. Raises ToyError for a file that nspawn does not trust."""
+    for folder in _SETTINGS:
+        path = f"{folder}/{machine.name}.nspawn"
+        if os.path.exists(path):
+            return path if os.path.isfile(path) else None  # a link to /dev/null, say, hides those in other places
+    beside = f"{machine.mount_point}.nspawn"
+    if os.path.exists(beside):
+        raise ToyError(f"systemd-nspawn does not trust what {beside} says", f"move it: mv {beside} {_SETTINGS[0]}/")
+    return None
 
 
 def _homes() -> list[str]:

@@ -19,8 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .seen import Seen
-
 _CONTAINER = "/run/host/container-manager"
 """See https://systemd.io/CONTAINER_INTERFACE."""
 
@@ -47,8 +45,9 @@ def launch(name: str, command: list[str], *, say: Callable[[str], None], root: s
 
             stands = prepare.prepare(machine, ahead, say=say)
             stands.remember(machine)
+        line = entry.command_line(machine, stands, command)
         seen.enter(machine)
-        status = _enter(machine, stands, command)
+        status = _enter(machine, line)
         if seen.of_machine(machine) != stands.machine:
             from . import prepare
 
@@ -58,8 +57,8 @@ def launch(name: str, command: list[str], *, say: Callable[[str], None], root: s
         return status
 
 
-def _enter(machine: Machine, stands: Seen, command: list[str]) -> int:
-    status, ready = run.supervised(entry.command_line(machine, stands, command), environment=nspawn.ENVIRONMENT)
+def _enter(machine: Machine, line: list[str]) -> int:
+    status, ready = run.supervised(line, environment=nspawn.ENVIRONMENT)
     if ready:
         return status
     if status == mounts.MOUNT_FAILED:

@@ -49,6 +49,8 @@ class Machine:
         self.work = f"{self.directory}/work"
         self.mounts = f"{RUN}/{name}.mounts"
         """What a launch mounts, as in fstab(5); not on the disk, which may be full."""
+        self.settings = f"{RUN}/{name}.nspawn"
+        """What a launch gives to systemd-nspawn, if the administrator has settings for the machine."""
         self.rpmdb = f"{self.directory}/rpmdb"
         """The merged database."""
         self.new_rpmdb = f"{self.rpmdb}.new"
