@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from . import files
+from . import files, scriptlets
 from .headerset import DIRECTORY
 
 
@@ -24,7 +24,7 @@ class Difference(NamedTuple):
 
 
 def differences(upper: Path, lower: Path) -> list[Difference]:
-    """Return the differences by path. Header sets are toy's own business, and not among them."""
+    """Return the differences by path. Header sets and mount points are toy's own business, and not among them."""
     return sorted(_differences(upper, lower), key=lambda difference: PurePath(difference.path).parts)
 
 
@@ -51,7 +51,7 @@ def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[Difference]:
     ours = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
     theirs = _status(lower / path)
     if theirs is None:
-        if not files.is_whiteout(ours):
+        if not files.is_whiteout(ours) and not path.match(scriptlets.MACROS):
             yield Difference("added", f"/{path}", False)
         return
     if files.is_whiteout(ours):

@@ -4,7 +4,7 @@
 import os
 import pwd
 
-from . import layers, mounts, nspawn
+from . import layers, mounts, nspawn, scriptlets
 from .errors import ToyError
 from .machine import HEADERS, Machine
 from .seen import Seen
@@ -20,7 +20,7 @@ def command_line(machine: Machine, stands: Seen, command: list[str], *, with_set
     """
     dbpath = os.path.realpath(stands.dbpath)
     binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var"), *map(nspawn.bind, _homes())]
-    read_only_binds = [nspawn.bind(path) for path in _name_resolution()]
+    read_only_binds = [*map(nspawn.bind, _name_resolution()), *(nspawn.bind(*each) for each in scriptlets.mounts())]
     variables = nspawn.passed_on(os.environ)
     file = _settings_file(machine) if with_settings else None
     if file is None:
