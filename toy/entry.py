@@ -13,17 +13,21 @@ _SETTINGS = ("/etc/systemd/nspawn", "/run/systemd/nspawn")
 """Where systemd-nspawn looks for a machine's settings, see systemd.nspawn(5)."""
 
 
-def command_line(machine: Machine, stands: Seen, command: list[str], *, with_settings: bool = True) -> list[str]:
+def command_line(
+    machine: Machine, stands: Seen, command: list[str], *, own_binds: list[str] | None = None
+) -> list[str]:
     """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
 
-    With what the administrator has set for it, unless `with_settings` is false. Raises ToyError for what cannot be.
+    With `own_binds`, more values that `nspawn.bind` made, it is a command of toy's own: otherwise it gets what the
+    administrator has set for the machine. Raises ToyError if that cannot be.
     """
     dbpath = os.path.realpath(stands.dbpath)
     binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var"), *map(nspawn.bind, _homes())]
     read_only_binds = [*map(nspawn.bind, _name_resolution()), *(nspawn.bind(*each) for each in scriptlets.mounts())]
     variables = nspawn.passed_on(os.environ)
-    file = _settings_file(machine) if with_settings else None
+    file = _settings_file(machine) if own_binds is None else None
     if file is None:
+        binds += own_binds or []
         spawn = nspawn.command_line(
             machine.name, machine.mount_point, command,
             binds=binds, read_only_binds=read_only_binds, variables=variables,
@@ -44,7 +48,7 @@ def command_line(machine: Machine, stands: Seen, command: list[str], *, with_set
             nspawn.command_line(machine.name, machine.mount_point, command, settings=given.names),
         )
     overlays = layers.overlays(machine, stands.lower, without=dbpath)
-    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)
+    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts, run=machine.run)
 
 
 def _settings_file(machine: Machine) -> str | None:

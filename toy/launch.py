@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import os
 
-from . import entry, mounts, nspawn, run, seen
+from . import entry, mounts, nspawn, run, seen, tmpfiles
 from .errors import ToyError
 from .machine import Machine
 
@@ -45,6 +45,7 @@ def launch(name: str, command: list[str], *, say: Callable[[str], None], root: s
 
             stands = prepare.prepare(machine, ahead, say=say)
             stands.remember(machine)
+        tmpfiles.follow(machine, stands, say=say)
         line = entry.command_line(machine, stands, command)
         seen.enter(machine)
         status = _enter(machine, line)

@@ -91,7 +91,7 @@ def _settle(machine: Machine, builder: Builder, dbpath: str, say: Say, *, is_lef
 
     def run_in_overlay(command: Sequence[str]) -> None:
         stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath)
-        line = entry.command_line(machine, stands, list(command), with_settings=False)
+        line = entry.command_line(machine, stands, list(command), own_binds=[])
         run.run(line, environment=nspawn.ENVIRONMENT)
 
     happened: list[Event] = []
