@@ -21,6 +21,11 @@ install:
 	ln -sf ../lib/toy/toy/__main__.py $(DESTDIR)$(PREFIX)/bin/toy
 	install -D -m 755 zypp-plugin/toy $(DESTDIR)$(PREFIX)/lib/zypp/plugins/commit/toy
 	install -D -m 644 rpm-macros/macros.toy $(DESTDIR)$(PREFIX)/lib/rpm/macros.d/macros.toy
+	install -D -m 644 rpm-macros/macros.machine $(DESTDIR)$(PREFIX)/lib/toy/macros.machine
+	install -D -m 755 rpm-macros/scriptlets/systemctl $(DESTDIR)$(PREFIX)/lib/toy/scriptlets/systemctl
+	for tool in hostnamectl localectl loginctl timedatectl udevadm; do \
+	    ln -sf systemctl $(DESTDIR)$(PREFIX)/lib/toy/scriptlets/$$tool; \
+	done
 
 rpm:
 	rm -rf $(build)/rpm

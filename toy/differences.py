@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from . import files, netshared
+from . import files, netshared, scriptlets
 from .headerset import DIRECTORY
 from .homes import is_in
+
+_MOUNT_POINTS = (netshared.MACROS, scriptlets.MACROS)
 
 
 class Difference(NamedTuple):
@@ -57,7 +59,7 @@ def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[Difference]:
     ours = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
     theirs = _status(lower / path)
     if theirs is None:
-        if not files.is_whiteout(ours) and not path.match(netshared.MACROS):
+        if not files.is_whiteout(ours) and not any(map(path.match, _MOUNT_POINTS)):
             yield Difference("added", f"/{path}", False)
         return
     if files.is_whiteout(ours):

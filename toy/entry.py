@@ -3,29 +3,65 @@
 
 import os
 
-from . import homes, layers, mounts, netshared, nspawn
-from .machine import Machine
+from . import homes, layers, mounts, netshared, nspawn, scriptlets
+from .errors import ToyError
+from .machine import HEADERS, Machine
 from .seen import Seen
 
+_SETTINGS = ("/etc/systemd/nspawn", "/run/systemd/nspawn")
+"""Where systemd-nspawn looks for a machine's settings, see systemd.nspawn(5)."""
 
-def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str]:
-    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared."""
+
+def command_line(
+    machine: Machine, stands: Seen, command: list[str], *, own_binds: list[str] | None = None
+) -> list[str]:
+    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
+
+    With `own_binds`, more values that `nspawn.bind` made, it is a command of toy's own: otherwise it gets what the
+    administrator has set for the machine. Raises ToyError if that cannot be.
+    """
+    dbpath = os.path.realpath(stands.dbpath)
     shared = homes.shared()
-    macros = netshared.mounts(machine, shared)
-    spawn = nspawn.command_line(
-        machine.name,
-        machine.mount_point,
-        command,
-        binds=[
-            nspawn.bind(machine.rpmdb, os.path.realpath(stands.dbpath)),
-            nspawn.bind(machine.var, "/var"),
-            *map(nspawn.bind, shared),
-        ],
-        read_only_binds=[*map(nspawn.bind, _name_resolution()), *(nspawn.bind(*macro) for macro in macros)],
-        environment=dict(os.environ),
-    )
-    overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
-    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)
+    macros = (*netshared.mounts(machine, shared), *scriptlets.mounts())
+    binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var"), *map(nspawn.bind, shared)]
+    read_only_binds = [*map(nspawn.bind, _name_resolution()), *(nspawn.bind(*each) for each in macros)]
+    variables = nspawn.passed_on(os.environ)
+    file = _settings_file(machine) if own_binds is None else None
+    if file is None:
+        binds += own_binds or []
+        spawn = nspawn.command_line(
+            machine.name, machine.mount_point, command,
+            binds=binds, read_only_binds=read_only_binds, variables=variables,
+        )  # fmt: skip
+    else:
+        from . import settings
+
+        given = settings.Settings(file)
+        text = given.extended(
+            binds=binds,
+            read_only_binds=read_only_binds,
+            environment={name: os.environ[name] for name in variables},
+            own=("/var", dbpath, f"/{HEADERS}"),
+        )
+        settings.write(machine.settings, text)
+        spawn = given.replaced(
+            machine.settings,
+            nspawn.command_line(machine.name, machine.mount_point, command, settings=given.names),
+        )
+    overlays = layers.overlays(machine, stands.lower, without=dbpath)
+    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts, run=machine.run)
+
+
+def _settings_file(machine: Machine) -> str | None:
+    """Return the administrator's settings for a machine. Raises ToyError for a file that nspawn does not trust."""
+    for folder in _SETTINGS:
+        path = f"{folder}/{machine.name}.nspawn"
+        if os.path.exists(path):
+            return path if os.path.isfile(path) else None  # a link to /dev/null, say, hides those in other places
+    beside = f"{machine.mount_point}.nspawn"
+    if os.path.exists(beside):
+        raise ToyError(f"systemd-nspawn does not trust what {beside} says", f"move it: mv {beside} {_SETTINGS[0]}/")
+    return None
 
 
 def _name_resolution() -> list[str]:

@@ -11,15 +11,13 @@ from __future__ import annotations
 import gc
 import os
 
-from . import entry, mounts, nspawn, run, seen
+from . import entry, mounts, nspawn, run, seen, tmpfiles
 from .errors import ToyError
 from .machine import Machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from .seen import Seen
 
 _CONTAINER = "/run/host/container-manager"
 """See https://systemd.io/CONTAINER_INTERFACE."""
@@ -50,8 +48,10 @@ def launch(
 
             stands = prepare.prepare(machine, ahead, say=say)
             stands.remember(machine)
+        tmpfiles.follow(machine, stands, say=say)
+        line = entry.command_line(machine, stands, command)
         seen.enter(machine)
-        status = _enter(machine, stands, command)
+        status = _enter(machine, line)
         try:
             if seen.of_machine(machine) != stands.machine:
                 from . import prepare
@@ -65,12 +65,9 @@ def launch(
         return status
 
 
-def _enter(machine: Machine, stands: Seen, command: list[str]) -> int:
+def _enter(machine: Machine, line: list[str]) -> int:
     status, ready = run.supervised(
-        entry.command_line(machine, stands, command),
-        environment=nspawn.ENVIRONMENT,
-        address=machine.notifications,
-        meanwhile=_load_rest,
+        line, environment=nspawn.ENVIRONMENT, address=machine.notifications, meanwhile=_load_rest
     )
     if ready:
         return status

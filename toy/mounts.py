@@ -42,13 +42,21 @@ mount --all --fstab "$1" 2>/dev/null || while [ "$2" != -- ]; do
 done
 while [ "$1" != -- ]; do shift; done
 shift
+cp --archive "$1/." "$2" 2>/dev/null
+shift 2
 "$@"
 exit $?
 """
 
 
-def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str, table: str) -> list[str]:
+# As systemd-nspawn has it, which leaves alone what is a mount point already (systemd, src/nspawn/nspawn-mount.c).
+_RUN = "mode=0755,nosuid,nodev,strictatime,size=20%,nr_inodes=800k"
+
+
+def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str, table: str, run: str) -> list[str]:
     """Return the command line that runs `command` with the overlays mounted on `merged` and below.
+
+    Its /run is made of memory, and begins as a copy of the directory `run`, if there is one.
 
     Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
     starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8).
@@ -62,12 +70,14 @@ def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: st
         target = merged + overlay.point
         lines.append(" ".join(map(_field, (source, target, "overlay", options))))
         words += [target, overlay.point and overlay.lower[-1]]
+    lines.append(" ".join(map(_field, ("tmpfs", f"{merged}/run", "tmpfs", _RUN))))
+    words += [f"{merged}/run", ""]
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*lines, ""]))
     return [
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
-        "sh", "-c", _SCRIPT, "sh", table, *words, "--", *command,
+        "sh", "-c", _SCRIPT, "sh", table, *words, "--", run, f"{merged}/run", *command,
     ]  # fmt: skip
 
 

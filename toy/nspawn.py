@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of systemd-nspawn(1), as a pure function."""
 
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
 ENVIRONMENT = {"SYSTEMD_NSPAWN_LOCK": "0"}
 """For nspawn itself: a machine has a lock of its own, and nspawn's would stay behind after SIGKILL."""
 
@@ -9,6 +15,13 @@ _PASSED_ON = (
     # An rpm that is not the system's, if toy runs with one, is the machine's as well: two do not go together.
     *("LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR"),
 )
+
+# nspawn would write these into the overlay, to stay there.
+_UNLESS_SET = {
+    "ResolvConf": "--resolv-conf=off",
+    "Timezone": "--timezone=off",
+    "LinkJournal": "--link-journal=no",
+}
 
 # nspawn reports a command killed by a signal as 255, so sh waits for it; exec in a subshell runs no builtin of
 # sh's, and its traps keep sh alive while a signal to the process group ends the command.
@@ -21,22 +34,28 @@ def bind(source: str, target: str | None = None) -> str:
     return ":".join(part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
 
 
+def passed_on(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that a command in a machine wants as the caller has them."""
+    names = [name for name in _PASSED_ON if name in environment]
+    return [*names, "PATH"] if "RPM_CONFIGDIR" in names else names
+
+
 def command_line(
     machine: str,
     root: str,
     command: list[str],
     *,
-    binds: list[str],
-    read_only_binds: list[str],
-    environment: dict[str, str],
+    binds: Iterable[str] = (),
+    read_only_binds: Iterable[str] = (),
+    variables: Iterable[str] = (),
+    settings: Collection[str] | None = None,
 ) -> list[str]:
     """Return the command line that runs `command`, or a login shell if it is empty, in the tree `root`.
 
-    `binds` are values that `bind` made; of `environment`, what a command in the machine wants is passed on.
+    `binds` are values that `bind` made, `variables` names in nspawn's own environment: every user can read the values
+    on a command line. `settings` are the names of the settings in the machine's settings file, systemd.nspawn(5), or
+    None if nspawn is to look for none.
     """
-    passed_on = [name for name in _PASSED_ON if name in environment]
-    if "RPM_CONFIGDIR" in passed_on:
-        passed_on.append("PATH")
     return [
         "systemd-nspawn",
         "--quiet",
@@ -47,12 +66,10 @@ def command_line(
         # No unit of its own: it is part of the session that called it, with machined or without.
         "--register=no",
         "--keep-unit",
-        # nspawn would write these into the overlay, to stay there.
-        "--resolv-conf=off",
-        "--timezone=off",
-        "--link-journal=no",
+        *(["--settings=no"] if settings is None else []),
+        *(option for name, option in _UNLESS_SET.items() if settings is None or name not in settings),
         *(f"--bind={value}" for value in binds),
         *(f"--bind-ro={value}" for value in read_only_binds),
-        *(f"--setenv={name}={environment[name]}" for name in passed_on),
+        *(f"--setenv={name}" for name in variables),
         *(["--", "/bin/sh", "-c", _WRAPPER, "toy", *command] if command else []),
     ]

@@ -142,7 +142,7 @@ def of_host_set(machine: Machine) -> str:
 
 def of_metadata(machine: Machine) -> str:
     """Return how the repository metadata of the host and of the machine look."""
-    repositories = _names(f"/var/{_METADATA}")
+    repositories = names(f"/var/{_METADATA}")
     solv = (f"/var/{_METADATA}", f"{machine.var}/{_METADATA}")
     return looks([solv[0], *(f"{folder}/{name}/cookie" for folder in solv for name in repositories)])
 
@@ -156,17 +156,18 @@ def of_machine(machine: Machine) -> str:
 def _database(directory: str) -> Iterator[str]:
     """Yield the files of an rpm database that change with it. SQLite's -shm is a reader's as well."""
     yield directory
-    yield from (f"{directory}/{name}" for name in _names(directory) if not name.endswith("-shm") and name[0] != ".")
+    yield from (f"{directory}/{name}" for name in names(directory) if not name.endswith("-shm") and name[0] != ".")
 
 
 def _rpm_configuration() -> Iterator[str]:
     """Yield the files that may say where the rpm database is (rpm, docs/man/rpm-config.5: macros), but for homes."""
     vendor = os.environ.get("RPM_CONFIGDIR", "/usr/lib/rpm")
     yield from (f"{vendor}/macros", f"{vendor}/macros.d", "/etc/rpm")
-    yield from (f"/etc/rpm/{name}" for name in _names("/etc/rpm"))
+    yield from (f"/etc/rpm/{name}" for name in names("/etc/rpm"))
 
 
-def _names(directory: str) -> list[str]:
+def names(directory: str) -> list[str]:
+    """Return the sorted names in a directory, none if there is no such."""
     try:
         return sorted(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
