@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from .errors import ToyError
 
@@ -27,7 +26,7 @@ def _escape(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
-def _source(upper: str) -> str:
+def source(upper: str) -> str:
     """Return what stands as the source of the mount: it tells one upper from another, whatever its path is for whom."""
     status = os.stat(upper)
     return f"toy:{status.st_dev}:{status.st_ino}"
@@ -55,12 +54,12 @@ def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: st
     """
     lines = []
     words = []
-    source = _source(overlays[0].upper)
+    name = source(overlays[0].upper)
     for overlay in overlays:
         layers = ":".join(map(_escape, overlay.lower))
         options = f"lowerdir={layers},upperdir={_escape(overlay.upper)},workdir={_escape(overlay.work)},{_SAFE}"
         target = merged + overlay.point
-        lines.append(" ".join(map(_field, (source, target, "overlay", options))))
+        lines.append(" ".join(map(_field, (name, target, "overlay", options))))
         words += [target, overlay.point and overlay.lower[-1]]
     os.makedirs(os.path.dirname(table), mode=0o700, exist_ok=True)
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -85,33 +84,3 @@ def failure(machine: str) -> ToyError:
         if not any(line.split()[-1] == "overlay" for line in filesystems):
             return ToyError("this kernel has no overlayfs", "load it: modprobe overlay")
     return ToyError(f"cannot mount the overlay of machine {machine}", "the kernel's log says why: dmesg | tail")
-
-
-def users(upper: str) -> list[int]:
-    """Return the processes whose mount namespace has an overlay with this upper."""
-    source = f" overlay {_source(upper)} ".encode()  # after the type, see proc_pid_mountinfo(5)
-    namespaces: dict[str, bool] = {}
-    found = []
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
-            if namespace not in namespaces:
-                with open(f"/proc/{pid}/mountinfo", "rb") as mounts:
-                    namespaces[namespace] = source in mounts.read()
-        except OSError:
-            continue  # it ended meanwhile
-        if namespaces[namespace]:
-            found.append(int(pid))
-    return found
-
-
-def wait_until_unused(upper: str, *, seconds: float = 10) -> None:
-    """Wait until nobody has the upper mounted: what a killed launch began takes a moment to end.
-
-    Two mounts of one upper are undefined. Raises ToyError naming a process if it does not come to be unused.
-    """
-    deadline = time.monotonic() + seconds
-    while pids := users(upper):
-        if time.monotonic() > deadline:
-            raise ToyError(f"{upper} is still mounted by process {pids[0]}", f"end it, then try again: ps {pids[0]}")
-        time.sleep(0.01)
