@@ -5,12 +5,17 @@ import os
 import pwd
 
 from . import layers, mounts, nspawn
+from .limits import Limits
 from .machine import Machine
+from .mounted import Mounted
 from .seen import Seen
 
 
-def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str]:
-    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared."""
+def command_line(machine: Machine, stands: Seen, command: list[str], *, quiet: bool = False) -> list[str]:
+    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
+
+    It says what of the host's is read-only or missing there, where that changed, unless it is to be `quiet`.
+    """
     spawn = nspawn.command_line(
         machine.name,
         machine.mount_point,
@@ -23,8 +28,14 @@ def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str
         read_only_binds=[nspawn.bind(path) for path in _name_resolution()],
         environment=dict(os.environ),
     )
-    overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
-    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)
+    mounted = Mounted(without=os.path.realpath(stands.dbpath))
+    return mounts.in_own_namespaces(
+        spawn,
+        layers.overlays(machine, stands.lower, mounted),
+        merged=machine.mount_point,
+        table=machine.mounts,
+        limits=None if quiet else Limits(machine, hidden=mounted.hidden),
+    )
 
 
 def _homes() -> list[str]:

@@ -6,10 +6,13 @@ from __future__ import annotations
 import os
 
 from .errors import ToyError
+from .fields import escaped
+from .limits import MISSING, READ_ONLY, SAID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .layers import Overlay
+    from .limits import Limits
 
 TOOLS = ("setpriv", "unshare", "mount", "mountpoint")
 """What `in_own_namespaces` needs."""
@@ -20,6 +23,9 @@ MOUNT_FAILED = 32
 # The kernel lets a lower layer change between two mounts only if none of these was ever on
 # (Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems").
 _SAFE = "redirect_dir=off,metacopy=off,index=off,xino=off"
+
+_LONGEST = 4095
+"""Bytes of options that mount(2) takes; it cuts off what is longer."""
 
 
 def _escape(path: str) -> str:
@@ -33,49 +39,88 @@ def source(upper: str) -> str:
 
 
 # sh stays, as the first process of the namespace: it reaps the others. One call of mount(8) takes half the time of
-# seven; what it could not mount gets another chance: vfat, for one, cannot be a lower layer, and is seen all the same.
+# seven. The new mount API, which mount(8) has from 2.39 on, takes no option over 255 bytes (linux, fs/fsopen.c).
+# What cannot be mounted is shown read-only, or else not at all; that is said once, and recorded.
 _SCRIPT = f"""
-mount --all --fstab "$1" 2>/dev/null || while [ "$2" != -- ]; do
-    mountpoint --quiet "$2" || {{ [ "$3" ] && mount --bind -o ro "$3" "$2" 2>/dev/null; }} || exit {MOUNT_FAILED}
-    shift 2
+set -f
+table=$1 merged=$2 machine=$3 record=$4 before=$5 limits=$6
+shift 6
+all=yes
+LIBMOUNT_FORCE_MOUNT2=always mount --all --fstab "$table" 2>/dev/null || all=
+[ "$all" ] || mountpoint --quiet "$merged" || exit {MOUNT_FAILED}
+while [ "$1" != -- ]; do
+    limit=
+    [ "$1" ] || limit={READ_ONLY}
+    if [ -z "$all" ]; then
+        if ! {{ [ "$1" ] && mountpoint --quiet "$1" && mount --bind "$1" "$2"; }} 2>/dev/null; then
+            umount "$2" 2>/dev/null  # the directory that waited for an overlay
+            limit={READ_ONLY}
+            mount --bind -o ro "$3" "$2" 2>/dev/null || limit={MISSING}
+        fi
+    fi
+    [ -z "$limit" ] || limits="$limits $limit:$4"
+    shift 4
 done
-while [ "$1" != -- ]; do shift; done
 shift
+if [ "$record" ] && [ "$limits" != "$before" ]; then
+    printf '%s\\n' "$limits" 2>/dev/null > "$record"
+    news=
+    for each in $limits; do
+        path=${{each#*:}}
+        case " $before " in *" $each "*) continue ;; esac
+        case "$path/" in {"|".join(f"{folder}/*" for folder in SAID)})
+            news="${{news:+$news, }}$path (${{each%%:*}})" ;;
+        esac
+    done
+    [ -z "$news" ] || printf 'toy: not as on the host: %s; see: toy status %s\\n' "$news" "$machine" >&2
+fi
 "$@"
 exit $?
 """
 
 
-def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str, table: str) -> list[str]:
+def in_own_namespaces(
+    command: list[str], overlays: list[Overlay], *, merged: str, table: str, limits: Limits | None
+) -> list[str]:
     """Return the command line that runs `command` with the overlays mounted on `merged` and below.
 
     Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
-    starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8).
+    starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8). Without
+    `limits`, nothing is said and recorded of what cannot be mounted.
     """
-    lines = []
+    root, *below = overlays
+    name = source(root.upper)
+    lines = [_fields(name, merged, "overlay", _options(root))]
     words = []
-    name = source(overlays[0].upper)
-    for overlay in overlays:
-        layers = ":".join(map(_escape, overlay.lower))
-        options = f"lowerdir={layers},upperdir={_escape(overlay.upper)},workdir={_escape(overlay.work)},{_SAFE}"
-        target = merged + overlay.point
-        lines.append(" ".join(map(_field, (name, target, "overlay", options))))
-        words += [target, overlay.point and overlay.lower[-1]]
+    for overlay in below:
+        target, host = merged + overlay.point, overlay.lower[-1]
+        options = _options(overlay)
+        if overlay.is_possible and len(os.fsencode(options)) <= _LONGEST:
+            # The innermost first: see `layers`.
+            lines.insert(0, _fields(name, overlay.stage, "overlay", options))
+            lines.append(_fields(overlay.stage, target, "none", "bind"))
+            words += [overlay.stage, target, host, escaped(overlay.point)]
+        else:
+            lines.append(_fields(host, target, "none", "bind,ro"))
+            words += ["", target, host, escaped(overlay.point)]
     os.makedirs(os.path.dirname(table), mode=0o700, exist_ok=True)
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*lines, ""]))
+    said = [limits.machine, limits.record, limits.before, limits.known] if limits else ["", "", "", ""]
     return [
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
-        "sh", "-c", _SCRIPT, "sh", table, *words, "--", *command,
+        "sh", "-c", _SCRIPT, "sh", table, merged, *said, *words, "--", *command,
     ]  # fmt: skip
 
 
-def _field(text: str) -> str:
-    """Return a field as fstab(5) has it."""
-    for character in "\\ \t\n":
-        text = text.replace(character, f"\\{ord(character):03o}")
-    return text
+def _options(overlay: Overlay) -> str:
+    layers = ":".join(map(_escape, overlay.lower))
+    return f"lowerdir={layers},upperdir={_escape(overlay.upper)},workdir={_escape(overlay.work)},{_SAFE}"
+
+
+def _fields(*fields: str) -> str:
+    return " ".join(map(escaped, fields))
 
 
 def failure(machine: str) -> ToyError:

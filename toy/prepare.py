@@ -91,7 +91,7 @@ def _settle(machine: Machine, builder: Builder, dbpath: str, say: Say, *, is_lef
 
     def run_in_overlay(command: Sequence[str]) -> None:
         stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath)
-        run.run(entry.command_line(machine, stands, list(command)), environment=nspawn.ENVIRONMENT)
+        run.run(entry.command_line(machine, stands, list(command), quiet=True), environment=nspawn.ENVIRONMENT)
 
     happened: list[Event] = []
     try:
