@@ -214,6 +214,66 @@ class TestToyItselfInAnUpdate:
         assert is_current(host, *in_snapshot(host, number))
 
 
+class TestSystemExtensions:
+    """systemd-sysext(8) mounts an overlay over /usr, and anew whenever there is another extension."""
+
+    @pytest.fixture
+    def extended(self, host: MicroOS) -> MicroOS:
+        host.sh("mount --make-rshared /")  # as systemd has it
+        self.extend(host, "one", "1")
+        host.run("systemd-sysext", "merge")
+        assert host.run("one").stdout == "1\n"
+        return host
+
+    @staticmethod
+    def extend(host: MicroOS, name: str, says: str) -> None:
+        """Make an extension with a program, or another version of it."""
+        root = f"/run/extensions/{name}/usr"
+        host.write(f"{root}/lib/extension-release.d/extension-release.{name}", "ID=_any\n")
+        host.write(f"{root}/bin/{name}", f"#!/bin/sh\necho {says}\n")
+        host.run("chmod", "755", f"{root}/bin/{name}")
+
+    def test_they_come_change_and_go_between_launches(self, extended: MicroOS) -> None:
+        host = extended
+        host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+        done = host.run(*OVERLAY, "sh", "-ec", "one; hello; echo ours > /usr/bin/ours")
+        assert (done.stdout, done.stderr) == ("1\nHello, world!\n", "")
+        agrees(host)
+        self.extend(host, "one", "2")
+        self.extend(host, "two", "2")
+        host.run("systemd-sysext", "refresh")
+        done = host.run(*OVERLAY, "sh", "-ec", "one; two; hello; cat /usr/bin/ours")
+        assert (done.stdout, done.stderr) == ("2\n2\nHello, world!\nours\n", "")
+        host.run(*OVERLAY, "zypper", "-n", "remove", "legacy")
+        agrees(host)
+        host.run("systemd-sysext", "unmerge")
+        assert host.run(*OVERLAY, "sh", "-c", "one; two; legacy; hello; cat /usr/bin/ours").stdout == (
+            "Hello, world!\nours\n"
+        )
+        assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
+        agrees(host)
+        assert packages(host) == BASE
+        assert host.run("legacy").stdout == "legacy\n"
+
+    def test_an_update_with_one_merged(self, extended: MicroOS) -> None:
+        host = extended
+        publish(host, NEXT)
+        host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+        host.zypper("install", "editor")
+        host.sh("mount --make-rshared /")
+        self.extend(host, "one", "1")
+        host.run("systemd-sysext", "merge")
+        assert host.run(*OVERLAY, "sh", "-ec", "one; editor; hello").stdout == "1\neditor 2\nHello, world!\n"
+        assert packages(host, *OVERLAY) == {"editor-2", "library-1", "legacy-1", "hello-1"}
+        agrees(host)
+
+    def test_what_was_changed_of_one_stays(self, extended: MicroOS) -> None:
+        host = extended
+        host.run(*OVERLAY, "sh", "-c", "echo echo mine >> /usr/bin/one")
+        host.run("systemd-sysext", "unmerge")
+        assert host.run(*OVERLAY, "one").stdout == "1\nmine\n"
+
+
 class TestMountsBelowTheRoot:
     def test_they_show_and_what_is_written_stays_in_the_overlay(self, host: MicroOS) -> None:
         places = [f"/{name}" for name in shared() if name not in ("var", "root")]

@@ -16,7 +16,8 @@ _DEBIAN = (
 
 _PROGRAMS = (
     "/bin/sh", "awk", "btrfs", "createrepo_c", "diff", "find", "flock", "getent", "grep", "gzip", "ls", "make", "mount",
-    "ps", "python3", "rpm", "rpmbuild", "sed", "setpriv", "systemd-nspawn", "tar", "useradd", "zypper",
+    "ps", "python3", "rpm", "rpmbuild", "sed", "setpriv", "systemd-nspawn", "systemd-sysext", "tar", "useradd",
+    "zypper",
 )  # fmt: skip
 """What those and a system's basic packages bring."""
 

@@ -5,7 +5,9 @@ import os
 
 from . import homes, layers, mounts, netshared, nspawn, scriptlets
 from .errors import ToyError
+from .limits import Limits
 from .machine import HEADERS, Machine
+from .mounted import Mounted
 from .seen import Seen
 
 _SETTINGS = ("/etc/systemd/nspawn", "/run/systemd/nspawn")
@@ -18,7 +20,8 @@ def command_line(
     """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
 
     With `own_binds`, more values that `nspawn.bind` made, it is a command of toy's own: otherwise it gets what the
-    administrator has set for the machine. Raises ToyError if that cannot be.
+    administrator has set for the machine, and says what of the host's is read-only or missing there, where that
+    changed. Raises ToyError if that cannot be.
     """
     dbpath = os.path.realpath(stands.dbpath)
     shared = homes.shared()
@@ -48,8 +51,15 @@ def command_line(
             machine.settings,
             nspawn.command_line(machine.name, machine.mount_point, command, settings=given.names),
         )
-    overlays = layers.overlays(machine, stands.lower, without=dbpath)
-    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts, run=machine.run)
+    mounted = Mounted(without=dbpath)
+    return mounts.in_own_namespaces(
+        spawn,
+        layers.overlays(machine, stands.lower, mounted),
+        merged=machine.mount_point,
+        table=machine.mounts,
+        run=machine.run,
+        limits=Limits(machine, hidden=mounted.hidden) if own_binds is None else None,
+    )
 
 
 def _settings_file(machine: Machine) -> str | None:

@@ -15,7 +15,7 @@ import os
 import pwd
 import stat
 
-from . import layers
+from . import mounted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _accounts() -> Iterator[tuple[int, str]]:
                 people.append((int(fields[2]), _normal(fields[5])))
     people = [(uid, home) for uid, home in people if uid != 0 and _is_person(uid)]
     if people:
-        mounts = {point: layers.is_on_disk(source, kind) for point, source, kind in layers.visible()}
+        mounts = {point: mounted.is_local(source, kind) for point, source, kind in mounted.visible()}
         yield from ((uid, home) for uid, home in people if _nearest(home, mounts))
 
 

@@ -39,7 +39,9 @@ def launch(
     with machine:
         stands = seen.recall(machine)
         if stands is None:
-            mounts.wait_until_unused(machine.overlay)
+            from . import holders
+
+            holders.wait_until_unused(machine.overlay)
             gc.disable()  # this does not live long enough for that to pay
             from . import copying
 

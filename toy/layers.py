@@ -4,6 +4,13 @@
 An overlay does not show what is mounted below its lower layer: neither /usr/local, if that is a subvolume of its own,
 nor what `transactional-update apply` puts over the running /usr. All of them share one upper tree, so that it does not
 matter to what was written in /usr/local whether something is mounted there. On the way that every launch goes.
+
+So their uppers lie in one another. To the kernel that is undefined where files are accessed through both of two
+overlays (Documentation/filesystems/overlayfs.rst, "Sharing and copying layers"). Here they are not: each overlay is
+mounted on the one around it before anything runs there, and covers all that both have. The kernel cannot know, and
+warns when it mounts an upper within one that is mounted already, as it does for a killed mount that lives on (linux,
+fs/overlayfs/super.c: ovl_check_layer). Therefore the innermost is mounted first, at a stage apart, and bound to its
+place when all are there.
 """
 
 from __future__ import annotations
@@ -15,95 +22,54 @@ from .machine import Machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from .mounted import Mounted
 
 ELSEWHERE = frozenset({"dev", "proc", "root", "run", "sys", "tmp"})
 """Of the top directories: not in any overlay, whatever a package may own there."""
 
-_OWN = (*(f"/{name}" for name in ELSEWHERE), "/var")
+_NO_LAYER = ("vfat", "msdos", "exfat")
+"""Types that the kernel never has below an overlay, since case is nothing to them. The EFI partition has one."""
 
 
 class Overlay:
     """One overlay mount."""
 
-    def __init__(self, point: str, *, lower: list[str], upper: str, work: str) -> None:
+    def __init__(self, point: str, *, lower: list[str], upper: str, work: str, stage: str = "") -> None:
         self.point = point
-        """Where it is to be mounted, from the machine's root; "" is that itself."""
+        """Where it is to be seen, from the machine's root; "" is that itself."""
         self.lower = lower
         """The lower layers, uppermost first."""
         self.upper = upper
         self.work = work
+        self.stage = stage
+        """Where one below the root is mounted first."""
+        self.is_possible = True
+        """Whether the kernel may take what is there as a lower layer."""
 
 
-def overlays(machine: Machine, lower: list[str], *, without: str) -> list[Overlay]:
+def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overlay]:
     """Return the overlays of a machine that is locked and not mounted, each after the one that it is in.
 
-    `lower` are the layers of the root, uppermost first. What is mounted at `without` or below is left out.
+    `lower` are the layers of the root, uppermost first.
     """
-    found = [Overlay("", lower=lower, upper=machine.overlay, work=_work(machine, 0))]
+    found = [Overlay("", lower=lower, upper=machine.overlay, work=_place(machine, "0"))]
     if machine.etc and (upper := _upper(machine, "/etc")) is not None:
-        found.append(Overlay("/etc", lower=list(machine.etc), upper=upper, work=_work(machine, 1)))
-    for point in mount_points(without=without):
+        found.append(_overlay(machine, "/etc", list(machine.etc), upper, number=1))
+    for point, kind in mounted.shown:
         if machine.root != "/" and (point.startswith(f"{machine.root}/") or _has_something(machine.root + point)):
             continue  # another root has what is mounted here on the running one as a part of itself: its /usr, say
         upper = _upper(machine, point)
         if upper is not None:
             layers = [layer + point for layer in lower[:-1] if os.path.isdir(layer + point)]
-            found.append(Overlay(point, lower=[*layers, point], upper=upper, work=_work(machine, len(found))))
+            overlay = _overlay(machine, point, [*layers, point], upper, number=len(found))
+            overlay.is_possible = kind not in _NO_LAYER
+            found.append(overlay)
     return found
 
 
-def mount_points(*, without: str) -> list[str]:
-    """Return where the root has other file systems mounted that show in an overlay, ascending.
-
-    Those are on block devices, or overlays themselves (/etc was one in MicroOS): memory is what a machine has of its
-    own, and a network that does not answer would make a launch wait.
-    """
-    shown: dict[str, bool] = {"/": True}
-    for point, source, kind in sorted(visible()):
-        is_own = any(f"{point}/".startswith(f"{own}/") for own in (*_OWN, without))
-        around = point
-        while (around := os.path.dirname(around)) not in shown:
-            pass
-        shown[point] = shown[around] and is_on_disk(source, kind) and not is_own and os.path.isdir(point)
-    return [point for point, shows in shown.items() if shows and point != "/"]
-
-
-def is_on_disk(source: str, kind: str) -> bool:
-    """Say whether a mount of this source and type is one of those that show in an overlay."""
-    return source.startswith("/") or kind == "overlay"
-
-
-def visible() -> Iterable[tuple[str, str, str]]:
-    """Yield mount point, source and type of the mounts below the root, but for those that lie under a later one."""
-    mounts: dict[str, tuple[str, str, str, str]] = {}
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:  # proc_pid_mountinfo(5)
-        for line in file:
-            before, _, after = line.partition(" - ")
-            number, parent, _, _, point, *_ = before.split(" ")
-            kind, source, *_ = after.split(" ")
-            mounts[number] = parent, _unescaped(point), source, kind
-    covered: dict[str, list[str]] = {}
-    for parent, point, _, _ in mounts.values():
-        covered.setdefault(parent, []).append(point)
-
-    def is_visible(number: str) -> bool:
-        if number not in mounts:
-            return True
-        parent, point, _, _ = mounts[number]
-        if any(point.startswith(f"{other}/") for other in covered[parent]):
-            return False
-        return is_visible(parent)
-
-    for number, (_, point, source, kind) in mounts.items():
-        if point != "/" and point not in covered.get(number, ()) and is_visible(number):
-            yield point, source, kind
-
-
-def _unescaped(path: str) -> str:
-    for character in " \t\n\\":
-        path = path.replace(f"\\{ord(character):03o}", character)
-    return path
+def _overlay(machine: Machine, point: str, lower: list[str], upper: str, *, number: int) -> Overlay:
+    stage = _place(machine, f"{number}.merged")
+    return Overlay(point, lower=lower, upper=upper, work=_place(machine, f"{number}"), stage=stage)
 
 
 def _upper(machine: Machine, point: str) -> str | None:
@@ -132,9 +98,9 @@ def _make(machine: Machine, point: str) -> None:
         pass
 
 
-def _work(machine: Machine, number: int) -> str:
-    """Return the work directory of one of the overlays that are mounted together; it keeps nothing."""
-    path = f"{machine.work}/{number}"
+def _place(machine: Machine, name: str) -> str:
+    """Return a directory for one of the overlays that are mounted together; it keeps nothing."""
+    path = f"{machine.work}/{name}"
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:

@@ -110,6 +110,8 @@ class Machine:
         """The host's passwd(5) and its kin, as they were at the last launch."""
         self.log = f"{self.directory}/log"
         """What became of it after the host changed."""
+        self.limits = f"{self.directory}/limits"
+        """What of the host's the last launch could show only read-only, or not at all."""
         self.intent = f"{self.directory}/intent"
         """What a launch was about to do to the overlay's files, until it is done."""
         self.seen = f"{self.directory}/seen"

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import os
-import time
 
 from .errors import ToyError
+from .fields import escaped
+from .limits import MISSING, READ_ONLY, SAID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .layers import Overlay
+    from .limits import Limits
 
 TOOLS = ("setpriv", "unshare", "mount", "mountpoint")
 """What `in_own_namespaces` needs."""
@@ -22,28 +24,57 @@ MOUNT_FAILED = 32
 # (Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems").
 _SAFE = "redirect_dir=off,metacopy=off,index=off,xino=off"
 
+_LONGEST = 4095
+"""Bytes of options that mount(2) takes; it cuts off what is longer."""
+
 
 def _escape(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
-def _source(upper: str) -> str:
+def source(upper: str) -> str:
     """Return what stands as the source of the mount: it tells one upper from another, whatever its path is for whom."""
     status = os.stat(upper)
     return f"toy:{status.st_dev}:{status.st_ino}"
 
 
 # sh stays, as the first process of the namespace: it reaps the others. One call of mount(8) takes half the time of
-# seven; what it could not mount gets another chance: vfat, for one, cannot be a lower layer, and is seen all the same.
+# seven. The new mount API, which mount(8) has from 2.39 on, takes no option over 255 bytes (linux, fs/fsopen.c).
+# What cannot be mounted is shown read-only, or else not at all; that is said once, and recorded.
 _SCRIPT = f"""
-mount --all --fstab "$1" 2>/dev/null || while [ "$2" != -- ]; do
-    mountpoint --quiet "$2" || {{ [ "$3" ] && mount --bind -o ro "$3" "$2" 2>/dev/null; }} || exit {MOUNT_FAILED}
-    shift 2
+set -f
+table=$1 merged=$2 run=$3 machine=$4 record=$5 before=$6 limits=$7
+shift 7
+all=yes
+LIBMOUNT_FORCE_MOUNT2=always mount --all --fstab "$table" 2>/dev/null || all=
+[ "$all" ] || mountpoint --quiet "$merged" || exit {MOUNT_FAILED}
+while [ "$1" != -- ]; do
+    limit=
+    [ "$1" ] || limit={READ_ONLY}
+    if [ -z "$all" ]; then
+        if ! {{ [ "$1" ] && mountpoint --quiet "$1" && mount --bind "$1" "$2"; }} 2>/dev/null; then
+            umount "$2" 2>/dev/null  # the directory that waited for an overlay
+            limit={READ_ONLY}
+            mount --bind -o ro "$3" "$2" 2>/dev/null || limit={MISSING}
+        fi
+    fi
+    [ -z "$limit" ] || limits="$limits $limit:$4"
+    shift 4
 done
-while [ "$1" != -- ]; do shift; done
 shift
-cp --archive "$1/." "$2" 2>/dev/null
-shift 2
+cp --archive "$run/." "$merged/run" 2>/dev/null
+if [ "$record" ] && [ "$limits" != "$before" ]; then
+    printf '%s\\n' "$limits" 2>/dev/null > "$record"
+    news=
+    for each in $limits; do
+        path=${{each#*:}}
+        case " $before " in *" $each "*) continue ;; esac
+        case "$path/" in {"|".join(f"{folder}/*" for folder in SAID)})
+            news="${{news:+$news, }}$path (${{each%%:*}})" ;;
+        esac
+    done
+    [ -z "$news" ] || printf 'toy: not as on the host: %s; see: toy status %s\\n' "$news" "$machine" >&2
+fi
 "$@"
 exit $?
 """
@@ -53,39 +84,50 @@ exit $?
 _RUN = "mode=0755,nosuid,nodev,strictatime,size=20%,nr_inodes=800k"
 
 
-def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str, table: str, run: str) -> list[str]:
+def in_own_namespaces(
+    command: list[str], overlays: list[Overlay], *, merged: str, table: str, run: str, limits: Limits | None
+) -> list[str]:
     """Return the command line that runs `command` with the overlays mounted on `merged` and below.
 
     Its /run is made of memory, and begins as a copy of the directory `run`, if there is one.
 
     Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
-    starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8).
+    starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8). Without
+    `limits`, nothing is said and recorded of what cannot be mounted.
     """
-    lines = []
+    root, *below = overlays
+    name = source(root.upper)
+    lines = [_fields(name, merged, "overlay", _options(root))]
     words = []
-    source = _source(overlays[0].upper)
-    for overlay in overlays:
-        layers = ":".join(map(_escape, overlay.lower))
-        options = f"lowerdir={layers},upperdir={_escape(overlay.upper)},workdir={_escape(overlay.work)},{_SAFE}"
-        target = merged + overlay.point
-        lines.append(" ".join(map(_field, (source, target, "overlay", options))))
-        words += [target, overlay.point and overlay.lower[-1]]
-    lines.append(" ".join(map(_field, ("tmpfs", f"{merged}/run", "tmpfs", _RUN))))
-    words += [f"{merged}/run", ""]
+    for overlay in below:
+        target, host = merged + overlay.point, overlay.lower[-1]
+        options = _options(overlay)
+        if overlay.is_possible and len(os.fsencode(options)) <= _LONGEST:
+            # The innermost first: see `layers`.
+            lines.insert(0, _fields(name, overlay.stage, "overlay", options))
+            lines.append(_fields(overlay.stage, target, "none", "bind"))
+            words += [overlay.stage, target, host, escaped(overlay.point)]
+        else:
+            lines.append(_fields(host, target, "none", "bind,ro"))
+            words += ["", target, host, escaped(overlay.point)]
+    lines.append(_fields("tmpfs", f"{merged}/run", "tmpfs", _RUN))
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*lines, ""]))
+    said = [limits.machine, limits.record, limits.before, limits.known] if limits else ["", "", "", ""]
     return [
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
-        "sh", "-c", _SCRIPT, "sh", table, *words, "--", run, f"{merged}/run", *command,
+        "sh", "-c", _SCRIPT, "sh", table, merged, run, *said, *words, "--", *command,
     ]  # fmt: skip
 
 
-def _field(text: str) -> str:
-    """Return a field as fstab(5) has it."""
-    for character in "\\ \t\n":
-        text = text.replace(character, f"\\{ord(character):03o}")
-    return text
+def _options(overlay: Overlay) -> str:
+    layers = ":".join(map(_escape, overlay.lower))
+    return f"lowerdir={layers},upperdir={_escape(overlay.upper)},workdir={_escape(overlay.work)},{_SAFE}"
+
+
+def _fields(*fields: str) -> str:
+    return " ".join(map(escaped, fields))
 
 
 def failure(machine: str) -> ToyError:
@@ -94,33 +136,3 @@ def failure(machine: str) -> ToyError:
         if not any(line.split()[-1] == "overlay" for line in filesystems):
             return ToyError("this kernel has no overlayfs", "load it: modprobe overlay")
     return ToyError(f"cannot mount the overlay of machine {machine}", "the kernel's log says why: dmesg | tail")
-
-
-def users(upper: str) -> list[int]:
-    """Return the processes whose mount namespace has an overlay with this upper."""
-    source = f" overlay {_source(upper)} ".encode()  # after the type, see proc_pid_mountinfo(5)
-    namespaces: dict[str, bool] = {}
-    found = []
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
-            if namespace not in namespaces:
-                with open(f"/proc/{pid}/mountinfo", "rb") as mounts:
-                    namespaces[namespace] = source in mounts.read()
-        except OSError:
-            continue  # it ended meanwhile
-        if namespaces[namespace]:
-            found.append(int(pid))
-    return found
-
-
-def wait_until_unused(upper: str, *, seconds: float = 10) -> None:
-    """Wait until nobody has the upper mounted: what a killed launch began takes a moment to end.
-
-    Two mounts of one upper are undefined. Raises ToyError naming a process if it does not come to be unused.
-    """
-    deadline = time.monotonic() + seconds
-    while pids := users(upper):
-        if time.monotonic() > deadline:
-            raise ToyError(f"{upper} is still mounted by process {pids[0]}", f"end it, then try again: ps {pids[0]}")
-        time.sleep(0.01)

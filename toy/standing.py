@@ -2,16 +2,18 @@
 """How a machine stands: what is in it that is not on the host, what became of that, and what needs a look."""
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
-from . import accounts, differences, events, header, homes, host, parse, reconcile, sync
+from . import accounts, differences, events, header, homes, host, limits, parse, reconcile, rpmdb, sync
 from .errors import ToyError
 from .headerset import DIRECTORY, HeaderSet
 from .machine import Machine
 from .merged import Merged
+from .mounted import Mounted
 from .package import Package, folders
 from .sets import hidden_of
 from .settle import open_database, reader_of
@@ -60,6 +62,10 @@ class Status(NamedTuple):
     """Files of the overlay, of no package of its own, in front of files that were changed later on the host."""
     broken: list[str]
     """What rpm says of dependencies."""
+    read_only: list[str]
+    """Mount points of the host over which the last launch could mount no overlay."""
+    missing: list[str]
+    """Mount points of the host of which nothing is seen in the overlay."""
 
     @property
     def lines(self) -> Iterator[str]:
@@ -75,6 +81,8 @@ class Status(NamedTuple):
             yield f"conflict: {conflict.path} of the host's {conflict.host} is {conflict.overlay or 'nobody'}'s here"
         yield from (f"shadowed: {path} (changed later on the host)" for path in self.shadowed)
         yield from (f"broken: {problem}" for problem in self.broken)
+        yield from (f"read-only: {path} (the kernel mounts no overlay over it)" for path in self.read_only)
+        yield from (f"missing: {path} (something is mounted there on the host)" for path in self.missing)
         if self.reconciled:
             yield f"reconciled: {self.reconciled}"
             yield from map(str, self.events)
@@ -128,7 +136,14 @@ def status(machine: Machine) -> Status:
                 if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.FOLLOWED
             ],
             broken=database.broken(),
+            read_only=limits.recorded(machine, limits.READ_ONLY),
+            missing=_missing(machine),
         )
+
+
+def _missing(machine: Machine) -> list[str]:
+    hidden = Mounted(without=os.path.realpath(rpmdb.dbpath())).hidden
+    return sorted({*hidden, *limits.recorded(machine, limits.MISSING)})
 
 
 def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:

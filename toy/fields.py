@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fields of fstab(5), of proc_pid_mountinfo(5), and of what toy records about mounts: paths without any white space."""
+
+import os
+
+
+def escaped(path: str) -> str:
+    """Return a path as a field; what would end that, or is not fit to print, is in octal, as fstab(5) has it."""
+    if path.isprintable() and " " not in path and "\\" not in path:
+        return path
+    return "".join(character if _is_plain(character) else _octal(character) for character in path)
+
+
+def _is_plain(character: str) -> bool:
+    return character.isprintable() and character not in " \\"
+
+
+def _octal(character: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))
+
+
+def unescaped(field: str) -> str:
+    """Return the path that a field stands for. Raises ValueError if it is no field."""
+    if "\\" not in field:
+        return field
+    first, *others = map(os.fsencode, field.split("\\"))
+    return os.fsdecode(first + b"".join(bytes([int(other[:3], 8)]) + other[3:] for other in others))
