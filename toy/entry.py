@@ -22,6 +22,7 @@ def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str
         ],
         read_only_binds=[nspawn.bind(path) for path in _name_resolution()],
         environment=dict(os.environ),
+        late_options=stands.late_options,
     )
     overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
     return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)

@@ -1,8 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of systemd-nspawn(1), as a pure function."""
 
-ENVIRONMENT = {"SYSTEMD_NSPAWN_LOCK": "0"}
-"""For nspawn itself: a machine has a lock of its own, and nspawn's would stay behind after SIGKILL."""
+ENVIRONMENT = {
+    # A machine has a lock of its own, and nspawn's would stay behind after SIGKILL.
+    "SYSTEMD_NSPAWN_LOCK": "0",
+    # Otherwise it asks the terminal for its colours, and takes what is typed meanwhile for the answer (systemd 256).
+    "SYSTEMD_COLORS": "0",
+}
+"""For nspawn itself; its payload does not get it."""
+
+LATE_OPTIONS = (
+    # None is restricted: strace, ip and tcpdump want more than nspawn is going to permit (systemd 261 announces it).
+    "--restrict-address-families=",
+)
+"""Options for a systemd-nspawn that is new enough to know them."""
 
 _PASSED_ON = (
     *("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy"),
@@ -29,10 +40,12 @@ def command_line(
     binds: list[str],
     read_only_binds: list[str],
     environment: dict[str, str],
+    late_options: list[str],
 ) -> list[str]:
     """Return the command line that runs `command`, or a login shell if it is empty, in the tree `root`.
 
-    `binds` are values that `bind` made; of `environment`, what a command in the machine wants is passed on.
+    `binds` are values that `bind` made; of `environment`, what a command in the machine wants is passed on. Of
+    LATE_OPTIONS, `late_options` are those that this nspawn knows.
     """
     passed_on = [name for name in _PASSED_ON if name in environment]
     if "RPM_CONFIGDIR" in passed_on:
@@ -51,6 +64,7 @@ def command_line(
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",
+        *late_options,
         *(f"--bind={value}" for value in binds),
         *(f"--bind-ro={value}" for value in read_only_binds),
         *(f"--setenv={name}={environment[name]}" for name in passed_on),
