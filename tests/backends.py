@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
 import rpm
 
 FILES = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db"}
@@ -43,6 +44,10 @@ def _has_openpgp() -> bool:
 
 HAS_OPENPGP = _has_openpgp()
 """An rpm can be built without: then it imports no key."""
+
+needs_openpgp = pytest.mark.skipif(
+    not HAS_OPENPGP, reason="this rpm was built without OpenPGP, as the report's header says"
+)
 
 KEYS_ARE_PACKAGES = HAS_OPENPGP and rpm.expandMacro("%{?_keyring}") in ("", "rpmdb")
 """Later rpms keep keys in files of their own (rpm, docs/man/rpmkeys.8)."""

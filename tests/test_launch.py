@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from backends import HAS_OPENPGP
+from backends import needs_openpgp
 from host import Host
 from image import CHECKOUT, EDITOR, HELLO, RPMS, publish
 from overlay import start, toy
@@ -26,7 +26,7 @@ def test_two_at_once(host: Host) -> None:
     assert toy(host, "true").returncode == 0
 
 
-@pytest.mark.skipif(not HAS_OPENPGP, reason="this rpm was built without OpenPGP, as the report's header says")
+@needs_openpgp
 def test_a_key_imported_in_the_overlay_stays(host: Host) -> None:
     host.write("/root/key.asc", (CHECKOUT / "tests/key.asc").read_text())
     host.run(*OVERLAY, "rpm", "--import", "/root/key.asc")
