@@ -11,7 +11,7 @@ import os
 import time
 
 from . import run
-from .machine import HEADERS, Machine, database_below
+from .machine import HEADERS, KEYS, Machine, database_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def _database(directory: str) -> Iterator[str]:
     """Yield the files of an rpm database that change with it. SQLite's -shm is a reader's as well."""
     yield directory
     yield from (f"{directory}/{name}" for name in _names(directory) if not name.endswith("-shm") and name[0] != ".")
+    yield from (f"{directory}/{KEYS}/{name}" for name in _names(f"{directory}/{KEYS}"))
 
 
 def _rpm_configuration() -> Iterator[str]:

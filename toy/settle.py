@@ -168,8 +168,10 @@ def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Conten
     """Put the database that was made in the place of the one there is, or leave that; with a /var that goes with it."""
     record = Merged(machine)
     dbpath = rpmdb.dbpath(Path(machine.root))
+    then = keyring.recall(Path(machine.keys)) if have is not None else {}
+    target = Path(machine.rpmdb) if made is None else made.path
+    keys = keyring.follow(target, own=Path(machine.rpmdb), host=dbpath, then=then)
     if made is not None:
-        keyring.follow(made.path, Path(machine.rpmdb), dbpath)
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(Path(machine.var))
     if record.base() != sets.host_files:
@@ -178,8 +180,8 @@ def _put_in_place(machine: Machine, sets: Sets, wanted: plan.Upper, have: Conten
     if made is not None:
         record.commit(sets.host_files)
     else:
-        keyring.follow(Path(machine.rpmdb), dbpath)
         record.rebase(sets.host_files)
+    keyring.remember(Path(machine.keys), keys)
     now = made or have
     sets.upper.stamp = now.stamp if now else None
 
