@@ -196,3 +196,16 @@ def test_a_read_only_host_whose_set_is_stale(template: Path, tmp_path: Path) -> 
         host.sh("mount -o remount,rw /; toy dump; mount -o remount,ro /")
         assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
         assert is_current(host, *OVERLAY)
+
+
+@pytest.mark.parametrize("is_bound", [False, True], ids=["nothing bound", "bound"])
+def test_nspawn_has_the_tmp_of_the_host_only_where_something_of_it_is_bound(host: Host, is_bound: bool) -> None:
+    host.write("/tmp/of-host", "something")
+    if is_bound:
+        host.write("/etc/systemd/nspawn/toy.nspawn", "[Files]\nBind=/tmp/of-host:/srv/bound\n")
+    host.write(
+        "/usr/local/sbin/systemd-nspawn", '#!/bin/sh\nls /tmp > /var/tmp/tmp\nexec /usr/bin/systemd-nspawn "$@"\n'
+    )
+    host.sh("chmod +x /usr/local/sbin/systemd-nspawn")
+    assert toy(host, "true").returncode == 0
+    assert ("of-host" in host.run("cat", "/var/tmp/tmp").stdout.split()) == is_bound

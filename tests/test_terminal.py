@@ -172,6 +172,7 @@ def left_over(host: Host) -> str:
 def test_nothing_remains_of_a_killed_launch(host: Host, kill: Callable[[int, int], None]) -> None:
     toy(host, "true")
     before, state = left_over(host), host.sh("ls -A /var/lib/toy/toy")
+    assert "nspawn-root" not in before
     process = start(host, "toy", "--", "sh", "-c", "echo waiting; sleep 4242; :")
     assert "4242" not in before
     kill(process.pid, signal.SIGKILL)

@@ -25,7 +25,24 @@ def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str
         late_options=stands.late_options,
     )
     overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
-    return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)
+    return mounts.in_own_namespaces(
+        spawn, overlays, merged=machine.mount_point, table=machine.mounts, private=_private(machine.name)
+    )
+
+
+def _private(name: str) -> list[str]:
+    """Return the directories that nspawn is to have of its own: killed, systemd 262 leaves something in /tmp.
+
+    Not if the machine's settings bind something from there, such as the socket of an X server.
+    """
+    for folder in ("/etc/systemd/nspawn", "/run/systemd/nspawn"):
+        try:
+            with open(f"{folder}/{name}.nspawn", "rb") as settings:
+                if b"/tmp" in settings.read():
+                    return []
+        except OSError:
+            pass  # nspawn says what is wrong with it
+    return ["/tmp"]  # noqa: S108, the name that nspawn has built in
 
 
 def _homes() -> list[str]:

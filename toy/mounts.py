@@ -47,8 +47,12 @@ exit $?
 """
 
 
-def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: str, table: str) -> list[str]:
+def in_own_namespaces(
+    command: list[str], overlays: list[Overlay], *, merged: str, table: str, private: list[str]
+) -> list[str]:
     """Return the command line that runs `command` with the overlays mounted on `merged` and below.
+
+    It has empty directories of its own in the place of those in `private`.
 
     Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
     starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8).
@@ -62,6 +66,7 @@ def in_own_namespaces(command: list[str], overlays: list[Overlay], *, merged: st
         target = merged + overlay.point
         lines.append(" ".join(map(_field, (source, target, "overlay", options))))
         words += [target, overlay.point and overlay.lower[-1]]
+    lines += [f"private {_field(path)} tmpfs mode=0700" for path in private]
     os.makedirs(os.path.dirname(table), mode=0o700, exist_ok=True)
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*lines, ""]))
