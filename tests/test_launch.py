@@ -185,7 +185,7 @@ def test_no_mount_is_seen_outside(host: Host) -> None:
 def test_a_read_only_host_whose_set_is_stale(template: Path, tmp_path: Path) -> None:
     (tmp_path / "machines").mkdir()
     with Host(tmp_path / "host", like=template, binds={tmp_path / "machines": "/var/lib/machines"}) as host:
-        host.sh(f"{' '.join(host.rpm)} -e --notriggers legacy; mount -o remount,ro /")
+        host.sh(f"{' '.join(host.rpm)} -e --notriggers legacy; mount -o remount,bind,ro /")
         before = header_set(host)
         assert packages(host, *OVERLAY) == {"editor-1", "library-1"}
         host.run(*OVERLAY, "zypper", "-n", "install", "hello")
@@ -193,7 +193,7 @@ def test_a_read_only_host_whose_set_is_stale(template: Path, tmp_path: Path) -> 
         assert is_current(host, *OVERLAY)
         assert header_set(host) == before
         # The next snapshot has a set that is current; the overlay's package is still the overlay's.
-        host.sh("mount -o remount,rw /; toy dump; mount -o remount,ro /")
+        host.sh("mount -o remount,bind,rw /; toy dump; mount -o remount,bind,ro /")
         assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
         assert is_current(host, *OVERLAY)
 

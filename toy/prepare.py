@@ -82,7 +82,10 @@ def _own(machine: Machine) -> dict[str, bytes]:
 
 
 def _late_options() -> list[str]:
-    known = run.output(["systemd-nspawn", "--help"])
+    try:
+        known = run.output(["systemd-nspawn", "--help"])
+    except ToyError:  # the launch says what is the matter with it
+        known = ""
     return [option for option in nspawn.LATE_OPTIONS if option in known]
 
 
