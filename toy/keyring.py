@@ -11,16 +11,17 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 
 from . import files
 from .machine import KEYS
 
 _LARGEST = 1 << 20
-"""Bytes of a key, and entries of a directory: an overlay may bring anything, and what is beyond is left out."""
+"""Bytes of a key: an overlay may bring anything, and what is beyond is left out."""
 
 _MOST = 10_000
+"""Entries of a directory, likewise."""
 
 _VERSION = 1
 
@@ -32,7 +33,8 @@ def follow(target: Path, *, own: Path, host: Path, then: Keys) -> Keys:
     """Have the keys in `target` be what comes of a machine's own ones and the host's, since the host's were `then`.
 
     All but `then` are directories of databases; `target` may be `own`. Nobody uses either of them. Returns the host's
-    keys. No link is followed out of any of them. Raises OSError if a key cannot be written.
+    keys, and what was done is on stable storage then. No link is followed out of any of them. Raises OSError if a key
+    cannot be written.
     """
     ours, theirs, present = _keys(own), _keys(host), _keys(target)
     for path in sorted(ours.keys() | theirs.keys() | present.keys()):
@@ -47,8 +49,11 @@ def follow(target: Path, *, own: Path, host: Path, then: Keys) -> Keys:
         ):
             if wanted is None:
                 os.unlink(path.name, dir_fd=fd)
+                os.fsync(fd)
             else:
-                files.write(fd, path.name, _content(host if wanted == theirs.get(path) else own, path))
+                content = _content(host if wanted == theirs.get(path) else own, path)
+                files.write(fd, path.name, content, durable=True)
+                _sync(target, path.parents[1:])
     return theirs
 
 
@@ -84,6 +89,13 @@ def remember(record: Path, keys: Keys) -> None:
             files.write(fd, record.name, json.dumps(stored).encode(), durable=True)
 
 
+def _sync(database: Path, folders: Iterable[PurePath]) -> None:
+    """Have it on stable storage that there is something in these directories."""
+    for folder in folders:
+        with files.directory(database, folder) as fd:
+            os.fsync(fd)
+
+
 def _keys(database: Path) -> dict[PurePath, str]:
     found: dict[PurePath, str] = {}
     top = PurePath(KEYS)
@@ -97,14 +109,15 @@ def _keys(database: Path) -> dict[PurePath, str]:
 
 
 def _entries(database: Path, folder: PurePath) -> Iterator[tuple[str, bool]]:
-    """Yield the entries of a directory, and whether they are directories."""
+    """Yield the files and directories in a directory, and whether they are directories."""
     with (
         contextlib.suppress(FileNotFoundError, files.NotADirectory),
         files.directory(database, folder) as fd,
         files.scan(fd) as entries,
     ):
         for entry in itertools.islice(entries, _MOST):
-            yield entry.name, entry.is_dir(follow_symlinks=False)
+            if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False):
+                yield entry.name, entry.is_dir(follow_symlinks=False)
 
 
 def _content(database: Path, path: PurePath) -> bytes:
