@@ -209,3 +209,10 @@ def test_nspawn_has_the_tmp_of_the_host_only_where_something_of_it_is_bound(host
     host.sh("chmod +x /usr/local/sbin/systemd-nspawn")
     assert toy(host, "true").returncode == 0
     assert ("of-host" in host.run("cat", "/var/tmp/tmp").stdout.split()) == is_bound
+
+
+def test_no_address_family_is_restricted(host: Host) -> None:
+    # As ip and tcpdump want them; systemd-nspawn is going to permit less by itself.
+    script = "import socket as s; s.socket(s.AF_NETLINK, s.SOCK_RAW); s.socket(s.AF_PACKET, s.SOCK_RAW)"
+    done = toy(host, "/usr/bin/python3", "-c", script)
+    assert (done.returncode, done.stderr) == (0, "")
