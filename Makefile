@@ -7,7 +7,7 @@ PYTHON = /usr/bin/python3
 version = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' toy/__init__.py)
 build = .build
 
-.PHONY: all install rpm setup demo test test-ndb soak bench clean
+.PHONY: all install rpm setup demo test test-ndb test-on soak bench clean
 
 all:
 	@echo 'make demo, make test, make bench, make rpm, or make install DESTDIR= PREFIX='
@@ -59,6 +59,12 @@ test-ndb:
 	PATH=$(ndb)/bin:$$PATH LD_LIBRARY_PATH=$(ndb)/lib RPM_CONFIGDIR=$(ndb)/lib/rpm \
 	    PYTHONPATH=$$(echo $(ndb)/lib/python3*/site-packages) \
 	    .build/venv/bin/python -m pytest --numprocesses auto tests
+
+# Demo and tests on another Debian: make test-on SUITE=forky ARGS="-k 'terminal or warm'"
+SUITE = trixie
+
+test-on:
+	PYTEST_ADDOPTS="$$ARGS" tests/on $(SUITE)
 
 # A long random walk: make soak STEPS=2000 SEED=7
 STEPS = 500

@@ -28,50 +28,53 @@ UNBUILDABLE = (
     "näme",
     "lat\udce9n",
     "*?[a]",
-    "y" * 300,
+    "y" * 230,
 )
 
 PACKAGES = (
     *(Package(name, files={f"/usr/share/awkward/{number}": name}) for number, name in enumerate(NAMES)),
     Package("epoch", tags=("Epoch: 7",), files={"/usr/share/awkward/epoch": ""}),
-    Package("multi", "1", files={"/usr/share/awkward/multi-1": "1"}),
-    Package("multi", "2", files={"/usr/share/awkward/multi-2": "2"}),
+    *(Package("multi", version, files={f"/usr/share/awkward/multi-{version}": version}) for version in "12"),
     Package("tilde", "1~rc1^git20260101", "1.2.3", files={"/usr/share/awkward/tilde": ""}),
     Package("empty"),
     Package("outside", files={"/etc/outside": ""}),
 )
 
 
-TAKES_ANY = int(rpm.__version__.split(".")[0]) < 6
-"""Whether this rpm takes headers that Python made: later ones want the immutable region that rpmbuild makes."""
-
-
 def make(template: Path, directory: Path) -> Path:
     """Build the packages, let rpm install them and import a key, and return the directory of the database."""
     with Host(directory / "host", like=template) as host:
         build(host, PACKAGES, "/tmp/rpms")
-        # rpm takes the names of files for patterns.
-        host.sh('cd /tmp/rpms; n=0; for file in *; do n=$((n + 1)); mv "$file" "$n.rpm"; done')
-        host.sh(f"{' '.join(host.rpm)} --install --nosignature /tmp/rpms/*.rpm")
+        # rpm takes the names of files for patterns, and from 6 on no two versions of a package at once.
+        install = f"{' '.join(host.rpm)} --install --nosignature"
+        host.sh(f'cd /tmp/rpms; for file in *; do mv "$file" one; {install} one; rm one; done')
         if HAS_OPENPGP:
             host.write("/tmp/key.asc", (image.CHECKOUT / "tests/key.asc").read_text())
             host.run("rpm", "--import", "/tmp/key.asc")
         path = directory / "rpm"
+        unbuildable = _renamed(host, UNBUILDABLE)
         shutil.copytree(host.upper / "usr/lib/sysimage/rpm", path)
     # The very same header twice, which only a database put together by hand has.
     again(path, "multi-1-1.noarch")
-    if TAKES_ANY:
-        import_headers(path, map(named, UNBUILDABLE))
+    import_headers(path, unbuildable)
     return path
 
 
-def named(name: str) -> bytes:
-    """Return the blob of a header with this name that no package ever had."""
-    made = rpm.hdr()
-    raw = name.encode(errors="surrogateescape")
-    for tag, value in {"name": raw, "version": "1", "release": "1", "arch": "noarch", "os": "linux"}.items():
-        made[tag] = value
-    blob: bytes = made.unload()
+def _renamed(host: Host, names: Iterable[str]) -> list[bytes]:
+    """Return the blobs of headers with these names, which no package ever had: later rpms take only rpmbuild's."""
+    raw = [name.encode(errors="surrogateescape") for name in names]
+    models = {len(name): Package("q" * len(name)) for name in raw}
+    build(host, models.values(), "/srv/models")
+    blobs = {size: of_file(host.upper / "srv/models" / model.file) for size, model in models.items()}
+    return [blobs[len(name)].replace(b"q" * len(name), name) for name in raw]
+
+
+def of_file(path: Path) -> bytes:
+    """Return the blob of the header in a package file: without what rpm adds when it installs that."""
+    transaction_set = rpm.TransactionSet()
+    transaction_set.setVSFlags(-1)
+    with open(path, "rb") as file:
+        blob: bytes = transaction_set.hdrFromFdno(file.fileno()).unload()
     return blob
 
 

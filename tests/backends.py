@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
 import rpm
 
 FILES = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db"}
@@ -34,15 +35,32 @@ ZYPPERS = BACKENDS if _is_zyppers() else [rpm.expandMacro("%{_db_backend}")]
 """Those of a host that zypper is to read."""
 
 
+KEY = os.fspath(Path(__file__).parent / "key.asc")
+
+
 def _has_openpgp() -> bool:
-    key = os.fspath(Path(__file__).parent / "key.asc")
     with tempfile.TemporaryDirectory() as directory:
-        command = ["rpm", "--dbpath", directory, "--import", key]
+        command = ["rpm", "--dbpath", directory, "--import", KEY]
         return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 HAS_OPENPGP = _has_openpgp()
 """An rpm can be built without: then it imports no key."""
+
+needs_openpgp = pytest.mark.skipif(
+    not HAS_OPENPGP, reason="this rpm was built without OpenPGP, as the report's header says"
+)
+
+
+def _keeps_keys_in(keyring: str) -> bool:
+    with tempfile.TemporaryDirectory() as directory:
+        command = ["rpm", "--dbpath", directory, "--define", f"_keyring {keyring}", "--import", KEY]
+        said = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False).stderr
+    return "unknown keyring type" not in said
+
+
+KEYRINGS = [keyring for keyring in ("rpmdb", "fs", "openpgp") if _keeps_keys_in(keyring)]
+"""The places for keys that this rpm knows (rpm, docs/man/rpm-config.5)."""
 
 KEYS_ARE_PACKAGES = HAS_OPENPGP and rpm.expandMacro("%{?_keyring}") in ("", "rpmdb")
 """Later rpms keep keys in files of their own (rpm, docs/man/rpmkeys.8)."""

@@ -72,7 +72,7 @@ def test_keys_in_files(host: Host) -> None:
     host.sh(f"echo other > {DATABASE}{ring}/host.key; echo new > {DATABASE}{ring}/new.key")
     publish(host, replace(EDITOR, version="2"))
     host.zypper("update")
-    assert host.run(*OVERLAY, "sh", "-c", f"{look} new.key").stdout == "deep\nhost\nours\nnew\n"
+    assert host.run(*OVERLAY, "sh", "-c", f"{look} new.key").stdout == "deep\nother\nours\nnew\n"
     assert packages(host, *OVERLAY) == {"editor-2", "library-1", "legacy-1"}
     agrees(host)
     assert host.run("ls", f"{DATABASE}{ring}").stdout.split() == ["deep", "host.key", "new.key"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from awkward import TAKES_ANY, blobs, headers
+from awkward import blobs, headers
 from backends import KEYS_ARE_PACKAGES
 
 from toy import build, sync
@@ -89,7 +89,7 @@ def test_an_awkward_database_is_awkward(awkward_database: Path) -> None:
     assert any(nevra.startswith("gpg-pubkey-") for nevra in nevras) == KEYS_ARE_PACKAGES
     assert "epoch-7:1-1.noarch" in nevras
     unbuildable = {"per%cent-1-1.noarch", "../up-1-1.noarch", "bra{ce}-1-1.noarch"}
-    assert unbuildable & set(nevras) == (unbuildable if TAKES_ANY else set())
+    assert unbuildable <= set(nevras)
 
 
 @pytest.mark.parametrize("everything", [True, False])

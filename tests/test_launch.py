@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from backends import HAS_OPENPGP
+from backends import needs_openpgp
 from host import Host
 from image import CHECKOUT, EDITOR, HELLO, RPMS, publish
 from overlay import start, toy
@@ -26,7 +26,7 @@ def test_two_at_once(host: Host) -> None:
     assert toy(host, "true").returncode == 0
 
 
-@pytest.mark.skipif(not HAS_OPENPGP, reason="this rpm was built without OpenPGP, as the report's header says")
+@needs_openpgp
 def test_a_key_imported_in_the_overlay_stays(host: Host) -> None:
     host.write("/root/key.asc", (CHECKOUT / "tests/key.asc").read_text())
     host.run(*OVERLAY, "rpm", "--import", "/root/key.asc")
@@ -185,7 +185,7 @@ def test_no_mount_is_seen_outside(host: Host) -> None:
 def test_a_read_only_host_whose_set_is_stale(template: Path, tmp_path: Path) -> None:
     (tmp_path / "machines").mkdir()
     with Host(tmp_path / "host", like=template, binds={tmp_path / "machines": "/var/lib/machines"}) as host:
-        host.sh(f"{' '.join(host.rpm)} -e --notriggers legacy; mount -o remount,ro /")
+        host.sh(f"{' '.join(host.rpm)} -e --notriggers legacy; mount -o remount,bind,ro /")
         before = header_set(host)
         assert packages(host, *OVERLAY) == {"editor-1", "library-1"}
         host.run(*OVERLAY, "zypper", "-n", "install", "hello")
@@ -193,6 +193,26 @@ def test_a_read_only_host_whose_set_is_stale(template: Path, tmp_path: Path) -> 
         assert is_current(host, *OVERLAY)
         assert header_set(host) == before
         # The next snapshot has a set that is current; the overlay's package is still the overlay's.
-        host.sh("mount -o remount,rw /; toy dump; mount -o remount,ro /")
+        host.sh("mount -o remount,bind,rw /; toy dump; mount -o remount,bind,ro /")
         assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
         assert is_current(host, *OVERLAY)
+
+
+@pytest.mark.parametrize("is_bound", [False, True], ids=["nothing bound", "bound"])
+def test_nspawn_has_the_tmp_of_the_host_only_where_something_of_it_is_bound(host: Host, is_bound: bool) -> None:
+    host.write("/tmp/of-host", "something")
+    if is_bound:
+        host.write("/etc/systemd/nspawn/toy.nspawn", "[Files]\nBind=/tmp/of-host:/srv/bound\n")
+    host.write(
+        "/usr/local/sbin/systemd-nspawn", '#!/bin/sh\nls /tmp > /var/tmp/tmp\nexec /usr/bin/systemd-nspawn "$@"\n'
+    )
+    host.sh("chmod +x /usr/local/sbin/systemd-nspawn")
+    assert toy(host, "true").returncode == 0
+    assert ("of-host" in host.run("cat", "/var/tmp/tmp").stdout.split()) == is_bound
+
+
+def test_no_address_family_is_restricted(host: Host) -> None:
+    # As ip and tcpdump want them; systemd-nspawn is going to permit less by itself.
+    script = "import socket as s; s.socket(s.AF_NETLINK, s.SOCK_RAW); s.socket(s.AF_PACKET, s.SOCK_RAW)"
+    done = toy(host, "/usr/bin/python3", "-c", script)
+    assert (done.returncode, done.stderr) == (0, "")

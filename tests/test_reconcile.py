@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from backends import needs_openpgp
 from host import Host
-from image import EDITOR, HELLO, LEGACY, LIBRARY, RPMS, publish
+from image import EDITOR, HELLO, LEGACY, LIBRARY, RPMS, SOURCE, publish
 from overlay import start
 from packages import Package
 from truth import OVERLAY, is_current, packages
@@ -378,14 +379,21 @@ def test_a_file_changed_by_hand_is_named_when_the_host_has_a_new_one(host: Host)
     assert host.run(*OVERLAY, "cat", "/etc/editor.conf").stdout == "tabs=8\nmine\n"
 
 
-def test_what_the_host_breaks_is_said_once(host: Host) -> None:
+IMPORT = f"rpm --import {SOURCE}/tests/key.asc"
+
+
+@pytest.mark.parametrize("key", ["", pytest.param(IMPORT, id="key", marks=needs_openpgp)])
+def test_what_the_host_breaks_is_said_once(host: Host, key: str) -> None:
     library, app = Package("lib", tags=("Provides: symbol = 1",)), Package("app", tags=("Requires: symbol = 1",))
     publish(host, library, app)
     on_host(host, "install", "lib")
     overlay(host, "install", "app")
     publish(host, replace(library, version="2", tags=("Provides: symbol = 2",)))
     on_host(host, "update")
+    host.change(key or "true")
+    assert "broken: " not in host.run("toy", "status").stdout
     assert enter(host) == ["toy: broken: symbol = 1 is needed by app-1-1.noarch (mend it: toy -n toy -- zypper verify)"]
+    assert "broken: symbol = 1 is needed by app-1-1.noarch" in host.run("toy", "status").stdout.splitlines()
     assert enter(host) == []
     on_host(host, "install", "hello")
     assert enter(host) == []

@@ -21,10 +21,10 @@ pytestmark = pytest.mark.everywhere
 class Terminal:
     """A command in the host on a terminal of its own, as a user has it."""
 
-    def __init__(self, host: Host, *command: str) -> None:
+    def __init__(self, host: Host, *command: str, term: str = "dumb") -> None:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            line = host.command("env", "TERM=dumb", "PS1=$ ", *command)
+            line = host.command("env", f"TERM={term}", "PS1=$ ", *command)
             os.execvp(line[0], line)
         self._seen = b""
 
@@ -44,19 +44,29 @@ class Terminal:
         os.close(self._fd)
         os.waitpid(self.pid, 0)
 
-    def end(self) -> int:
-        """Read to the end and return the exit status."""
+    def rest(self) -> bytes:
+        """Return what comes on the screen to the end."""
         try:
-            while os.read(self._fd, 4096):
-                pass
+            while some := os.read(self._fd, 4096):
+                self._seen += some
         except OSError:
             pass  # so Linux says that the other side is gone
+        return self._seen
+
+    def end(self) -> int:
+        """Read to the end and return the exit status."""
+        self.rest()
         os.close(self._fd)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def test_a_terminal_when_there_is_one(host: Host) -> None:
-    terminal = Terminal(host, "toy", "--", "sh", "-c", "test -t 0 && test -t 1 && test -t 2 && tty && stty size")
+on_any_terminal = pytest.mark.parametrize("term", ["dumb", "xterm"])
+
+
+@on_any_terminal
+def test_a_terminal_when_there_is_one(host: Host, term: str) -> None:
+    script = "test -t 0 && test -t 1 && test -t 2 && tty && stty size"
+    terminal = Terminal(host, "toy", "--", "sh", "-c", script, term=term)
     terminal.expect("/dev/")
     assert terminal.end() == 0
 
@@ -71,17 +81,43 @@ def test_a_terminal_on_one_side_only(host: Host) -> None:
     assert toy(host, "true").returncode == 0
 
 
-def test_a_shell_and_its_status(host: Host) -> None:
-    terminal = Terminal(host, "toy")
+@on_any_terminal
+def test_a_shell_and_its_status(host: Host, term: str) -> None:
+    terminal = Terminal(host, "toy", term=term)
     terminal.type("echo $((6 * 7)); cat /proc/sys/kernel/hostname\n")
-    terminal.expect("\n42\r\ntoy\r\n")
+    terminal.expect("[\r\n]42\r\ntoy\r\n")  # bash puts something before it on some terminals
     terminal.type("touch /root/was-here; exit 7\n")
     assert terminal.end() == 7
     assert host.run("ls", "/root/was-here").returncode == 0
 
 
-def test_interrupting_a_command_of_the_shell(host: Host) -> None:
-    terminal = Terminal(host, "toy")
+# What tells the terminal which program it shows is for it alone (https://uapi-group.org/specifications/specs/osc_context).
+CONTEXT = re.compile(rb"\x1b\]3008;[^\x1b]*\x1b\\\\")
+
+
+@on_any_terminal
+def test_what_the_command_prints_is_all_that_is_on_the_screen(host: Host, term: str) -> None:
+    toy(host, "true")
+    terminal = Terminal(host, "toy", "--", "sh", "-c", "env; echo end", term=term)
+    lines = CONTEXT.sub(b"", terminal.rest()).decode().splitlines()
+    assert lines[-1] == "end"
+    assert f"TERM={term}" in lines
+    assert [line for line in lines if "\x1b" in line or line.startswith("SYSTEMD")] == []
+    terminal.end()
+
+
+@on_any_terminal
+def test_what_is_typed_ahead_arrives(host: Host, term: str) -> None:
+    toy(host, "true")
+    terminal = Terminal(host, "toy", "--", "sh", "-c", "read line; echo got $line", term=term)
+    terminal.type("something\n")
+    terminal.expect("got something")
+    assert terminal.end() == 0
+
+
+@on_any_terminal
+def test_interrupting_a_command_of_the_shell(host: Host, term: str) -> None:
+    terminal = Terminal(host, "toy", term=term)
     terminal.type("sh -c 'echo wait\"\"ing; exec sleep 1000'\n")
     terminal.expect("waiting\r\n")
     terminal.type("\x03")
@@ -136,6 +172,7 @@ def left_over(host: Host) -> str:
 def test_nothing_remains_of_a_killed_launch(host: Host, kill: Callable[[int, int], None]) -> None:
     toy(host, "true")
     before, state = left_over(host), host.sh("ls -A /var/lib/toy/toy")
+    assert "nspawn-root" not in before
     process = start(host, "toy", "--", "sh", "-c", "echo waiting; sleep 4242; :")
     assert "4242" not in before
     kill(process.pid, signal.SIGKILL)

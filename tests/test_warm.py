@@ -152,3 +152,11 @@ def test_what_another_directory_of_macros_says_counts(warm: Host) -> None:
     toy(warm, "true", env={"RPM_CONFIGDIR": "/usr/lib/rpm2"})
     installed = warm.run("rpm", "--dbpath", "/var/lib/toy/toy/rpmdb", "-qa", "--qf", "%{NAME}\\n").stdout.split()
     assert sorted(installed) == ["editor", "hello", "library", "system", "toy"]
+
+
+def test_an_nspawn_that_was_replaced_is_asked_what_it_knows_and_only_once(warm: Host) -> None:
+    script = '[ "$1" != --help ] || echo asked >> /var/tmp/asked; exec /usr/bin/systemd-nspawn "$@"'
+    warm.write("/usr/local/sbin/systemd-nspawn", f"#!/bin/sh\n{script}\n")
+    warm.sh("chmod +x /usr/local/sbin/systemd-nspawn")
+    until_nothing_is_to_be_done(warm)
+    assert warm.run("cat", "/var/tmp/asked").stdout == "asked\n"

@@ -9,6 +9,7 @@ told to.
 import ctypes
 import os
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
@@ -164,7 +165,7 @@ def hand_over(directory: str) -> None:
 def take_back(directory: str) -> None:
     """Take back what was handed over: regular files, which everybody may read. Nothing else remains.
 
-    The confined processes that had it have ended. Raises OSError for a directory in it.
+    The confined processes that had it have ended.
     """
     os.chown(directory, 0, 0)
     with os.scandir(directory) as entries:
@@ -172,5 +173,7 @@ def take_back(directory: str) -> None:
             if entry.is_file(follow_symlinks=False):
                 os.chown(entry.path, 0, 0, follow_symlinks=False)
                 os.chmod(entry.path, 0o644)
+            elif entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
             else:
                 os.unlink(entry.path)

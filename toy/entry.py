@@ -13,6 +13,9 @@ from .seen import Seen
 _SETTINGS = ("/etc/systemd/nspawn", "/run/systemd/nspawn")
 """Where systemd-nspawn looks for a machine's settings, see systemd.nspawn(5)."""
 
+_TEMPORARY = "/tmp"  # noqa: S108
+"""nspawn is to have its own: killed, that of systemd 262 leaves something there."""
+
 
 def command_line(
     machine: Machine, stands: Seen, command: list[str], *, own_binds: list[str] | None = None
@@ -34,8 +37,9 @@ def command_line(
         binds += own_binds or []
         spawn = nspawn.command_line(
             machine.name, machine.mount_point, command,
-            binds=binds, read_only_binds=read_only_binds, variables=variables,
+            binds=binds, read_only_binds=read_only_binds, variables=variables, late_options=stands.late_options,
         )  # fmt: skip
+        private = [_TEMPORARY]
     else:
         from . import settings
 
@@ -49,8 +53,11 @@ def command_line(
         settings.write(machine.settings, text)
         spawn = given.replaced(
             machine.settings,
-            nspawn.command_line(machine.name, machine.mount_point, command, settings=given.names),
+            nspawn.command_line(
+                machine.name, machine.mount_point, command, settings=given.names, late_options=stands.late_options
+            ),
         )
+        private = [] if given.mentions(_TEMPORARY) else [_TEMPORARY]  # the socket of an X server may be bound from it
     mounted = Mounted(without=dbpath)
     return mounts.in_own_namespaces(
         spawn,
@@ -58,6 +65,7 @@ def command_line(
         merged=machine.mount_point,
         table=machine.mounts,
         run=machine.run,
+        private=private,
         limits=Limits(machine, hidden=mounted.hidden) if own_binds is None else None,
     )
 

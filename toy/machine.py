@@ -21,6 +21,9 @@ STATE = "/var/lib/toy"
 RPMDB = "/usr/lib/sysimage/rpm"
 """Where rpm has its database most likely; whoever has the time asks rpm."""
 
+KEYS = "pubkeys"
+"""Where rpm has its keys, in the directory of its database, unless they are packages."""
+
 MACHINES = "/var/lib/machines"
 """Where machinectl(1) looks."""
 
@@ -108,6 +111,8 @@ class Machine:
         """The headers of the host's packages that the overlay hides: the host may drop them."""
         self.accounts = f"{self.directory}/accounts"
         """The host's passwd(5) and its kin, as they were at the last launch."""
+        self.keys = f"{self.directory}/keys"
+        """The host's keys that are no packages, as they were when the database was merged."""
         self.log = f"{self.directory}/log"
         """What became of it after the host changed."""
         self.limits = f"{self.directory}/limits"

@@ -85,11 +85,19 @@ _RUN = "mode=0755,nosuid,nodev,strictatime,size=20%,nr_inodes=800k"
 
 
 def in_own_namespaces(
-    command: list[str], overlays: list[Overlay], *, merged: str, table: str, run: str, limits: Limits | None
+    command: list[str],
+    overlays: list[Overlay],
+    *,
+    merged: str,
+    table: str,
+    run: str,
+    private: list[str],
+    limits: Limits | None,
 ) -> list[str]:
     """Return the command line that runs `command` with the overlays mounted on `merged` and below.
 
-    Its /run is made of memory, and begins as a copy of the directory `run`, if there is one.
+    Its /run is made of memory, and begins as a copy of the directory `run`, if there is one. It has empty directories
+    of its own in the place of those in `private`.
 
     Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
     starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8). Without
@@ -111,6 +119,7 @@ def in_own_namespaces(
             lines.append(_fields(host, target, "none", "bind,ro"))
             words += ["", target, host, escaped(overlay.point)]
     lines.append(_fields("tmpfs", f"{merged}/run", "tmpfs", _RUN))
+    lines += [_fields("private", path, "tmpfs", "mode=0700") for path in private]
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*lines, ""]))
     said = [limits.machine, limits.record, limits.before, limits.known] if limits else ["", "", "", ""]

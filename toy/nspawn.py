@@ -7,8 +7,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-ENVIRONMENT = {"SYSTEMD_NSPAWN_LOCK": "0"}
-"""For nspawn itself: a machine has a lock of its own, and nspawn's would stay behind after SIGKILL."""
+ENVIRONMENT = {
+    # A machine has a lock of its own, and nspawn's would stay behind after SIGKILL.
+    "SYSTEMD_NSPAWN_LOCK": "0",
+    # Otherwise it asks the terminal for its colours, and takes what is typed meanwhile for the answer (systemd 256).
+    "SYSTEMD_COLORS": "0",
+}
+"""For nspawn itself; its payload does not get it."""
+
+LATE_OPTIONS = {
+    # None is restricted: strace, ip and tcpdump want more than nspawn is going to permit (systemd 261 announces it).
+    "--restrict-address-families=": "RestrictAddressFamilies",
+}
+"""Options for a systemd-nspawn that is new enough to know them, and the settings that say the same."""
 
 _PASSED_ON = (
     *("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy"),
@@ -49,12 +60,13 @@ def command_line(
     read_only_binds: Iterable[str] = (),
     variables: Iterable[str] = (),
     settings: Collection[str] | None = None,
+    late_options: Iterable[str],
 ) -> list[str]:
     """Return the command line that runs `command`, or a login shell if it is empty, in the tree `root`.
 
     `binds` are values that `bind` made, `variables` names in nspawn's own environment: every user can read the values
     on a command line. `settings` are the names of the settings in the machine's settings file, systemd.nspawn(5), or
-    None if nspawn is to look for none.
+    None if nspawn is to look for none. Of LATE_OPTIONS, `late_options` are those that this nspawn knows.
     """
     return [
         "systemd-nspawn",
@@ -68,6 +80,7 @@ def command_line(
         "--keep-unit",
         *(["--settings=no"] if settings is None else []),
         *(option for name, option in _UNLESS_SET.items() if settings is None or name not in settings),
+        *(option for option in late_options if settings is None or LATE_OPTIONS[option] not in settings),
         *(f"--bind={value}" for value in binds),
         *(f"--bind-ro={value}" for value in read_only_binds),
         *(f"--setenv={name}" for name in variables),

@@ -30,6 +30,8 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
     """
     dbpath = os.fspath(rpmdb.dbpath())
     last = seen.last(machine)
+    spawn = seen.of_nspawn()
+    late_options = last.late_options if last is not None and last.nspawn == spawn else _late_options()
     database, accounts = seen.of_database(machine, dbpath), seen.of_accounts(machine)
     is_left_alone = last is not None and last.machine == seen.of_machine(machine)
     record = Merged(machine)
@@ -39,7 +41,7 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
         with Builder(record.new, ahead) as builder:
             if ahead is not None:
                 builder.begin(_own(machine))
-            lower = _settle(machine, builder, dbpath, say, is_left_alone=is_left_alone)
+            lower = _settle(machine, builder, dbpath, late_options, say, is_left_alone=is_left_alone)
     finally:
         record.finish()
     try:
@@ -50,6 +52,8 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
     return Seen(
         lower=list(map(os.fspath, lower)),
         dbpath=dbpath,
+        late_options=late_options,
+        nspawn=spawn,
         database=database,
         accounts=accounts,
         host_set=seen.of_host_set(machine),
@@ -85,6 +89,14 @@ def _own(machine: Machine) -> dict[str, bytes]:
     return {}
 
 
+def _late_options() -> list[str]:
+    try:
+        known = run.output(["systemd-nspawn", "--help"])
+    except ToyError:  # the launch says what is the matter with it
+        known = ""
+    return [option for option in nspawn.LATE_OPTIONS if option in known]
+
+
 def _label(machine: Machine, say: Say) -> None:
     try:
         labels.restore(machine)
@@ -92,13 +104,15 @@ def _label(machine: Machine, say: Say) -> None:
         say(f"files of machine {machine.name} may lack their SELinux labels: {error}")
 
 
-def _settle(machine: Machine, builder: Builder, dbpath: str, say: Say, *, is_left_alone: bool) -> list[Path]:
+def _settle(
+    machine: Machine, builder: Builder, dbpath: str, late_options: list[str], say: Say, *, is_left_alone: bool
+) -> list[Path]:
     """Settle what changed on either side. Returns the lower layers, uppermost first."""
     lower, done = host.current_set(machine)
     _say_mended(done.mended, say)
 
     def run_in_overlay(command: Sequence[str]) -> None:
-        stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath)
+        stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options)
         line = entry.command_line(machine, stands, list(command), own_binds=[])
         run.run(line, environment=nspawn.ENVIRONMENT)
 

@@ -36,10 +36,17 @@ def missing(tool: str) -> ToyError:
 
 def require(*tools: str) -> None:
     """Raise ToyError for the first tool that is not to be found in PATH."""
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     for tool in tools:
-        if not any(os.access(os.path.join(folder, tool), os.X_OK) for folder in folders):
-            raise missing(tool)
+        path_of(tool)
+
+
+def path_of(tool: str) -> str:
+    """Return where PATH has a tool. Raises ToyError if nowhere."""
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder, tool)
+        if os.access(path, os.X_OK):
+            return path
+    raise missing(tool)
 
 
 def run(command: list[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:

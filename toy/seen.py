@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import time
 
-from .machine import HEADERS, Machine, database_below
+from . import run
+from .machine import HEADERS, KEYS, Machine, database_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 ACCOUNTS = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 """In /etc: those that a machine follows."""
 
-_FORMAT = "toy 3"
+_FORMAT = "toy 4"
 _END = "end"
 
 _METADATA = "cache/zypp/solv"
@@ -36,6 +37,8 @@ class Seen:
         *,
         lower: list[str],
         dbpath: str,
+        late_options: list[str],
+        nspawn: str = "",
         database: str = "",
         accounts: str = "",
         host_set: str = "",
@@ -46,6 +49,10 @@ class Seen:
         """The lower layers, uppermost first."""
         self.dbpath = dbpath
         """Where rpm keeps its database, from the root."""
+        self.late_options = late_options
+        """Those of `nspawn.LATE_OPTIONS` that systemd-nspawn knows."""
+        self.nspawn = nspawn
+        """How systemd-nspawn looks."""
         self.database = database
         """How the host's rpm database looks."""
         self._accounts = accounts
@@ -56,7 +63,8 @@ class Seen:
 
     def holds(self, machine: Machine) -> bool:
         """Say whether all looks the same now."""
-        return (self.database, self._accounts, self._host_set, self._metadata, self.machine) == (
+        return (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine) == (
+            of_nspawn(),
             of_database(machine, self.dbpath),
             of_accounts(machine),
             of_host_set(machine),
@@ -66,8 +74,8 @@ class Seen:
 
     def remember(self, machine: Machine) -> None:
         """Put on record what the next launch should see."""
-        looks = (self.database, self._accounts, self._host_set, self._metadata, self.machine)
-        fields = (_FORMAT, self.dbpath, *looks, *self.lower, _END)
+        looks = (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine)
+        fields = (_FORMAT, self.dbpath, " ".join(self.late_options), *looks, *self.lower, _END)
         try:
             with open(machine.seen, "wb") as file:
                 file.write(os.fsencode("\0".join(fields)))
@@ -90,14 +98,16 @@ def last(machine: Machine) -> Seen | None:
             fields = os.fsdecode(file.read()).split("\0")
     except FileNotFoundError:
         return None
-    if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 9:
+    if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 11:
         return None
-    dbpath, database, accounts, host_set, metadata, ours, *lower = fields[1:-1]
+    dbpath, late_options, nspawn, database, accounts, host_set, metadata, ours, *lower = fields[1:-1]
     if not lower or not {machine.root, machine.host_layer}.issuperset(lower):
         return None  # no launch wrote that
     return Seen(
         lower=lower,
         dbpath=dbpath,
+        late_options=late_options.split(),
+        nspawn=nspawn,
         database=database,
         accounts=accounts,
         host_set=host_set,
@@ -120,6 +130,11 @@ def leave(machine: Machine) -> None:
         os.rmdir(machine.entered)
     except FileNotFoundError:
         pass
+
+
+def of_nspawn() -> str:
+    """Return how systemd-nspawn looks. Raises ToyError if there is none."""
+    return looks([run.path_of("systemd-nspawn")])
 
 
 def of_database(machine: Machine, dbpath: str) -> str:
@@ -157,6 +172,7 @@ def _database(directory: str) -> Iterator[str]:
     """Yield the files of an rpm database that change with it. SQLite's -shm is a reader's as well."""
     yield directory
     yield from (f"{directory}/{name}" for name in names(directory) if not name.endswith("-shm") and name[0] != ".")
+    yield from (f"{directory}/{KEYS}/{name}" for name in names(f"{directory}/{KEYS}"))
 
 
 def _rpm_configuration() -> Iterator[str]:

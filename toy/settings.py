@@ -69,6 +69,10 @@ class Settings:
         """The names of the settings in it."""
         return frozenset(name for name, _ in self._assignments)
 
+    def mentions(self, path: str) -> bool:
+        """Say whether it may have anything to do with a path of the host's."""
+        return path in self._text
+
     def extended(
         self,
         *,

@@ -184,7 +184,6 @@ def _put_in_place(
     record = Merged(machine)
     dbpath = rpmdb.dbpath(Path(machine.root))
     if made is not None:
-        keyring.follow(made.path, Path(machine.rpmdb), dbpath)
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(Path(machine.var))
     if record.base() != sets.host_files:
@@ -195,10 +194,14 @@ def _put_in_place(
                 _seed(machine, sets, database, wanted)
     if made is not None:
         builder.close(made)
+    then = keyring.recall(Path(machine.keys)) if have is not None else {}
+    target = Path(machine.rpmdb) if made is None else made.path
+    keys = keyring.follow(target, own=Path(machine.rpmdb), host=dbpath, then=then)
+    if made is not None:
         record.commit(sets.host_files)
     else:
-        keyring.follow(Path(machine.rpmdb), dbpath)
         record.rebase(sets.host_files)
+    keyring.remember(Path(machine.keys), keys)
     now = made or have
     sets.upper.stamp = now.stamp if now else None
 
