@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from . import header, plan, progress, rpmdb, run
 from .copying import Copy, copy
-from .errors import DamagedHeader, ToyError
+from .errors import DamagedHeader, ToyError, typed
 from .headerset import HeaderSet
 from .rpmdb import Database, Unusable
 from .stamp import Stamp
@@ -146,11 +146,12 @@ def _build(path: Path, contents: Mapping[str, HeaderSet]) -> Stamp:
             raise DamagedHeader(contents[file].path / file, "it is the header of another package")
         raise ToyError(
             f"rpmdb --importdb into {path} left out {file}: {said or 'it did not say why'}",
-            "see if there is space: df -h",
+            f"see if there is space: df -h {path.parent}",
         )
     for file in sorted(built - contents.keys()):
         raise ToyError(
-            f"rpmdb --importdb put {file} into {path}, which nobody asked for", "report this as a bug of toy"
+            f"rpmdb --importdb put {file} into {path}, which nobody asked for",
+            f"report this as a bug of toy, with: TOY_DEBUG=1 {typed()}",
         )
     return stamp
 

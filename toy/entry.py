@@ -5,7 +5,7 @@ import os
 import pwd
 
 from . import layers, mounts, nspawn
-from .machine import Machine
+from .machine import OWN_BASE, Machine
 from .seen import Seen
 
 
@@ -20,11 +20,16 @@ def command_line(machine: Machine, stands: Seen, command: list[str]) -> list[str
             nspawn.bind(machine.var, "/var"),
             *map(nspawn.bind, _homes()),
         ],
-        read_only_binds=[nspawn.bind(path) for path in _name_resolution()],
+        read_only_binds=[*map(nspawn.bind, _name_resolution()), *_base(machine)],
         environment=dict(os.environ),
     )
     overlays = layers.overlays(machine, stands.lower, without=os.path.realpath(stands.dbpath))
     return mounts.in_own_namespaces(spawn, overlays, merged=machine.mount_point, table=machine.mounts)
+
+
+def _base(machine: Machine) -> list[str]:
+    """Return what shows a machine from inside what of it is its own; there is none yet if it was never entered."""
+    return [nspawn.bind(machine.base, OWN_BASE)] if os.path.exists(machine.base) else []
 
 
 def _homes() -> list[str]:

@@ -16,6 +16,8 @@ class ToyError(Exception):
 
     def __init__(self, what: str, next_step: str) -> None:
         super().__init__(f"{what}; {next_step}")
+        self.what = what
+        self.next_step = next_step
 
 
 class DamagedHeader(ToyError):
@@ -24,9 +26,47 @@ class DamagedHeader(ToyError):
     def __init__(self, path: Path, why: str) -> None:
         # Who catches this knows whether a database still has the header; nobody did.
         super().__init__(
-            f"damaged header file {path}: {why}", "no database has it any more: move it away, install its package again"
+            f"damaged header file {path}: {why}",
+            f"no database has it any more: install its package again, after this: mv {quoted(path)} /var/tmp",
         )
         self.file = path.name
+
+
+class Attempt:
+    """What is being done, as a context: if an OSError comes out of it, that says so. The innermost one counts.
+
+    `what` follows the word "cannot", see `failure`.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError) and not hasattr(error, "__notes__"):
+            error.add_note(self._what)
+
+
+def moved_away(path: str | Path) -> str:
+    """Return the next step for what is in the way: nothing is lost, and nothing that went there before."""
+    return f"move it away: mv --backup=numbered {quoted(path)} /var/tmp"
+
+
+def quoted(path: str | Path) -> str:
+    """Return a path as a shell wants it."""
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+def typed() -> str:
+    """Return the command that the user typed, for a shell."""
+    import shlex
+    import sys
+
+    return shlex.join(["toy", *sys.argv[1:]])
 
 
 def printable(text: str) -> str:

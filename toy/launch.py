@@ -12,7 +12,7 @@ import gc
 import os
 
 from . import entry, mounts, nspawn, run, seen
-from .errors import ToyError
+from .errors import ToyError, typed
 from .machine import Machine
 
 TYPE_CHECKING = False
@@ -63,5 +63,8 @@ def _enter(machine: Machine, stands: Seen, command: list[str]) -> int:
     if ready:
         return status
     if status == mounts.MOUNT_FAILED:
-        raise mounts.failure(machine.name)
-    raise ToyError(f"systemd-nspawn did not start machine {machine.name} (status {status})", "see what it said above")
+        raise mounts.failure(machine.name, machine.overlay)
+    raise ToyError(
+        f"systemd-nspawn did not start machine {machine.name} (status {status})",
+        f"see what it said above, or: TOY_DEBUG=1 {typed()}",
+    )

@@ -9,7 +9,13 @@ import os
 from .errors import ToyError
 from .lock import Locked
 
+DEFAULT = "toy"
+"""The name of the machine that is meant where none is given."""
+
 RUN = "/run/toy"
+OWN_BASE = f"{RUN}/base"
+"""In a machine: its base."""
+
 STATE = "/var/lib/toy"
 RPMDB = "/usr/lib/sysimage/rpm"
 """Where rpm has its database most likely; whoever has the time asks rpm."""
@@ -88,7 +94,7 @@ class Machine:
                 f"machine {self.name} is in use", "leave it first, or use another one: toy -n NAME"
             ) from None
         for directory in (self.overlay, self.work, self.var, self.mount_point):
-            if not os.path.exists(directory):
+            if not os.path.isdir(directory):
                 os.mkdir(directory)
                 os.chmod(directory, 0o755)  # whatever the umask: two of them are / and /var of the overlay
         link = f"{MACHINES}/.{self.name}"

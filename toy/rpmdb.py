@@ -34,10 +34,6 @@ def dbpath(root: Path | None = None) -> Path:
 class Unusable(ToyError):
     """A database that is there but cannot be read, or cannot be true."""
 
-    def __init__(self, what: str, next_step: str) -> None:
-        super().__init__(what, next_step)
-        self.what = what
-
 
 def _unreadable(path: Path) -> Unusable:
     return Unusable(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
@@ -128,9 +124,9 @@ class Database:
         try:
             present = set(os.listdir(path))
         except OSError as error:
-            raise ToyError(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
+            raise Unusable(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
         if not _is_database(present):  # rpm would make an empty one, and believe it
-            raise ToyError(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
+            raise Unusable(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
         ts = _connected(path)
         try:
             yield cls(path, ts)

@@ -12,7 +12,7 @@ import _signal  # type: ignore[import-not-found]
 import os
 from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, socket
 
-from .errors import ToyError
+from .errors import ToyError, typed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,13 @@ def require(*tools: str) -> None:
             raise missing(tool)
 
 
+def _trace(command: Sequence[str]) -> None:
+    if "TOY_DEBUG" in os.environ:
+        from . import debug
+
+        debug.command(command)
+
+
 def run(command: list[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:
     """Run a command to its end. Raises ToyError, with the last line of its stderr, if it fails."""
     # subprocess would take as long as a short command does.
@@ -67,6 +74,7 @@ def _started(
     environment: Mapping[str, str] | None = None,
 ) -> int:
     """Start a command, with /dev/null for what is not given, and return its process number."""
+    _trace(command)
     streams: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, fd)
         for fd, given in ((0, stdin), (1, None), (2, stderr))
@@ -82,6 +90,7 @@ def output(command: Sequence[str]) -> str:
     """Run a command to its end, and return what it printed. Raises ToyError as `run` does."""
     import subprocess
 
+    _trace(command)
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     except FileNotFoundError:
@@ -96,6 +105,7 @@ def feed(command: Sequence[str], chunks: Iterable[bytes]) -> str:
     import contextlib
     import subprocess
 
+    _trace(command)
     with open(os.memfd_create("stderr"), "w+b") as stderr:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr)
@@ -163,13 +173,16 @@ def forked(action: Callable[[], bool]) -> bool:
 
 
 def _last_line(stderr: bytes) -> str:
-    return stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    said = stderr.decode(errors="replace").strip()
+    if said and "TOY_DEBUG" in os.environ:
+        from . import debug
+
+        debug.said(said)
+    return said.rpartition("\n")[2]
 
 
 def _failed(command: Sequence[str], status: int, said: str) -> ToyError:
-    import shlex
-
-    return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"try it by hand: {shlex.join(command)}")
+    return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"all that it said: TOY_DEBUG=1 {typed()}")
 
 
 def supervised(command: list[str], *, environment: dict[str, str]) -> tuple[int, bool]:
@@ -200,6 +213,7 @@ def _spawn(command: list[str], environment: dict[str, str]) -> int:
     It takes a ^C for itself, so without a terminal it gets a process group of its own; a terminal it sets to raw mode,
     and there is none then.
     """
+    _trace(command)
     try:
         if os.isatty(0) and os.isatty(1):
             pid = os.posix_spawnp(command[0], command, environment)

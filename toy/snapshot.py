@@ -40,16 +40,34 @@ def _find(which: str) -> tuple[int, str]:
     number = _default() if which == "default" else int(which) if which.isdecimal() else 0
     root = SNAPSHOTS / str(number) / "snapshot"
     if number == 0 or not (root / "usr").is_dir():
+        _require_snapshots()
         raise ToyError(f"there is no snapshot {which}", f"see which there are: ls {SNAPSHOTS}")
     # Of the running one, transactional-update may have covered a part with a newer one's.
     if all(os.path.samestat(os.stat(f"{root}{part}"), os.stat(part)) for part in ("/", "/usr")):
         return number, "/"
-    if _is_in_progress(number) or "ro=true" not in run.output(["btrfs", "property", "get", "-ts", str(root), "ro"]):
-        raise ToyError(f"snapshot {number} is not finished, or may change", "wait until its update is done")
+    if _is_in_progress(number):
+        raise ToyError(
+            f"an update of snapshot {number} is not finished",
+            "wait until this does not say in-progress any more: snapper list --columns number,userdata",
+        )
+    if "ro=true" not in run.output(["btrfs", "property", "get", "-ts", str(root), "ro"]):
+        raise ToyError(
+            f"snapshot {number} can be written, and may change while it is entered",
+            f"have it read-only: btrfs property set -ts {root} ro true",
+        )
     return number, str(root)
 
 
+def _require_snapshots() -> None:
+    """Raise ToyError if this is no system with snapshots."""
+    kind = run.output(["stat", "--file-system", "--format=%T", "/"]).strip()
+    if kind != "btrfs" or not SNAPSHOTS.is_dir():
+        what = f"/ is {kind}" if kind != "btrfs" else f"there is no {SNAPSHOTS}"
+        raise ToyError(f"this system has no snapshots ({what})", "to enter what runs: toy")
+
+
 def _default() -> int:
+    _require_snapshots()
     # "ID 266 gen 7 top level 265 path @/.snapshots/5/snapshot"
     path = run.output(["btrfs", "subvolume", "get-default", "/"]).strip().rpartition("path ")[2]
     number = path.removesuffix("/snapshot").rpartition("/.snapshots/")[2]
