@@ -67,7 +67,8 @@ def keep(machine: Machine, stands: Seen, *, say: Say) -> None:
     with Attempt(f"keep what was changed in machine {machine.name}"):
         settle.keep(machine, Path(stands.lower[0]))
     _label(machine, say)
-    stands.machine = seen.of_machine(machine)
+    # Without a database, the next launch has one to make.
+    stands.machine = seen.of_machine(machine) if Merged(machine).exists else ""
 
 
 def _own(machine: Machine) -> dict[str, bytes]:
