@@ -70,7 +70,8 @@ def last(log: Path) -> Reconciliation | None:
         lines = log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
         by_time: dict[str, list[Event]] = {}
         for time, kind, text in (line.split(" ", 2) for line in lines if line.count(" ") >= 2):
-            by_time.setdefault(time, []).append(Event(kind.rstrip(":"), text))
+            if kind.endswith(":"):
+                by_time.setdefault(time, []).append(Event(kind[:-1], text))
         telling = [time for time, events in by_time.items() if any(event.kind != FOLLOWED for event in events)]
         for time in reversed(telling or list(by_time)):
             return Reconciliation(time, by_time[time])

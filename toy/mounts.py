@@ -115,5 +115,7 @@ def wait_until_unused(upper: str, *, seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while pids := users(upper):
         if time.monotonic() > deadline:
-            raise ToyError(f"{upper} is still mounted by process {pids[0]}", f"end it, then try again: ps {pids[0]}")
+            raise ToyError(
+                f"{upper} is still mounted by process {pids[0]}", f"see what it is, then end it: ps {pids[0]}"
+            )
         time.sleep(0.01)

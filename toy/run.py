@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 _PACKAGES = {
     "btrfs": "btrfsprogs",
+    "cp": "coreutils",
     "mount": "util-linux",
     "mountpoint": "util-linux",
+    "rm": "coreutils",
     "rpmdb": "rpm",
+    "setfiles": "policycoreutils",
     "setpriv": "util-linux",
+    "stat": "coreutils",
     "systemd-nspawn": "systemd-container",
     "unshare": "util-linux",
 }

@@ -12,7 +12,7 @@ from . import accounts, header, keyring, parse, plan, rpmdb, sync, var
 from .apply import WritableUpper
 from .build import Builder
 from .decide import decide
-from .errors import DamagedHeader, ToyError
+from .errors import DamagedHeader, ToyError, moved_away
 from .events import Event
 from .headerset import HeaderSet
 from .intent import Intent
@@ -211,7 +211,7 @@ def open_database(machine: Machine) -> Iterator[Database]:
     with os.scandir(machine.rpmdb) as entries:
         for entry in entries:
             if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
-                raise ToyError(f"{entry.path} is not a regular file", "move it away and try again")
+                raise ToyError(f"{entry.path} is not a regular file", moved_away(entry.path))
     try:
         with Database.open(Path(machine.rpmdb)) as database:
             yield database

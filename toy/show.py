@@ -29,10 +29,10 @@ def status(name: str | None, *, as_json: bool) -> None:
         stands = standing.inside_of(here)
     else:
         raise ToyError(f"this is inside machine {here}, which knows of no other", f"on the host: toy status {name}")
-    show([json.dumps(_fields(stands), indent=2)] if as_json else map(printable, _lines(stands)))
+    show([json.dumps(fields(stands), indent=2)] if as_json else map(printable, lines(stands)))
 
 
-def _lines(status: Status) -> Iterator[str]:
+def lines(status: Status) -> Iterator[str]:
     """Yield what people want to read of it, each line beginning with a word that says what it is about."""
     name = status.machine
     more = {
@@ -59,7 +59,7 @@ def _lines(status: Status) -> Iterator[str]:
         yield from map(str, status.history.events)
 
 
-def _fields(status: Status) -> dict[str, object]:
+def fields(status: Status) -> dict[str, object]:
     """Return what json.dumps takes."""
     history = status.history
     return {
