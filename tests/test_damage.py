@@ -92,7 +92,8 @@ def test_a_foreign_file(host: Host, entry: str, where: str) -> None:
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
     host.sh(f"mkdir {where}/{entry}" if entry.endswith("/") else f"echo foreign > {where}/{entry}")
     path = f"{where}/{entry.rstrip('/')}"
-    expected = f"{path} is not a header file; move it away: mv --backup=numbered {path} /var/tmp"
+    aside = f"{where}.{entry.rstrip('/')}.away"
+    expected = f"{path} is not a header file; move it away: mv --backup=numbered -T {path} {aside}"
     assert refused(host, *OVERLAY, "true") == expected
     if where == SET:
         assert refused(host, "toy", "dump") == expected
@@ -105,8 +106,9 @@ def test_a_file_name_that_is_a_directory(host: Host) -> None:
     path = host.sh(f"ls {SET}/editor-*").strip()
     host.sh(f"rm {path}; mkdir {path}")
     line = refused(host, "toy", "dump")
+    aside = f"{path.replace('/editor', '.editor')}.away"
     attempt = "cannot bring the header set in line with the rpm database"
-    assert line == f"{path}: Is a directory ({attempt}); move it away: mv --backup=numbered {path} /var/tmp"
+    assert line == f"{path}: Is a directory ({attempt}); move it away: mv --backup=numbered -T {path} {aside}"
     host.sh(line.partition("move it away: ")[2])
     host.run("toy", "dump")
     assert is_current(host)

@@ -55,7 +55,11 @@ class TestWords:
             (errno.ENOENT, "/usr/no/such", "ls -la /usr"),
             (errno.EPERM, "/usr/no such", "lsattr -d /usr /usr"),
             (errno.EACCES, "/etc/passwd", "ls -ldZ /etc/passwd"),
-            (errno.EISDIR, "/var/lib/toy/a b/c", "mv --backup=numbered '/var/lib/toy/a b/c' /var/tmp"),
+            (
+                errno.EISDIR,
+                "/var/lib/toy/a b/c",
+                "mv --backup=numbered -T '/var/lib/toy/a b/c' '/var/lib/toy/a b/c.away'",
+            ),
             (errno.ENOTDIR, "/etc/passwd/x", "ls -ld /etc/passwd"),  # what is not toy's own is not to be moved
             (errno.EMFILE, "/etc", "ulimit -n 1024"),
         ],
@@ -102,7 +106,7 @@ def test_state_of_a_wrong_kind_is_named_with_what_mends_it(host: Host, kind: str
                 what, _, command = done.stderr.rpartition(": ")
                 assert path in what
                 assert "Traceback" not in done.stderr
-                assert command in (f"mv --backup=numbered {path} /var/tmp\n", "toy -n toy\n")
+                assert command in (f"mv --backup=numbered -T {path} {path}.away\n", "toy -n toy\n")
         if done.returncode:
             host.sh(command)
             assert host.run(*OVERLAY, "echo", "entered").stdout == "entered\n"
@@ -139,7 +143,10 @@ def test_errors_in_another_root_say_in_which(host: Host) -> None:
     host.sh(f"rm /srv{SET}/editor-*; mkdir -p /srv{SET}/foreign")
     line = host.run("toy", "dump", "--root", "/srv", check=False).stderr.splitlines()[-1]
     what = f"toy: in /srv: {SET}/foreign is not a header file"
-    assert line == f"{what}; in there, by chroot /srv: move it away: mv --backup=numbered {SET}/foreign /var/tmp"
+    assert (
+        line
+        == f"{what}; in there, by chroot /srv: move it away: mv --backup=numbered -T {SET}/foreign {SET}.foreign.away"
+    )
     host.sh("mount --bind /srv /srv; mount -o remount,bind,ro /srv; rpm --dbpath /srv/usr/lib/sysimage/rpm -q system")
     done = host.run("sh", "-c", "TOY_DEBUG=1 toy dump --root /srv", check=False)
     assert done.returncode == 125

@@ -27,7 +27,7 @@ class DamagedHeader(ToyError):
         # Who catches this knows whether a database still has the header; nobody did.
         super().__init__(
             f"damaged header file {path}: {why}",
-            f"no database has it any more: install its package again, after this: mv {quoted(path)} /var/tmp",
+            f"no database has it any more, install its package again; {moved_away(path, out_of_set=True)}",
         )
         self.file = path.name
 
@@ -49,9 +49,14 @@ class Attempt:
             error.add_note(self._what)
 
 
-def moved_away(path: str | Path) -> str:
-    """Return the next step for what is in the way: nothing is lost, and nothing that went there before."""
-    return f"move it away: mv --backup=numbered {quoted(path)} /var/tmp"
+def moved_away(path: str | Path, *, out_of_set: bool = False) -> str:
+    """Return the next step for what is in the way: to the side, or to that of the header set that it is in.
+
+    Nothing is lost, nor what was moved there before; and nobody comes to see what they could not.
+    """
+    folder, _, name = str(path).rpartition("/")
+    aside = f"{folder}.{name}" if out_of_set else path
+    return f"move it away: mv --backup=numbered -T {quoted(path)} {quoted(f'{aside}.away')}"
 
 
 def quoted(path: str | Path) -> str:

@@ -78,4 +78,4 @@ def _obstacle(path: str) -> str:
 def _out_of_the_way(path: str) -> str:
     is_ours = f"{path}/".startswith((f"{STATE}/", f"{RUN}/", f"{MACHINES}/")) or HEADERS in path
     # Not beside it: a header set holds nothing but header files.
-    return moved_away(path) if is_ours else f"look at it: ls -ld {quoted(path)}"
+    return moved_away(path, out_of_set=path.endswith(".hdr")) if is_ours else f"look at it: ls -ld {quoted(path)}"

@@ -79,7 +79,7 @@ class HeaderSet:
         """List the directory. Raises ToyError for an entry that is no header file."""
         listing = self.list()
         for name in sorted(listing.foreign):
-            raise ToyError(f"{self.path / name} is not a header file", moved_away(self.path / name))
+            raise ToyError(f"{self.path / name} is not a header file", moved_away(self.path / name, out_of_set=True))
         return listing
 
     def has(self, file: str) -> bool:

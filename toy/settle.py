@@ -142,7 +142,8 @@ def _read(machine: Machine, stored: bytes) -> Intent:
     except ValueError:
         raise ToyError(
             f"{machine.intent} is damaged, so what it was about is not finished",
-            f"have it left so, and see: mv {machine.intent} /var/tmp; toy -n {machine.name} -- rpm -Va",
+            f"have it left so, and see what is amiss: mv {machine.intent} {machine.intent}.away;"
+            f" toy -n {machine.name} -- rpm -Va",
         ) from None
 
 
