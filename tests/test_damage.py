@@ -91,11 +91,13 @@ def test_a_damaged_file_that_no_database_has_is_kept_and_named(host: Host, damag
 def test_a_foreign_file(host: Host, entry: str, where: str) -> None:
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
     host.sh(f"mkdir {where}/{entry}" if entry.endswith("/") else f"echo foreign > {where}/{entry}")
-    expected = f"{where}/{entry.rstrip('/')} is not a header file; move it away and try again"
+    path = f"{where}/{entry.rstrip('/')}"
+    aside = f"{where}.{entry.rstrip('/')}.away"
+    expected = f"{path} is not a header file; move it away: mv --backup=numbered -T {path} {aside}"
     assert refused(host, *OVERLAY, "true") == expected
     if where == SET:
         assert refused(host, "toy", "dump") == expected
-    host.sh(f"rm -r {where}/{entry}")
+    host.sh(expected.partition("move it away: ")[2])
     assert is_current(host)
     assert "hello-1" in packages(host, *OVERLAY)
 
@@ -103,7 +105,13 @@ def test_a_foreign_file(host: Host, entry: str, where: str) -> None:
 def test_a_file_name_that_is_a_directory(host: Host) -> None:
     path = host.sh(f"ls {SET}/editor-*").strip()
     host.sh(f"rm {path}; mkdir {path}")
-    assert refused(host, "toy", "dump") == f"{path}: Is a directory; mend that and try again"
+    line = refused(host, "toy", "dump")
+    aside = f"{path.replace('/editor', '.editor')}.away"
+    attempt = "cannot bring the header set in line with the rpm database"
+    assert line == f"{path}: Is a directory ({attempt}); move it away: mv --backup=numbered -T {path} {aside}"
+    host.sh(line.partition("move it away: ")[2])
+    host.run("toy", "dump")
+    assert is_current(host)
 
 
 @pytest.mark.parametrize("content", ["", "[", "{}", "[1]", "null"])

@@ -11,9 +11,10 @@ DATABASE = "/usr/lib/sysimage/rpm"
 UPPER_SET = f"/var/lib/toy/toy/overlay{SET}"
 
 
-@pytest.mark.parametrize("command", [("toy",), ("toy", "--", "true"), ("toy", "dump"), ("toy", "--init")])
-def test_not_root(host: Host, command: tuple[str, ...]) -> None:
-    assert refused(host, "setpriv", "--reuid=65534", "--clear-groups", *command) == "not root; try: sudo toy"
+def test_not_root(host: Host) -> None:
+    for arguments in ("", " -- true", " dump", " --init", " status --json", " diff 'a b'", " --snapshot 1 -- a '$b'"):
+        line = refused(host, "setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", f"exec toy{arguments}")
+        assert line == f"not root; try: sudo toy{arguments}"
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,14 @@ def test_a_name_may_have_64_characters(host: Host) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["ls"], "no verb 'ls'; to run a command: toy -- COMMAND"),
+        (["ls"], "no verb 'ls'; to run a command: toy -- ls"),
+        (["strace", "-p", "1"], "no verb 'strace'; to run a command: toy -- strace -p 1"),
+        (["-n", "x", "sh", "-c", "a b"], "no verb 'sh'; to run a command: toy -n x -- sh -c 'a b'"),
+        (["--name=x", "tar", "c", "--", "-f"], "no verb 'tar'; to run a command: toy --name=x -- tar c -- -f"),
+        (["--snapshot", "default", "ls"], "no verb 'ls'; to run a command: toy --snapshot default -- ls"),
+        (["diff", "a b", "c"], "unrecognized arguments: c; to run a command: toy -- diff 'a b' c"),
+        (["-p", "1"], "unrecognized arguments: -p; see: toy --help"),
+        (["status", "--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
         (["--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
         (["dump", "--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
         (["dump", "--", "true"], "dump takes no command; see: toy --help"),

@@ -111,8 +111,17 @@ def test_a_dump_that_fails_is_one_line_and_acknowledged(host: Host) -> None:
     done = talk(host, frame("COMMITEND"))
     assert done.stdout == ACK
     assert done.stderr.decode().splitlines() == [
-        "toy plugin: /usr/lib/sysimage/rpm-headers is not a directory; move it away and try again"
+        "toy plugin: /usr/lib/sysimage/rpm-headers is not a directory;"
+        " move it away: mv --backup=numbered -T /usr/lib/sysimage/rpm-headers /usr/lib/sysimage/rpm-headers.away"
     ]
+
+
+@pytest.mark.parametrize("streams", [">/dev/full", ">&-", "<&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_streams_that_cannot_be_used(stale: Host, streams: str) -> None:
+    stale.run("rm", "/usr/bin/toy")  # so that there is something to say
+    done = stale.run("sh", "-c", f"printf 'COMMITEND\\n\\n\\0PLUGINEND\\n\\n\\0' | {PLUGIN} {streams}")
+    assert done.stdout == (2 * ACK.decode() if "2>" in streams and ">&- 2" not in streams else "")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_toy_that_is_not_there_is_one_line_and_acknowledged(host: Host) -> None:

@@ -99,6 +99,12 @@ def test_every_change_is_noticed_by_the_next_launch(warm: Host, change: str) -> 
     assert is_current(warm)
 
 
+def test_a_database_that_went_in_the_overlay_is_made_anew_by_the_next_launch(warm: Host) -> None:
+    toy(warm, "sh", "-c", "rm -rf /usr/lib/sysimage/rpm/*")
+    assert packages(warm, *OVERLAY) == packages(warm) | {"hello-1"}
+    assert is_current(warm, *OVERLAY)
+
+
 def test_changes_one_right_after_the_other_are_all_noticed(warm: Host) -> None:
     # Whatever the clock's steps: each launch begins as soon as the change is made.
     rpm = " ".join(warm.rpm)

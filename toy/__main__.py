@@ -11,7 +11,4 @@ if not __package__:
 from toy.cli import main
 
 if __name__ == "__main__":
-    status = main()
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        stream.flush()
-    os._exit(status)  # there is nothing to clean up, and that alone takes Python 2 ms
+    os._exit(main())  # there is nothing to clean up, and that alone takes Python 2 ms

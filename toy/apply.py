@@ -209,11 +209,12 @@ class WritableUpper(UpperFiles):
         """Remove the whiteouts that hide nothing."""
         swept = set()
         for here, fd in files.walk(self.upper):
-            for name in os.listdir(fd):
-                is_whiteout = files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False))
-                if is_whiteout and not os.path.lexists(self.lower / here / name):
-                    os.unlink(name, dir_fd=fd)
-                    swept.add(f"/{here / name}")
+            with files.within(self.upper / here):
+                for name in os.listdir(fd):
+                    is_whiteout = files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False))
+                    if is_whiteout and not os.path.lexists(self.lower / here / name):
+                        os.unlink(name, dir_fd=fd)
+                        swept.add(f"/{here / name}")
         self._tidy(swept)
 
     def _tidy(self, paths: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from . import confined, header, importing, plan, progress
 from .copying import Copy, copy
-from .errors import DamagedHeader, ToyError
+from .errors import DamagedHeader, ToyError, typed
 from .headerset import HeaderSet
 from .reader import ForeignDatabase, Reader
 from .rpmdb import Unusable
@@ -161,11 +161,12 @@ class Builder:
                 raise DamagedHeader(contents[file].path / file, "it is the header of another package")
             raise ToyError(
                 f"rpmdb --importdb into {path} left out {file}: {said or 'it did not say why'}",
-                "see if there is space: df -h",
+                f"see if there is space: df -h {path.parent}",
             )
         for file in sorted(built - contents.keys()):
             raise ToyError(
-                f"rpmdb --importdb put {file} into {path}, which nobody asked for", "report this as a bug of toy"
+                f"rpmdb --importdb put {file} into {path}, which nobody asked for",
+                f"report this as a bug of toy, with: TOY_DEBUG=1 {typed()}",
             )
         return stamp
 

@@ -4,24 +4,24 @@
 import os
 import sys
 
-from .errors import EXIT_FAILURE, ToyError, printable
+from . import streams
+from .errors import EXIT_FAILURE, Attempt, ToyError, typed
+from .machine import DEFAULT
 
-DEFAULT_MACHINE = "toy"
 
-
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     """Run toy and return its exit status. Whatever the user or the machine did wrong is one line on stderr."""
+    streams.hold()
     os.umask(0o022)  # what it makes has the mode that it says
     _leave_homes_alone()
     try:
-        return _run(sys.argv[1:] if arguments is None else arguments)
-    except ToyError as error:
-        _say(str(error))
-    except OSError as error:
-        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        _say(f"{where}{error.strerror or error}; mend that and try again")
+        return _run(sys.argv[1:])
+    except Exception as error:
+        from . import failure
+
+        failure.report(error)
     except KeyboardInterrupt:
-        _say("interrupted; nothing is half done, try again")
+        streams.say(f"interrupted, and nothing is half done; to have it done: {typed()}")
     return EXIT_FAILURE
 
 
@@ -34,17 +34,13 @@ def _leave_homes_alone() -> None:
     os.environ.pop("XDG_CONFIG_HOME", None)
 
 
-def _say(line: str) -> None:
-    print(f"toy: {printable(line)}", file=sys.stderr)
-
-
 def _run(arguments: list[str]) -> int:
     match arguments:
         # What is called often takes no parser, and has no time for one, nor for modules that it does not need.
         case []:
-            return _launch(DEFAULT_MACHINE)
+            return _launch(DEFAULT)
         case ["--", _, *_]:
-            return _launch(DEFAULT_MACHINE, arguments[1:])
+            return _launch(DEFAULT, arguments[1:])
         case ["-n", name]:
             return _launch(name)
         case ["-n", name, "--", _, *_]:
@@ -62,9 +58,11 @@ def _parsed(arguments: list[str]) -> int:
     from . import options
 
     asked, command = options.parse(arguments)
-    name = DEFAULT_MACHINE if asked.name is None else asked.name
+    if asked.verb == options.HELP:
+        streams.show(asked.text)
+        return 0
     if asked.verb is None and asked.snapshot is None:
-        return _launch(name, command)
+        return _launch(DEFAULT if asked.name is None else asked.name, command)
     _require_root()
     if asked.verb in ("dump", "init"):
         return _dump(asked.root, everything=not asked.changed)
@@ -72,11 +70,12 @@ def _parsed(arguments: list[str]) -> int:
     if asked.verb is None:
         from . import snapshot
 
-        return snapshot.enter(asked.snapshot, asked.name, command, say=_say)
+        with Attempt(f"enter snapshot {asked.snapshot}"):
+            return snapshot.enter(asked.snapshot, asked.name, command, say=streams.say)
     from . import show
 
     verb = show.status if asked.verb == "status" else show.diff
-    verb(asked.machine or name, as_json=asked.json)
+    verb(asked.name if asked.machine is None else asked.machine, as_json=asked.json)
     return 0
 
 
@@ -84,7 +83,7 @@ def _dump(root: str | None, *, everything: bool) -> int:
     _require_root()
     from . import dump
 
-    dump.dump(root, everything=everything, say=_say)
+    dump.dump(root, everything=everything, say=streams.say)
     return 0
 
 
@@ -101,12 +100,13 @@ def _launch(name: str, command: list[str] | None = None) -> int:
     _require_running_system()
     from . import launch
 
-    return launch.launch(name, command or [], say=_say)
+    with Attempt(f"enter machine {name}"):
+        return launch.launch(name, command or [], say=streams.say)
 
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise ToyError("not root", "try: sudo toy")
+        raise ToyError("not root", f"try: sudo {typed()}")
 
 
 def _require_running_system() -> None:

@@ -13,7 +13,7 @@ import stat
 import time
 
 from . import run, seen
-from .errors import ToyError
+from .errors import ToyError, moved_away
 from .machine import RPMDB, Machine, database_below
 
 TYPE_CHECKING = False
@@ -132,7 +132,7 @@ def _statuses(source: int, name: str) -> dict[str, os.stat_result]:
         except FileNotFoundError:
             continue
         if not stat.S_ISREG(found[file].st_mode):
-            raise ToyError(f"{name}/{file} is not a regular file", "move it away and try again")
+            raise ToyError(f"{name}/{file} is not a regular file", moved_away(f"{name}/{file}"))
     return found
 
 

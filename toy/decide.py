@@ -110,11 +110,12 @@ def decide(
     stand_in = _standing_in(load, clashes)
     upper = plan.Upper(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | clashes.keys())
     now = upper.over(host_files)
+    broken = _broken(database, load, stand_in, installed=installed, gone=installed - now, come=now - installed)
     events = [
         *_retired(load, decision, host_files),
         *_conflicts(load, clashes, stand_ins.keys()),
         *_shadowed(tree, database, touched, known=owned | clashed, todo=todo),
-        *_broken(database, load, stand_in, installed=installed, gone=installed - now, come=now - installed, mend=mend),
+        *(Event("broken", f"{problem} (mend it: {mend})") for problem in host.unknown(broken, tree.lower)),
         Event(
             FOLLOWED, f"the host (packages that came: {len(host_files - base)}, that went: {len(base - host_files)})"
         ),
@@ -139,15 +140,13 @@ def _broken(
     installed: AbstractSet[str],
     gone: AbstractSet[str],
     come: AbstractSet[str],
-    mend: str,
-) -> Iterator[Event]:
-    """Yield the dependencies that break in the overlay's database once these packages are gone and those have come."""
+) -> list[str]:
+    """Return the dependencies that break in the overlay's database once these packages are gone and those have come."""
     if database is None:
-        return
+        return []
     numbers = sync.numbers_of(database, gone & installed, among=installed)
     blobs = (stand_in[file] if file in stand_in else load.blob(file) for file in sorted(come))
-    for problem in database.broken_by(erase=numbers, install=blobs):
-        yield Event("broken", f"{problem} (mend it: {mend})")
+    return database.broken_by(erase=numbers, install=blobs)
 
 
 def _conflicts(

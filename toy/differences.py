@@ -43,15 +43,16 @@ def _differences(upper: Path, lower: Path) -> Iterator[Difference]:
     hidden: set[PurePath] = set()  # directories that show nothing of the lower's
     for here, fd in files.walk(upper, skip=DIRECTORY):
         below = lower / here
-        if here.parent in hidden or files.is_opaque(fd) or not _is_directory(below):
-            hidden.add(here)
-        names = sorted(os.listdir(fd))
+        with files.within(upper / here):
+            names = sorted(os.listdir(fd))
+            if here.parent in hidden or files.is_opaque(fd) or not _is_directory(below):
+                hidden.add(here)
         if here in hidden:
             for name in sorted(set(os.listdir(below)) - set(names)) if _is_directory(below) else ():
                 yield Difference("removed", f"/{here / name}", False)
                 yield from _removed(lower, here / name)
         for name in names:
-            with contextlib.suppress(FileNotFoundError):  # it is in use
+            with contextlib.suppress(FileNotFoundError), files.within(upper / here):  # it is in use
                 yield from _compare(fd, lower, here / name)
 
 

@@ -6,7 +6,7 @@ import os
 from . import homes, layers, mounts, netshared, nspawn, scriptlets
 from .errors import ToyError
 from .limits import Limits
-from .machine import HEADERS, Machine
+from .machine import HEADERS, OWN_BASE, Machine
 from .mounted import Mounted
 from .seen import Seen
 
@@ -30,7 +30,10 @@ def command_line(
     shared = homes.shared()
     macros = (*netshared.mounts(machine, shared), *scriptlets.mounts())
     binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var"), *map(nspawn.bind, shared)]
-    read_only_binds = [*map(nspawn.bind, _name_resolution()), *(nspawn.bind(*each) for each in macros)]
+    read_only_binds = [
+        *map(nspawn.bind, _name_resolution()),
+        *(nspawn.bind(*each) for each in (*macros, *_base(machine))),
+    ]
     variables = nspawn.passed_on(os.environ)
     file = _settings_file(machine) if own_binds is None else None
     if file is None:
@@ -68,6 +71,11 @@ def command_line(
         private=private,
         limits=Limits(machine, hidden=mounted.hidden) if own_binds is None else None,
     )
+
+
+def _base(machine: Machine) -> list[tuple[str, str]]:
+    """Return what shows a machine from inside what of it is its own; there is none yet if it was never entered."""
+    return [(machine.base, OWN_BASE)] if os.path.exists(machine.base) else []
 
 
 def _settings_file(machine: Machine) -> str | None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What became of a machine after the host changed, for its users: said at a launch, and kept in the machine's log."""
 
+import contextlib
 import datetime
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -64,13 +65,14 @@ def record(log: Path, events: Iterable[Event]) -> None:
 
 
 def last(log: Path) -> Reconciliation | None:
-    """Return what the log says last, or None if it says nothing."""
-    try:
+    """Return what the log says of the last time that there was something to say, or None if it says nothing at all."""
+    with contextlib.suppress(FileNotFoundError):
         lines = log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
-    except FileNotFoundError:
-        return None
-    entries = [line.split(" ", 2) for line in lines if line.count(" ") >= 2]
-    if not entries:
-        return None
-    time = entries[-1][0]
-    return Reconciliation(time, [Event(kind.rstrip(":"), text) for when, kind, text in entries if when == time])
+        by_time: dict[str, list[Event]] = {}
+        for time, kind, text in (line.split(" ", 2) for line in lines if line.count(" ") >= 2):
+            if kind.endswith(":"):
+                by_time.setdefault(time, []).append(Event(kind[:-1], text))
+        telling = [time for time, events in by_time.items() if any(event.kind != FOLLOWED for event in events)]
+        for time in reversed(telling or list(by_time)):
+            return Reconciliation(time, by_time[time])
+    return None

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from . import attributes
-from .errors import ToyError
+from .errors import ToyError, moved_away
 
 
 class NotADirectory(ToyError):
     """A component of a path is something else than a directory, perhaps a symbolic link."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is not a directory", "move it away and try again")
+        super().__init__(f"{path} is not a directory", moved_away(path))
 
 
 _HERE = PurePath()
@@ -42,10 +42,11 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
 
     `root` is trusted; below it every component must be a real directory. With `create`, missing ones are made, with
     the attributes of their namesakes in the trusted tree `like`, or mode 0755. Raises FileNotFoundError if one is
-    missing, and NotADirectory if one is something else.
+    missing, and NotADirectory if one is something else. An OSError of what is done there has the whole path.
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     parts = below.parts
+    here = root
     try:
         for depth, name in enumerate(parts, 1):
             if name in ("..", below.anchor):
@@ -62,7 +63,11 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
                 raise NotADirectory(root.joinpath(*parts[:depth])) from None
             os.close(fd)
             fd = child
+            here = here / name
         yield fd
+    except OSError as error:
+        _name(error, here, is_folder=True)
+        raise
     finally:
         os.close(fd)
 
@@ -154,9 +159,25 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error.filename, str) and error.filename.startswith("/"):
-            raise
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        _name(error, path)
+        raise
+
+
+@contextlib.contextmanager
+def within(folder: Path) -> Iterator[None]:
+    """Have an OSError of what is done in a directory, by its descriptor, say the whole path."""
+    try:
+        yield
+    except OSError as error:
+        _name(error, folder, is_folder=True)
+        raise
+
+
+def _name(error: OSError, path: Path, *, is_folder: bool = False) -> None:
+    """Have an OSError say a whole path, if it says a name, which may be in this folder, or a descriptor, or nothing."""
+    name = error.filename
+    if not (isinstance(name, str) and name.startswith("/")):
+        error.filename = os.fspath(path / name if is_folder and isinstance(name, str) else path)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from . import files, header
-from .errors import DamagedHeader, ToyError
+from .errors import DamagedHeader, ToyError, moved_away
 from .lock import Locked
 from .machine import HEADERS
 from .stamp import Stamp
@@ -120,7 +120,7 @@ class HeaderSet:
         """List the directory. Raises ToyError for an entry that is no header file."""
         listing = self.list()
         for name in sorted(listing.foreign):
-            raise ToyError(f"{self.path / name} is not a header file", "move it away and try again")
+            raise ToyError(f"{self.path / name} is not a header file", moved_away(self.path / name, out_of_set=True))
         return listing
 
     def has(self, file: str) -> bool:

@@ -3,6 +3,7 @@
 
 import contextlib
 import errno
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import rpmdb, sync
@@ -52,6 +53,15 @@ def peek(machine: Machine) -> frozenset[str] | None:
                 if headers.stamp == stamp:
                     return headers.list().files
     return None
+
+
+def unknown(problems: Sequence[str], root: Path) -> list[str]:
+    """Return those problems with dependencies that a root does not have itself. Without any, it is not looked at."""
+    if not problems:
+        return []
+    with Database.open(rpmdb.dbpath(root)) as database:
+        known = set(rpmdb.broken(database))
+    return [problem for problem in problems if problem not in known]
 
 
 def multiversion(root: Path) -> frozenset[str]:

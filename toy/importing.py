@@ -11,7 +11,7 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import confined
+from . import confined, run
 from .errors import EXIT_FAILURE, ToyError
 
 _SECONDS = 600
@@ -27,7 +27,7 @@ class Import:
         self._stderr = os.memfd_create("stderr")
         command = ["rpmdb", "--dbpath", os.fspath(path), "--importdb"]
 
-        def run(problem: ToyError | None) -> None:
+        def act(problem: ToyError | None) -> None:
             if problem is not None:
                 os.write(self._stderr, str(problem).encode())
                 os._exit(EXIT_FAILURE)
@@ -35,8 +35,9 @@ class Import:
             os.dup2(self._stderr, 2)
             os.execvp(command[0], command)  # noqa: S606, no shell is what we want
 
+        run.trace(command)
         place = confined.Place(writable=os.fspath(path))
-        self._pid = confined.start(run, place, fds=(stdin, self._stderr), seconds=_SECONDS)
+        self._pid = confined.start(act, place, fds=(stdin, self._stderr), seconds=_SECONDS)
 
     def __enter__(self) -> None:
         pass
@@ -63,7 +64,9 @@ class Import:
         """Wait for its end, and return its last word on stderr. Raises ToyError if it failed."""
         if not self.succeeded():
             why = self._said or f"status {os.waitstatus_to_exitcode(self._status or 0)}"
-            raise ToyError(f"rpmdb --importdb into {self._path} failed: {why}", "see if there is space: df -h")
+            raise ToyError(
+                f"rpmdb --importdb into {self._path} failed: {why}", f"see if there is space: df -h {self._path.parent}"
+            )
         return self._said
 
 

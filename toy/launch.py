@@ -12,7 +12,7 @@ import gc
 import os
 
 from . import entry, mounts, nspawn, run, seen, tmpfiles
-from .errors import ToyError
+from .errors import ToyError, typed
 from .machine import Machine
 
 TYPE_CHECKING = False
@@ -60,10 +60,9 @@ def launch(
 
                 prepare.keep(machine, stands, say=say)
             seen.leave(machine)
-        except KeyboardInterrupt:
-            say(f"interrupted; what changed in {machine.name} is put on record by the next launch")
-        except Exception as error:  # whatever it is: with another toy on the disk by now, it can be anything
-            say(f"{error or type(error).__name__}; what changed in {machine.name} is put on record by the next launch")
+        except (Exception, KeyboardInterrupt) as error:  # with another toy on the disk by now, it can be anything
+            name = machine.name
+            say(f"{_said(error)}; the next launch puts on record what changed in machine {name}: toy -n {name} -- true")
         return status
 
 
@@ -74,8 +73,11 @@ def _enter(machine: Machine, line: list[str]) -> int:
     if ready:
         return status
     if status == mounts.MOUNT_FAILED:
-        raise mounts.failure(machine.name)
-    raise ToyError(f"systemd-nspawn did not start machine {machine.name} (status {status})", "see what it said above")
+        raise mounts.failure(machine.name, machine.overlay)
+    raise ToyError(
+        f"systemd-nspawn did not start machine {machine.name} (status {status})",
+        f"see what it said above, or: TOY_DEBUG=1 {typed()}",
+    )
 
 
 def _load_rest() -> None:
@@ -90,3 +92,18 @@ def _load_rest() -> None:
         prepare.load_rest()
     except Exception:  # noqa: S110, the end says what it lacks, if it comes to need it
         pass
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    try:
+        from . import debug, failure
+
+        if debug.is_on():
+            debug.trace(error)
+        if isinstance(error, ToyError | OSError):
+            return failure.explained(error).what
+    except Exception:  # noqa: S110, see above
+        pass
+    return f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ if sys.flags.no_site:  # toy does without until here: of all it imports, rpm alo
 
 import rpm as rpm
 
-from .errors import ToyError
+from .errors import ToyError, typed
 from .header import Header
 
 rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
@@ -20,7 +20,7 @@ def parsed(blob: bytes) -> "rpm.hdr":
     try:
         return rpm.hdr(blob)
     except rpm.error as error:
-        raise ToyError(f"rpm cannot read a header: {error}", "see: toy dump") from None
+        raise ToyError(f"rpm cannot read a header: {error}", f"to see whose: TOY_DEBUG=1 {typed()}") from error
 
 
 def to_header(found: "rpm.hdr") -> Header:

@@ -16,7 +16,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+DEFAULT = "toy"
+"""The name of the machine that is meant where none is given."""
+
 RUN = "/run/toy"
+OWN_BASE = f"{RUN}/base"
+"""In a machine: its base."""
+
 STATE = "/var/lib/toy"
 RPMDB = "/usr/lib/sysimage/rpm"
 """Where rpm has its database most likely; whoever has the time asks rpm."""
@@ -142,7 +148,7 @@ class Machine:
             ) from None
         models = {self.overlay: self.root, self.var: "/var", self.work: None, self.mount_point: None}
         for directory, model in models.items():
-            if not os.path.exists(directory):
+            if not os.path.isdir(directory):
                 _make(directory, like=model)
         link = f"{MACHINES}/.{self.name}"
         if not os.path.lexists(link):

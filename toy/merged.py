@@ -13,6 +13,17 @@ from . import files, header
 from .machine import Machine
 
 
+def read_base(path: Path) -> frozenset[str] | None:
+    """Return the header files that a base names, or None if it cannot be read."""
+    try:
+        names = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) and header.is_file_name(name) for name in names):
+        return None
+    return frozenset(map(sys.intern, names))  # the same ones are in a header set's listing
+
+
 class Merged:
     """The merged database of a machine that is locked, or that is only read."""
 
@@ -36,15 +47,7 @@ class Merged:
 
     def base(self) -> frozenset[str] | None:
         """Return the files of the host's set that the database was merged with, or None if that cannot be read."""
-        try:
-            names = json.loads(self._base.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return None
-        if not isinstance(names, list) or not all(
-            isinstance(name, str) and header.is_file_name(name) for name in names
-        ):
-            return None
-        return frozenset(map(sys.intern, names))  # the same ones are in a header set's listing
+        return read_base(self._base)
 
     def intent(self) -> bytes | None:
         """Return what `intend` recorded, if that was not finished."""
@@ -103,5 +106,5 @@ class Merged:
 
 
 def _remove(directory: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError), files.naming(directory):
         shutil.rmtree(directory)

@@ -139,8 +139,10 @@ def _fields(*fields: str) -> str:
     return " ".join(map(escaped, fields))
 
 
-def failure(machine: str) -> ToyError:
+def failure(machine: str, upper: str) -> ToyError:
     """Return the error for MOUNT_FAILED."""
+    if os.statvfs(upper).f_flag & os.ST_RDONLY:
+        return ToyError(f"{upper} cannot be written", f"see how it is mounted: findmnt --target {upper}")
     with open("/proc/filesystems") as filesystems:
         if not any(line.split()[-1] == "overlay" for line in filesystems):
             return ToyError("this kernel has no overlayfs", "load it: modprobe overlay")

@@ -2,31 +2,52 @@
 """The parser of the command line."""
 
 import argparse
+import contextlib
+import io
+import shlex
 from typing import NoReturn
 
 from . import __version__
-from .errors import EXIT_FAILURE, ToyError
+from .errors import ToyError
+
+HELP = "help"
+"""The verb that --help and --version stand for."""
+
+_WITH_VALUE = ("-n", "--name", "--snapshot")
+"""Options before the verb that are two words."""
+
+_ALONE = ("-h", "--help", "--init", "--version")
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        _, is_verb, rest = message.partition("invalid choice: ")
-        what = f"no verb {rest.partition(' (')[0]}" if is_verb else message
-        next_step = "to run a command: toy -- COMMAND" if is_verb else "see: toy --help"
-        self.exit(EXIT_FAILURE, f"toy: {what}; {next_step}\n")
+        raise ToyError(message, f"see: {self.prog} --help")
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options, and the command that follows them, if any.
 
-    The options are `name`, `snapshot` and `verb`, and of a verb `machine` and `json`, or `root` and `changed`. Raises
-    ToyError for what does not go together; for what cannot be understood, the process ends as argparse has it.
+    The options are `name`, `snapshot` and `verb`, and of a verb `machine` and `json`, or `root` and `changed`, or for
+    HELP `text`, in lines. Raises ToyError for what cannot be understood, or does not go together.
     """
     words, command = arguments, list[str]()
     if "--" in arguments:
         split = arguments.index("--")
         words, command = arguments[:split], arguments[split + 1 :]
-    options = _parser().parse_args(words)
+    parser, verbs = _parser()
+    position = _position_of_verb(words)
+    to_run = f"to run a command: {shlex.join(['toy', *arguments[:position], '--', *arguments[position:]])}"
+    if position < len(words) and words[position] not in verbs:
+        raise ToyError(f"no verb {words[position]!r}", to_run)
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            options, rest = parser.parse_known_args(words)
+    except SystemExit:  # --help or --version
+        return argparse.Namespace(verb=HELP, name=None, text=printed.getvalue().splitlines()), []
+    if rest:
+        has_option = any(word.startswith("-") for word in rest)
+        raise ToyError(f"unrecognized arguments: {shlex.join(rest)}", "see: toy --help" if has_option else to_run)
     if options.init and options.verb is None:
         options.verb = "init"
     if options.snapshot is not None and options.verb:
@@ -38,7 +59,19 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return options, command
 
 
-def _parser() -> argparse.ArgumentParser:
+def _position_of_verb(words: list[str]) -> int:
+    """Return where the verb is, or its place if there is none. Raises ToyError for what is no option before it."""
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        word = words[position]
+        if word.partition("=")[0] not in (*_WITH_VALUE, *_ALONE) and not word.startswith("-n"):
+            raise ToyError(f"unrecognized arguments: {word}", "see: toy --help")
+        position += 2 if word in _WITH_VALUE else 1
+    return position
+
+
+def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
+    """Return the parser, and the verbs that it knows."""
     parser = _Parser(
         prog="toy",
         usage="toy [-n NAME] [--snapshot N|default] [-- COMMAND ARG...]\n"
@@ -75,4 +108,4 @@ def _parser() -> argparse.ArgumentParser:
         )
         verb.add_argument("--root", metavar="DIR", help="the root (default: /)")
         verb.add_argument("--changed", action="store_true", help="look only at what changed since the last dump")
-    return parser
+    return parser, list(verbs.choices)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from . import header
-from .errors import ToyError
+from .errors import ToyError, quoted, typed
 from .header import Header
 from .librpm import parsed, rpm, to_header
 from .package import Package, PackageFile, is_plain
@@ -37,7 +37,7 @@ def package(blob: bytes) -> Package:
     try:
         return _package(blob)
     except (TypeError, ValueError) as error:  # whoever made it, it was not rpm
-        raise ToyError(f"a header makes no sense: {error}", "see: rpm -qa") from None
+        raise ToyError(f"a header makes no sense: {error}", f"to see whose: TOY_DEBUG=1 {typed()}") from error
 
 
 def _package(blob: bytes) -> Package:
@@ -87,4 +87,7 @@ def is_newer(one: Package, other: Package) -> bool:
     try:
         return bool(rpm.labelCompare(one.evr, other.evr) > 0)
     except ValueError as error:
-        raise ToyError(f"{one.label} or {other.label} makes no sense: {error}", "see: rpm -qa") from None
+        raise ToyError(
+            f"{one.label} or {other.label} makes no sense: {error}",
+            f"see: rpm -q {quoted(one.name)} {quoted(other.name)}",
+        ) from None

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from . import entry, events, host, labels, nspawn, rpmdb, run, seen, settle, var
+from . import entry, events, failure, host, labels, nspawn, rpmdb, run, seen, settle, var
 from .build import Builder
 from .copying import Copy
-from .errors import DamagedHeader, ToyError
+from .errors import Attempt, DamagedHeader, ToyError
 from .events import Event
 from .headerset import HeaderSet
 from .machine import Machine
@@ -46,8 +46,9 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
         record.finish()
     try:
         var.share_metadata(Path(machine.var))
-    except (ToyError, OSError) as error:  # zypper can fetch it as well
-        say(f"the host's repository metadata is not shared: {error}")
+    except (ToyError, OSError) as error:
+        what = f"the host's repository metadata is not shared: {failure.explained(error).what}"
+        say(f"{what}; to fetch it: toy -n {machine.name} -- zypper refresh")
     _label(machine, say)
     return Seen(
         lower=list(map(os.fspath, lower)),
@@ -67,7 +68,8 @@ def keep(machine: Machine, stands: Seen, *, say: Say) -> None:
 
     Raises ToyError if that cannot be done; the next launch does it then.
     """
-    settle.keep(machine, Path(stands.lower[0]))
+    with Attempt(f"keep what was changed in machine {machine.name}"):
+        settle.keep(machine, Path(stands.lower[0]))
     _label(machine, say)
     if Merged(machine).exists:  # else the next launch makes one
         stands.machine = seen.of_machine(machine)
@@ -78,6 +80,8 @@ def load_rest() -> None:
     """Have loaded what `keep` and errors come to need and do not import at once."""
     import shlex  # noqa: F401
     import subprocess  # noqa: F401
+
+    from . import failure  # noqa: F401
 
 
 def _own(machine: Machine) -> dict[str, bytes]:
@@ -108,7 +112,8 @@ def _settle(
     machine: Machine, builder: Builder, dbpath: str, late_options: list[str], say: Say, *, is_left_alone: bool
 ) -> list[Path]:
     """Settle what changed on either side. Returns the lower layers, uppermost first."""
-    lower, done = host.current_set(machine)
+    with Attempt("bring the host's header set up to date"):
+        lower, done = host.current_set(machine)
     _say_mended(done.mended, say)
 
     def run_in_overlay(command: Sequence[str]) -> None:

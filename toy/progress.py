@@ -2,9 +2,10 @@
 """How far long work is: one line on a terminal, which is gone when it is done. Nothing where nobody looks."""
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
+
+from .streams import complain
 
 _MANY = 200
 """Fewer items take no time."""
@@ -22,6 +23,6 @@ def shown(items: Iterable[_Item], total: int, what: str) -> Iterator[_Item]:
         if number * 100 // total != (number - 1) * 100 // total:
             line = f"toy: {what}: {number} of {total}"
             width = len(line)
-            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+            complain(f"\r{line}")
         yield item
-    print(f"\r{' ' * width}\r", end="", file=sys.stderr, flush=True)
+    complain(f"\r{' ' * width}\r")

@@ -29,9 +29,6 @@ _PATIENCE = 60
 _CPU = 600
 """Seconds of CPU time for all answers together."""
 
-_BATCH = 100
-"""Headers in an answer."""
-
 _Value = TypeVar("_Value")
 
 
@@ -125,7 +122,7 @@ class ForeignDatabase:
 
     def headers(self, numbers: Iterable[int]) -> Iterator[Header]:
         """Yield the headers with these hdrNums. Raises ToyError if one cannot be read."""
-        for batch in _batches(list(numbers)):
+        for batch in rpmdb.batches(list(numbers)):
             yield from _typed(_to_headers, self.reader.ask("headers", batch))
 
     def files(self, numbers: Sequence[int]) -> dict[str, int]:
@@ -152,18 +149,9 @@ class ForeignDatabase:
         """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came."""
         return _typed(_to_texts, self.reader.ask("broken_by", list(erase), list(install)))
 
-    def broken(self) -> list[str]:
-        """Return what rpm says of the dependencies of all packages, one line each."""
-        every = [number for numbers in self.packages().values() for number in numbers]
-        found: set[str] = set()
-        for batch in _batches(every):
-            found.update(_typed(_to_texts, self.reader.ask("broken", batch)))
-        return sorted(found)
-
-
-def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for first in range(0, len(numbers), _BATCH):
-        yield numbers[first : first + _BATCH]
+    def broken_among(self, numbers: Sequence[int]) -> list[str]:
+        """Return what rpm says of the dependencies of the packages with these hdrNums, one line each."""
+        return _typed(_to_texts, self.reader.ask("broken_among", numbers))
 
 
 def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
@@ -310,5 +298,5 @@ class _Answers:
     def broken_by(self, erase: list[int], install: list[bytes]) -> list[str]:
         return self._database.broken_by(erase=erase, install=install)
 
-    def broken(self, numbers: list[int]) -> list[str]:
+    def broken_among(self, numbers: list[int]) -> list[str]:
         return self._database.broken_among(numbers)

@@ -27,6 +27,9 @@ def dbpath(root: Path | None = None) -> Path:
     return Path(path if root is None else database_below(os.fspath(root), path))
 
 
+_BATCH = 100
+
+
 class Unusable(ToyError):
     """A database that is there but cannot be read, or cannot be true."""
 
@@ -111,6 +114,19 @@ class Readable(Protocol):
     def headers(self, numbers: Iterable[int]) -> Iterator[Header]: ...  # noqa: D102
     def files(self, numbers: Sequence[int]) -> dict[str, int]: ...  # noqa: D102
     def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]: ...  # noqa: D102
+    def broken_among(self, numbers: Sequence[int]) -> list[str]: ...  # noqa: D102
+
+
+def batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield the hdrNums of few headers at a time, which are in memory together."""
+    for first in range(0, len(numbers), _BATCH):
+        yield numbers[first : first + _BATCH]
+
+
+def broken(database: Readable) -> list[str]:
+    """Return what rpm says of the dependencies of all packages, one line each."""
+    every = [number for numbers in database.packages().values() for number in numbers]
+    return sorted({problem for batch in batches(every) for problem in database.broken_among(batch)})
 
 
 class Database:
@@ -133,9 +149,9 @@ class Database:
         try:
             present = set(os.listdir(path))
         except OSError as error:
-            raise ToyError(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
+            raise Unusable(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
         if not _is_database(present):  # rpm would make an empty one, and believe it
-            raise ToyError(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
+            raise Unusable(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
         ts = _connected(path)
         try:
             yield cls(path, ts)
@@ -246,7 +262,7 @@ class Database:
         finally:
             ts.closeDB()
 
-    def broken_among(self, numbers: Iterable[int]) -> list[str]:
+    def broken_among(self, numbers: Sequence[int]) -> list[str]:
         """Return what rpm says of the dependencies of the packages with these hdrNums, one line each."""
         return self.broken_by(erase=(), install=(found.blob for found in self.headers(numbers)))
 

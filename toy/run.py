@@ -11,7 +11,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import os
 
-from .errors import ToyError
+from .errors import ToyError, typed
 from .notifications import Notifications
 
 TYPE_CHECKING = False
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 _PACKAGES = {
     "btrfs": "btrfsprogs",
+    "cp": "coreutils",
     "mount": "util-linux",
     "mountpoint": "util-linux",
+    "rm": "coreutils",
     "rpmdb": "rpm",
+    "setfiles": "policycoreutils",
     "setpriv": "util-linux",
+    "stat": "coreutils",
     "systemd-nspawn": "systemd-container",
     "unshare": "util-linux",
 }
@@ -47,6 +51,14 @@ def path_of(tool: str) -> str:
         if os.access(path, os.X_OK):
             return path
     raise missing(tool)
+
+
+def trace(command: Sequence[str]) -> None:
+    """Print a command that is going to be run, if the user asked for that."""
+    if "TOY_DEBUG" in os.environ:
+        from . import debug
+
+        debug.command(command)
 
 
 def run(command: list[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:
@@ -74,6 +86,7 @@ def _started(
     environment: Mapping[str, str] | None = None,
 ) -> int:
     """Start a command, with /dev/null for what is not given, and return its process number."""
+    trace(command)
     streams: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, fd)
         for fd, given in ((0, stdin), (1, None), (2, stderr))
@@ -89,6 +102,7 @@ def output(command: Sequence[str]) -> str:
     """Run a command to its end, and return what it printed. Raises ToyError as `run` does."""
     import subprocess
 
+    trace(command)
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     except FileNotFoundError:
@@ -140,13 +154,16 @@ def fork(action: Callable[[], object]) -> int:
 
 
 def _last_line(stderr: bytes) -> str:
-    return stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    said = stderr.decode(errors="replace").strip()
+    if said and "TOY_DEBUG" in os.environ:
+        from . import debug
+
+        debug.said(said)
+    return said.rpartition("\n")[2]
 
 
 def _failed(command: Sequence[str], status: int, said: str) -> ToyError:
-    import shlex
-
-    return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"try it by hand: {shlex.join(command)}")
+    return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"all that it said: TOY_DEBUG=1 {typed()}")
 
 
 def supervised(
@@ -173,6 +190,7 @@ def _spawn(command: list[str], environment: dict[str, str]) -> int:
     It takes a ^C for itself, so without a terminal it gets a process group of its own; a terminal it sets to raw mode,
     and there is none then.
     """
+    trace(command)
     try:
         if os.isatty(0) and os.isatty(1):
             pid = os.posix_spawnp(command[0], command, environment)

@@ -148,7 +148,9 @@ def _read(machine: Machine, stored: bytes) -> Intent:
         return Intent.from_json(stored)
     except ValueError:
         raise ToyError(
-            f"{machine.intent} is damaged, so what it was about is not finished", "move it away, see: toy -- rpm -Va"
+            f"{machine.intent} is damaged, so what it was about is not finished",
+            f"have it left so, and see what is amiss: mv {machine.intent} {machine.intent}.away;"
+            f" toy -n {machine.name} -- rpm -Va",
         ) from None
 
 

@@ -31,8 +31,7 @@ def enter(which: str, name: str | None, command: list[str], *, say: Callable[[st
 
 def _find(which: str) -> tuple[int, str]:
     """Return a snapshot's number, and its root. Raises ToyError if it is none that could be entered."""
-    if not _has_snapshots():
-        raise ToyError(f"this system has no btrfs snapshots in {snapper.SNAPSHOTS}", "enter what runs: toy")
+    _require_snapshots()
     number = _default() if which == "default" else int(which) if which.isdecimal() else 0
     root = snapper.root(number)
     if number == 0 or not os.path.isdir(f"{root}/usr"):
@@ -40,14 +39,25 @@ def _find(which: str) -> tuple[int, str]:
     # Of the running one, transactional-update may have covered a part with a newer one's.
     if all(os.path.samestat(os.stat(f"{root}{part}"), os.stat(part)) for part in ("/", "/usr")):
         return number, "/"
-    if snapper.is_in_progress(number) or "ro=true" not in run.output(["btrfs", "property", "get", "-ts", root, "ro"]):
-        raise ToyError(f"snapshot {number} is not finished, or may change", "wait until its update is done")
+    if snapper.is_in_progress(number):
+        raise ToyError(
+            f"an update of snapshot {number} is not finished",
+            "wait until this does not say in-progress any more: snapper list --columns number,userdata",
+        )
+    if "ro=true" not in run.output(["btrfs", "property", "get", "-ts", root, "ro"]):
+        raise ToyError(
+            f"snapshot {number} can be written, and may change while it is entered",
+            f"have it read-only: btrfs property set -ts {root} ro true",
+        )
     return number, root
 
 
-def _has_snapshots() -> bool:
-    file_system = run.output(["stat", "--file-system", "--format=%T", "/"]).strip()
-    return file_system == "btrfs" and os.path.isdir(snapper.SNAPSHOTS)
+def _require_snapshots() -> None:
+    """Raise ToyError if this is no system with snapshots."""
+    kind = run.output(["stat", "--file-system", "--format=%T", "/"]).strip()
+    if kind != "btrfs" or not os.path.isdir(snapper.SNAPSHOTS):
+        what = f"/ is {kind}" if kind != "btrfs" else f"there is no {snapper.SNAPSHOTS}"
+        raise ToyError(f"this system has no snapshots ({what})", "to enter what runs: toy")
 
 
 def _default() -> int:

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TOY_DEBUG=1 in the environment: each command that is run, what it says, and where in toy an error came from."""
+
+import os
+import shlex
+import traceback
+from collections.abc import Sequence
+
+from .errors import printable
+from .streams import complain
+
+
+def is_on() -> bool:
+    """Say whether it is wanted."""
+    return os.environ.get("TOY_DEBUG", "") not in ("", "0")
+
+
+def command(words: Sequence[str]) -> None:
+    """Print a command that is going to be run, if that is wanted."""
+    if is_on():
+        complain(f"toy: + {shown(words)}\n")
+
+
+def said(text: str) -> None:
+    """Print what a command said on its stderr, if that is wanted."""
+    if is_on():
+        complain("".join(f"toy: | {printable(line)}\n" for line in text.splitlines()))
+
+
+def trace(error: Exception) -> None:
+    """Print where in toy an error came from."""
+    complain("".join(traceback.format_exception(error)))
+
+
+def shown(words: Sequence[str]) -> str:
+    """Return a command as one could type it, in one line, without values of environment variables.
+
+    Those may be secret: a proxy's has a password.
+    """
+    return " ".join(map(_quoted, map(_without_value, words)))
+
+
+def _without_value(word: str) -> str:
+    """Return a word of a command; systemd-nspawn(1) takes a variable's value also from its own environment."""
+    option, _, setting = word.partition("=")
+    return f"{option}={setting.partition('=')[0]}" if option == "--setenv" else word
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = printable(word.replace("\\", r"\\").replace("'", r"\'"))
+    return f"$'{escaped}'"  # see bash(1), QUOTING

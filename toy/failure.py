@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What went wrong, in words: what could not be done, on which path, and what to type now."""
+
+import errno
+import os
+from pathlib import Path
+
+from . import debug
+from .errors import ToyError, moved_away, quoted, typed
+from .machine import HEADERS, MACHINES, RUN, STATE
+from .streams import say
+
+_IN_THE_WAY = (errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENOTEMPTY)
+"""Errors of a path that is of another kind than it should be. EINVAL is `files.read`'s own."""
+
+
+def report(error: Exception) -> None:
+    """Say what went wrong. A traceback that nobody asked for means a bug."""
+    if isinstance(error, ToyError | OSError):
+        if debug.is_on():
+            debug.trace(error)
+        say(str(explained(error)))
+    else:
+        debug.trace(error)
+        say(f"{type(error).__name__}, a bug of toy's; report it, with what this prints: TOY_DEBUG=1 {typed()}")
+
+
+def explained(error: ToyError | OSError) -> ToyError:
+    """Return an error for the user. What was being done is what an `errors.Attempt` says."""
+    if isinstance(error, ToyError):
+        return error
+    path = _path(error)
+    attempt = "".join(f" (cannot {what})" for what in getattr(error, "__notes__", ()))
+    said = error.strerror or (str(error.args[0]) if error.args else type(error).__name__)
+    what = f"{path}: {said}" if path else said
+    return ToyError(f"{what}{attempt}", _next_step(error.errno, path))
+
+
+def _path(error: OSError) -> str:
+    """Return the path that an error names; it may name a descriptor, which says nothing any more, or none."""
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+
+
+def _next_step(number: int | None, path: str) -> str:
+    if number in (errno.ENOSPC, errno.EDQUOT):  # of bytes or of files
+        return f"see what is full: df --output=avail,iavail,target {_there(path)}".rstrip()
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "let more files be open: ulimit -n 1024"
+    if not path.startswith("/"):
+        return f"to see where: TOY_DEBUG=1 {typed()}"
+    if number in (errno.EIO, errno.ESTALE, errno.EUCLEAN):
+        return "the kernel's log says why: dmesg | tail"
+    if number in _IN_THE_WAY:
+        return _out_of_the_way(_obstacle(path))
+    if number == errno.ENOENT:
+        return f"see what there is: ls -la {_there(os.path.dirname(path))}"
+    if number in (errno.EROFS, errno.ENOTSUP):
+        return f"see how it is mounted: findmnt --target {_there(path)}"
+    if number == errno.EPERM:
+        return f"see what is immutable: lsattr -d {_there(os.path.dirname(path))} {_there(path)}"
+    return f"look at it: ls -ldZ {_there(path)}"
+
+
+def _there(path: str) -> str:
+    """Return the path, or what of it there is, for a shell."""
+    while path and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return quoted(path) if path else ""
+
+
+def _obstacle(path: str) -> str:
+    """Return which part of a path is there and no directory, or all of it."""
+    parts = [Path(path), *Path(path).parents]
+    found = (part for part in reversed(parts) if part.is_symlink() or (part.exists() and not part.is_dir()))
+    return os.fspath(next(found, path))
+
+
+def _out_of_the_way(path: str) -> str:
+    is_ours = f"{path}/".startswith((f"{STATE}/", f"{RUN}/", f"{MACHINES}/")) or HEADERS in path
+    # Not beside it: a header set holds nothing but header files.
+    return moved_away(path, out_of_set=path.endswith(".hdr")) if is_ours else f"look at it: ls -ld {quoted(path)}"
