@@ -71,7 +71,7 @@ class TestUppersInOneAnother:
         mount_disks(host, *self.POINTS)
 
         def warnings() -> int:
-            marker = "toy: a test begins"
+            marker = f"a test begins in {host.root}"
             Path("/dev/kmsg").write_text(marker)
             host.run(*OVERLAY, "touch", *(f"{point}/ours" for point in self.POINTS))
             log = subprocess.run(["dmesg"], check=True, capture_output=True, text=True).stdout

@@ -10,7 +10,8 @@ overlays (Documentation/filesystems/overlayfs.rst, "Sharing and copying layers")
 mounted on the one around it before anything runs there, and covers all that both have. The kernel cannot know, and
 warns when it mounts an upper within one that is mounted already, as it does for a killed mount that lives on (linux,
 fs/overlayfs/super.c: ovl_check_layer). Therefore the innermost is mounted first, at a stage apart, and bound to its
-place when all are there.
+place when all are there. (Root in the overlay can look below a mount, by a bind mount of / without what is in it: the
+upper's files are there, at worst one that is removed already.)
 """
 
 from __future__ import annotations
