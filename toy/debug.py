@@ -27,7 +27,7 @@ def said(text: str) -> None:
         complain("".join(f"toy: | {printable(line)}\n" for line in text.splitlines()))
 
 
-def trace(error: Exception) -> None:
+def trace(error: BaseException) -> None:
     """Print where in toy an error came from."""
     complain("".join(traceback.format_exception(error)))
 
