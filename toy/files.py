@@ -26,6 +26,9 @@ class NotADirectory(ToyError):
 
 _HERE = PurePath()
 
+_LARGEST = 8 << 30
+"""Bytes of a file that is compared by its content."""
+
 _LONGEST = 16 << 20
 """Bytes of a file that is read as a whole; somebody may have made it larger than memory."""
 
@@ -191,8 +194,13 @@ def opened(dir_fd: int, name: str) -> Iterator[int]:
 
 
 def digest(dir_fd: int, name: str, algorithm: str) -> str:
-    """Return the digest of a file's content in hexadecimal; `algorithm` as hashlib has it."""
+    """Return the digest of a file's content in hexadecimal; `algorithm` as hashlib has it.
+
+    Empty for a file that is too large to be read: somebody may have made one of exabytes, of nothing but holes.
+    """
     with opened(dir_fd, name) as fd, open(fd, "rb", closefd=False) as file:
+        if os.fstat(fd).st_size > _LARGEST:
+            return ""
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 

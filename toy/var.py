@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
-from . import files, run
+from . import files, header, run
 from .homes import is_in
+from .package import is_plain
 
 _HOST = Path("/var")
 
@@ -116,9 +117,18 @@ def _read_record(record: Path) -> tuple[dict[str, list[str]] | None, dict[str, s
     """Return paths by header files, and what is known to have come from the host."""
     try:
         owned, came = json.loads(record.read_bytes())
-        return dict(owned), dict(came)
-    except (OSError, ValueError, TypeError):
-        return None, {}  # then nothing in the overlay's /var is known to be the host's, and all of it stays
+        if all(map(header.is_file_name, owned)) and all(is_plain(f"/{name}") for name in came):
+            return {file: _paths(paths) for file, paths in owned.items()}, {name: str(came[name]) for name in came}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    return None, {}  # then nothing in the overlay's /var is known to be the host's, and all of it stays
+
+
+def _paths(paths: list[str]) -> list[str]:
+    """Return paths of a record. Raises ValueError for one that is none of a package's in /var."""
+    if not all(is_plain(path) and is_in(path, (os.fspath(_HOST),)) for path in paths):
+        raise ValueError("it names what no launch copies")
+    return paths
 
 
 def share_metadata(var: Path) -> None:
