@@ -39,6 +39,7 @@ class Reader:
         self._place = place
         self._about = place.writable or place.copied
         self._pid: int | None = None
+        self._opened: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +56,8 @@ class Reader:
         self._channel = Channel(here_in, here_out)
         self._pid = confined.start(functools.partial(_serve, theirs), self._place, fds=theirs.fds, seconds=_CPU)
         theirs.close()
+        if self._opened is not None:  # by one that did not live
+            self._exchange(["open", self._opened])
 
     def stop(self) -> None:
         """End the process. The next question begins another one."""
@@ -69,10 +72,9 @@ class Reader:
 
         Raises what that raises, and Unusable if the process did not live to answer, or takes too long.
         """
-        self.begin()
         try:
-            self._channel.send([what, *arguments], seconds=_PATIENCE)
-            kind, *answer = self._channel.receive(seconds=_PATIENCE)
+            self.begin()
+            kind, *answer = self._exchange([what, *arguments])
         except (Closed, Late, TypeError, ValueError) as error:
             self.stop()
             why = f"did not get done in {_PATIENCE} s" if isinstance(error, Late) else "crashed"
@@ -82,6 +84,10 @@ class Reader:
             return answer[0]
         problem, next_step = map(str, answer)
         raise (Unusable if kind == "unusable" else ToyError)(problem, next_step)
+
+    def _exchange(self, question: list[object]) -> Any:
+        self._channel.send(question, seconds=_PATIENCE)
+        return self._channel.receive(seconds=_PATIENCE)
 
     def package(self, blob: bytes) -> Package:
         """Return what a header says. Raises ToyError if rpm cannot read it."""
@@ -97,11 +103,14 @@ class Reader:
 
     def open(self, path: Path) -> "ForeignDatabase":
         """Open the database in a directory of the process's. Raises ToyError as `Database.open` does."""
+        self._opened = None
         self.ask("open", os.fspath(path))
+        self._opened = os.fspath(path)
         return ForeignDatabase(path, self)
 
     def erase(self, path: Path, numbers: Iterable[int]) -> None:
         """Do what `rpmdb.erase` does."""
+        self._opened = None
         self.ask("erase", os.fspath(path), sorted(numbers))
 
 
@@ -147,11 +156,17 @@ class ForeignDatabase:
 
     def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
         """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came."""
-        return _typed(_to_texts, self.reader.ask("broken_by", list(erase), list(install)))
+        return self._checked("broken_by", list(erase), list(install))
 
     def broken_among(self, numbers: Sequence[int]) -> list[str]:
         """Return what rpm says of the dependencies of the packages with these hdrNums, one line each."""
-        return _typed(_to_texts, self.reader.ask("broken_among", numbers))
+        return self._checked("broken_among", numbers)
+
+    def _checked(self, what: str, *arguments: object) -> list[str]:
+        try:
+            return _typed(_to_texts, self.reader.ask(what, *arguments))
+        except Unusable as error:  # no reason to stop anything
+            return [f"dependencies could not be checked: {error.what}"]
 
 
 def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:

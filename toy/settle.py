@@ -98,7 +98,7 @@ def settle(
         text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
     with Sets.open(machine, layer) as sets, reader_of(machine) as reader:
-        if not is_left_alone or recorded != sets.host_files:
+        if record.exists and (not is_left_alone or recorded != sets.host_files):
             reader.begin()
         have, base = (is_left_alone and _kept(machine, sets)) or _keep(machine, sets, reader)
         listing = sets.upper.check()

@@ -11,8 +11,11 @@ import select
 import time
 from typing import Any
 
-_LONGEST = 512 << 20
-"""Bytes of a message's part: rpm takes headers of 256 MiB (rpm, lib/header.c: HEADER_DATA_MAX)."""
+_LONGEST_TEXT = 32 << 20
+"""Bytes: what a header says of 100,000 files takes 20."""
+
+_LONGEST_BLOBS = 512 << 20
+"""Bytes: rpm takes headers of 256 MiB (rpm, lib/header.c: HEADER_DATA_MAX)."""
 
 
 class Closed(Exception):
@@ -66,9 +69,10 @@ class Channel:
         """Return the next message: lists, dictionaries, text, bytes, numbers. Raises Closed, or Late as `send` does."""
         deadline = _deadline(seconds)
         sizes = self._read(16, deadline)
-        text, blobs = (
-            self._read(int.from_bytes(size, "big"), deadline) for size in (memoryview(sizes)[:8], memoryview(sizes)[8:])
-        )
+        size, size_of_blobs = int.from_bytes(sizes[:8], "big"), int.from_bytes(sizes[8:], "big")
+        if size > _LONGEST_TEXT or size_of_blobs > _LONGEST_BLOBS:
+            raise Closed
+        text, blobs = self._read(size, deadline), self._read(size_of_blobs, deadline)
         used = 0
 
         def filled(each: dict[str, Any]) -> Any:
@@ -85,8 +89,6 @@ class Channel:
             raise Closed from None
 
     def _read(self, size: int, deadline: float | None) -> bytes:
-        if size > _LONGEST:
-            raise Closed
         read = bytearray()
         while len(read) < size:
             try:
