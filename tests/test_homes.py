@@ -136,6 +136,7 @@ class TestPackages:
         answer(host, "true")
         assert "kept" not in host.run("toy", "status").stdout
 
+    @pytest.mark.only_plain("an update brings nothing into homes")
     def test_of_two_sides_with_one_file_neither_is_in_conflict(self, host: Host) -> None:
         with_alice(host)
         rival = replace(DOTFILES, name="rival", files={"/root/.vrc": "rival", "/home/alice/.vrc": "rival"})

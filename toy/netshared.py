@@ -40,7 +40,7 @@ def mounts(machine: Machine, shared: Mapping[str, Iterable[str]]) -> list[tuple[
         return []
     os.makedirs(machine.macros, mode=0o700, exist_ok=True)
     paths = [path for names in shared.values() for path in names]
-    vendors = dict.fromkeys((CONFIGURATION, os.environ.get("RPM_CONFIGDIR", CONFIGURATION)))
+    vendors = dict.fromkeys((CONFIGURATION, os.environ.get("RPM_CONFIGDIR") or CONFIGURATION))
     macros = _write(f"{machine.macros}/homes", definition(paths).encode(errors="surrogateescape"))
     found = [(macros, f"{vendor}/{MACROS}") for vendor in vendors]
     for number, (target, fd) in enumerate(_files_of_user(machine, shared)):
