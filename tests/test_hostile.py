@@ -123,7 +123,6 @@ class TestDatabase:
             "write /etc/x: Read-only file system",
             "write /usr/x: Read-only file system",
             "write /var/x: Permission denied",
-            "write /tmp/x: Permission denied",
             "write /run/x: Permission denied",
             "kill all: No such process",
             "read /etc/shadow: Permission denied",
@@ -148,7 +147,7 @@ def tried(what, action):
 def act(problem):
     os.dup2(out, 1)
     print("uid", *os.getresuid(), os.getgroups())
-    for path in ("/CANARY", "/etc/x", "/usr/x", "/var/x", "/tmp/x", "/run/x"):
+    for path in ("/CANARY", "/etc/x", "/usr/x", "/var/x", "/run/x"):
         tried(f"write {path}", lambda: open(path, "w"))
     tried("kill all", lambda: os.kill(-1, 9))
     tried("read /etc/shadow", lambda: open("/etc/shadow"))

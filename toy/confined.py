@@ -17,18 +17,21 @@ from typing import NamedTuple, NoReturn
 from . import run
 from .copying import copy_hostile
 from .errors import ToyError
-from .machine import RUN, make_private
 
 UID = 1_900_000_000
 """Of no account, and in no range that anybody gives away (systemd, docs/UIDS-GIDS.md)."""
 
 _MEMORY = 2 << 30
 _LARGEST_FILE = 8 << 30
+_TEMPORARY = 1 << 30
 _PROCESSES = 64
 """Of all confined processes on this host, since they are one user's."""
 
 _HIDDEN = ("dev", "home", "proc", "root", "run", "srv", "sys", "tmp", "var")
 """Of the top directories: sockets lie there, and what is nobody else's business."""
+
+_ROOT = "/run"
+"""Where its tree is mounted, in a mount namespace of its own: a directory that there always is."""
 
 # From the kernel's headers: linux/sched.h, linux/mount.h, linux/fcntl.h, asm-generic/unistd.h, linux/prctl.h.
 _NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000
@@ -59,7 +62,6 @@ def start(action: Callable[[ToyError | None], None], place: Place, *, fds: Seque
     `action` is given what went wrong meanwhile, and has to do no more then than to pass it on. Of our descriptors the
     process keeps `fds`; it may use `seconds` of CPU time. Whatever it starts ends with it.
     """
-    make_private(RUN)
 
     def outer() -> NoReturn:
         _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -88,13 +90,13 @@ def _enter(place: Place, fds: Sequence[int], seconds: int) -> None:
     hostile = None if place.copied is None else os.open(place.copied, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     _mount_tree()
     if place.writable is not None:
-        os.makedirs(RUN + place.writable)
-        _mount(place.writable, RUN + place.writable, flags=_BIND)
+        os.makedirs(_ROOT + place.writable)
+        _mount(place.writable, _ROOT + place.writable, flags=_BIND)
     if place.copied is not None and hostile is not None:
-        os.makedirs(RUN + place.copied)
-        copy_hostile(hostile, RUN + place.copied, name=place.copied, owner=UID)
+        os.makedirs(_ROOT + place.copied)
+        copy_hostile(hostile, _ROOT + place.copied, name=place.copied, owner=UID)
         os.close(hostile)
-    os.chroot(RUN)
+    os.chroot(_ROOT)
     os.chdir("/")
     for limit, most in (
         (resource.RLIMIT_AS, _MEMORY),
@@ -131,15 +133,17 @@ def _close_all_but(fds: Sequence[int]) -> None:
 
 
 def _mount_tree() -> None:
-    """Mount on RUN what the process is to see of the host."""
+    """Mount on _ROOT what the process is to see of the host."""
     _mount(None, "/", flags=_REC | _PRIVATE)
-    _mount("/", RUN, flags=_BIND | _REC)
+    _mount("/", _ROOT, flags=_BIND | _REC)
     attributes = _MountAttributes(_RDONLY | _NOSUID | _NODEV)
     size = ctypes.sizeof(attributes)
-    _call(_libc.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(RUN), _AT_RECURSIVE, ctypes.byref(attributes), size)
+    _call(_libc.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(_ROOT), _AT_RECURSIVE, ctypes.byref(attributes), size)
     for name in _HIDDEN:
-        if os.path.isdir(f"{RUN}/{name}") and not os.path.islink(f"{RUN}/{name}"):
-            _mount("toy", f"{RUN}/{name}", kind="tmpfs", flags=_NOSUID | _NODEV, data="mode=755")
+        if os.path.isdir(f"{_ROOT}/{name}") and not os.path.islink(f"{_ROOT}/{name}"):
+            # SQLite wants a place for what it may have to take back.
+            data = f"mode=1777,size={_TEMPORARY}" if name == "tmp" else "mode=755"
+            _mount("toy", f"{_ROOT}/{name}", kind="tmpfs", flags=_NOSUID | _NODEV, data=data)
 
 
 def _mount(source: str | None, target: str, *, kind: str | None = None, flags: int, data: str | None = None) -> None:

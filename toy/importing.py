@@ -5,11 +5,11 @@ rpmdb(8) passes over a header that it does not like, or has no space for, and sa
 reads the database back and compares. No --initdb for a new one: that would fsync after every header.
 """
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 from . import confined, run
 from .errors import EXIT_FAILURE, ToyError
@@ -39,8 +39,8 @@ class Import:
         place = confined.Place(writable=os.fspath(path))
         self._pid = confined.start(act, place, fds=(stdin, self._stderr), seconds=_SECONDS)
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -81,11 +81,15 @@ def begin(path: Path, contents: Iterable[bytes]) -> Import:
 def import_headers(path: Path, contents: Iterable[bytes]) -> str:
     """Import the contents of header files. Returns what rpm said, if anything. Raises ToyError if it failed."""
     theirs, ours = os.pipe()
-    with open(ours, "wb") as stdin:
-        work = Import(path, theirs)
+    with Import(path, theirs) as work:
         os.close(theirs)
-        with work, contextlib.suppress(BrokenPipeError):
-            stdin.writelines(contents)
-            stdin.close()
-            work.succeeded()
-    return work.said()
+        try:
+            for chunk in contents:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[os.write(ours, rest) :]
+        except BrokenPipeError:
+            pass  # it says why
+        finally:
+            os.close(ours)
+        return work.said()

@@ -33,6 +33,16 @@ _PACKAGES = {
 }
 
 
+class Failed(ToyError):
+    """A command that ended with another status than 0."""
+
+    def __init__(self, command: Sequence[str], status: int, said: str) -> None:
+        super().__init__(
+            f"{command[0]} failed: {said or f'status {status}'}", f"all that it said: TOY_DEBUG=1 {typed()}"
+        )
+        self.status = status
+
+
 def missing(tool: str) -> ToyError:
     """Return the error for a tool that is not installed."""
     return ToyError(f"{tool} is not installed", f"install the package {_PACKAGES.get(tool, 'it is in')}")
@@ -75,7 +85,7 @@ def run(command: list[str], *, pass_fds: Sequence[int] = (), environment: Mappin
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if status:
             stderr.seek(0)
-            raise _failed(command, status, _last_line(stderr.read()))
+            raise Failed(command, status, _last_line(stderr.read()))
 
 
 def _started(
@@ -108,7 +118,7 @@ def output(command: Sequence[str]) -> str:
     except FileNotFoundError:
         raise missing(command[0]) from None
     if done.returncode:
-        raise _failed(command, done.returncode, _last_line(done.stderr))
+        raise Failed(command, done.returncode, _last_line(done.stderr))
     return done.stdout.decode(errors="surrogateescape")
 
 
@@ -160,10 +170,6 @@ def _last_line(stderr: bytes) -> str:
 
         debug.said(said)
     return said.rpartition("\n")[2]
-
-
-def _failed(command: Sequence[str], status: int, said: str) -> ToyError:
-    return ToyError(f"{command[0]} failed: {said or f'status {status}'}", f"all that it said: TOY_DEBUG=1 {typed()}")
 
 
 def supervised(

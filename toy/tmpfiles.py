@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 
-from . import entry, nspawn, run, seen
-from .errors import ToyError
+from . import entry, mounts, nspawn, run, seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +54,9 @@ def follow(machine: Machine, stands: Seen, *, say: Callable[[str], None]) -> Non
             file.write(looks)
     except OSError as error:
         say(f"{_MISSING} in machine {machine.name}: {error}")
-    except ToyError:  # what it says is a command that nobody wants to type
-        say(f"{_MISSING} in machine {machine.name}: systemd-tmpfiles could not be run there")
+    except run.Failed as error:  # what it says is a command that nobody wants to type
+        if error.status != mounts.MOUNT_FAILED:  # the launch says that
+            say(f"{_MISSING} in machine {machine.name}: systemd-tmpfiles could not be run there")
 
 
 def _configuration(machine: Machine) -> Iterator[str]:
