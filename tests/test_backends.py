@@ -82,6 +82,5 @@ def test_keys_in_files_do_not_lead_out_of_the_overlay(host: Host) -> None:
     host.sh(f"mkdir {DATABASE}/pubkeys; echo key > {DATABASE}/pubkeys/passwd")
     host.run(*OVERLAY, "true")
     host.sh(f"cd {MACHINE}; rm -r pubkeys; mkdir /srv/aside; ln -s /srv/aside pubkeys")
-    line = refused(host, *OVERLAY, "true")
-    assert line == f"{MACHINE}/pubkeys is not a regular file; move it away and try again"
+    host.run(*OVERLAY, "true")
     assert host.run("ls", "/srv/aside").stdout == ""

@@ -92,7 +92,7 @@ CHANGES = {
     "masked": ("toy -- ln -sf /dev/null /etc/tmpfiles.d/old.conf", ""),
     "edited in the overlay": ("toy -- sh -c 'echo d /run/ours >> /etc/tmpfiles.d/ours.conf'", "/run/ours"),
     "copied up": ("toy -- sh -c 'echo d /run/both >> /etc/tmpfiles.d/old.conf'", "/run/both"),
-    "lost": ("rm -r /var/lib/toy/toy/run /var/lib/toy/toy/run.configuration", "/run/old"),
+    "lost": ("rm -r /var/lib/toy/toy/run", "/run/old"),
     "damaged": ("echo x > /var/lib/toy/toy/run.configuration; echo x > /var/lib/toy/toy/run.new", "/run/old"),
 }
 

@@ -82,6 +82,7 @@ def test_commands_in_the_overlay_that_install_nothing_change_nothing(warm: Host)
         "rm -r /usr/lib/sysimage/rpm-headers",
         "rm /usr/lib/sysimage/rpm-headers/editor*",
         "rm -r /var/lib/toy/toy/rpmdb",
+        "toy -- sh -c 'rm -r /usr/lib/sysimage/rpm/*'",
         "rm -r /var/lib/toy/toy/base",
         "rm -r /var/lib/toy/toy/overlay/usr/lib/sysimage/rpm-headers",
         "echo broken > /var/lib/toy/toy/seen",

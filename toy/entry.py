@@ -18,13 +18,13 @@ _TEMPORARY = "/tmp"  # noqa: S108
 
 
 def command_line(
-    machine: Machine, stands: Seen, command: list[str], *, own_binds: list[str] | None = None
+    machine: Machine, stands: Seen, command: list[str], *, own_options: list[str] | None = None
 ) -> list[str]:
     """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
 
-    With `own_binds`, more values that `nspawn.bind` made, it is a command of toy's own: otherwise it gets what the
-    administrator has set for the machine, and says what of the host's is read-only or missing there, where that
-    changed. Raises ToyError if that cannot be.
+    With `own_options`, more for systemd-nspawn, it is a command of toy's own: otherwise it gets what the administrator
+    has set for the machine, and says what of the host's is read-only or missing there, where that changed. Raises
+    ToyError if that cannot be.
     """
     dbpath = os.path.realpath(stands.dbpath)
     shared = homes.shared()
@@ -35,12 +35,12 @@ def command_line(
         *(nspawn.bind(*each) for each in (*macros, *_base(machine))),
     ]
     variables = nspawn.passed_on(os.environ)
-    file = _settings_file(machine) if own_binds is None else None
+    file = _settings_file(machine) if own_options is None else None
     if file is None:
-        binds += own_binds or []
         spawn = nspawn.command_line(
             machine.name, machine.mount_point, command,
-            binds=binds, read_only_binds=read_only_binds, variables=variables, late_options=stands.late_options,
+            binds=binds, read_only_binds=read_only_binds, variables=variables, options=own_options or (),
+            late_options=stands.late_options,
         )  # fmt: skip
         private = [_TEMPORARY]
     else:
@@ -69,7 +69,7 @@ def command_line(
         table=machine.mounts,
         run=machine.run,
         private=private,
-        limits=Limits(machine, hidden=mounted.hidden) if own_binds is None else None,
+        limits=Limits(machine, hidden=mounted.hidden) if own_options is None else None,
     )
 
 
@@ -86,7 +86,8 @@ def _settings_file(machine: Machine) -> str | None:
             return path if os.path.isfile(path) else None  # a link to /dev/null, say, hides those in other places
     beside = f"{machine.mount_point}.nspawn"
     if os.path.exists(beside):
-        raise ToyError(f"systemd-nspawn does not trust what {beside} says", f"move it: mv {beside} {_SETTINGS[0]}/")
+        move = f"mkdir -p {_SETTINGS[0]} && mv {beside} {_SETTINGS[0]}"
+        raise ToyError(f"systemd-nspawn does not trust what {beside} says", f"move it: {move}")
     return None
 
 

@@ -59,14 +59,16 @@ def command_line(
     binds: Iterable[str] = (),
     read_only_binds: Iterable[str] = (),
     variables: Iterable[str] = (),
+    options: Iterable[str] = (),
     settings: Collection[str] | None = None,
     late_options: Iterable[str],
 ) -> list[str]:
     """Return the command line that runs `command`, or a login shell if it is empty, in the tree `root`.
 
     `binds` are values that `bind` made, `variables` names in nspawn's own environment: every user can read the values
-    on a command line. `settings` are the names of the settings in the machine's settings file, systemd.nspawn(5), or
-    None if nspawn is to look for none. Of LATE_OPTIONS, `late_options` are those that this nspawn knows.
+    on a command line. `options` are more of them. `settings` are the names of the settings in the machine's settings
+    file, systemd.nspawn(5), or None if nspawn is to look for none. Of LATE_OPTIONS, `late_options` are those that this
+    nspawn knows.
     """
     return [
         "systemd-nspawn",
@@ -84,5 +86,6 @@ def command_line(
         *(f"--bind={value}" for value in binds),
         *(f"--bind-ro={value}" for value in read_only_binds),
         *(f"--setenv={name}" for name in variables),
+        *options,
         *(["--", "/bin/sh", "-c", _WRAPPER, "toy", *command] if command else []),
     ]

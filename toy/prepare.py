@@ -118,7 +118,7 @@ def _settle(
 
     def run_in_overlay(command: Sequence[str]) -> None:
         stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options)
-        line = entry.command_line(machine, stands, list(command), own_binds=[])
+        line = entry.command_line(machine, stands, list(command), own_options=[])
         run.run(line, environment=nspawn.ENVIRONMENT)
 
     happened: list[Event] = []

@@ -40,7 +40,6 @@ class Failed(ToyError):
         super().__init__(
             f"{command[0]} failed: {said or f'status {status}'}", f"all that it said: TOY_DEBUG=1 {typed()}"
         )
-        self.status = status
 
 
 def missing(tool: str) -> ToyError:
