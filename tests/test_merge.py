@@ -115,15 +115,13 @@ def test_a_copy_that_is_none_is_built_from_nothing(host: Host) -> None:
 
 
 @pytest.mark.only_plain("the running /usr is written to")
-@pytest.mark.parametrize("tool", ["cp", "rpmdb"])
-def test_the_hosts_database_changes_after_it_was_copied(host: Host, tool: str) -> None:
-    # When it is copied, or when what the overlay has of its own was put into the copy.
+def test_the_hosts_database_changes_after_it_was_copied(host: Host) -> None:
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
     host.zypper("remove", "legacy")
     before = packages(host)
     install = f"rpm -i --nodeps --justdb --notriggers {RPMS}/legacy-1-1.noarch.rpm"
-    path = f"/usr/local/bin/{tool}"
-    host.write(path, f'#!/bin/sh\n/usr/bin/{tool} "$@" && rm {path} && {install}\n')
+    path = "/usr/local/bin/cp"
+    host.write(path, f'#!/bin/sh\n/usr/bin/cp "$@" && rm {path} && {install}\n')
     host.run("chmod", "755", path)
     assert packages(host, *OVERLAY) - {"hello-1"} in (before, before | {"legacy-1"})
     assert packages(host) == before | {"legacy-1"}

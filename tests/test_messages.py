@@ -2,7 +2,6 @@
 """What went wrong is one line: what could not be done, on which path, and a command that can be typed as it stands."""
 
 import errno
-import shlex
 import subprocess
 
 import pytest
@@ -193,9 +192,10 @@ class TestDebug:
         env = {"TOY_DEBUG": "1", "http_proxy": self.SECRET}
         done = host.run(*OVERLAY, "sh", "-c", 'echo "$http_proxy"; exit 3', env=env, check=False)
         assert (done.returncode, done.stdout) == (3, f"{self.SECRET}\n")
-        commands = [shlex.split(line.removeprefix("toy: + ")) for line in done.stderr.splitlines()]
-        assert {"rpmdb", "cp"} & {word for words in commands for word in words}
-        assert "systemd-nspawn" in commands[-1]
+        assert all(line.startswith(("toy: + ", "toy: | ")) for line in done.stderr.splitlines())
+        commands = [line for line in done.stderr.splitlines() if line.startswith("toy: + ")]
+        assert any(" cp " in line for line in commands)
+        assert " systemd-nspawn " in commands[-1]
         assert self.SECRET not in done.stderr
 
     def test_where_an_error_comes_from(self, host: Host) -> None:

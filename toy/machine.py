@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from .errors import ToyError
+from .errors import ToyError, moved_away
 from .lock import Locked
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ def make_private(directory: str) -> None:
         pass
     status = os.lstat(directory)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0:
-        raise ToyError(f"{directory} is not a directory of root's", f"look at it, and move it away: ls -ld {directory}")
+        raise ToyError(f"{directory} is not a directory of root's", moved_away(directory))
     if status.st_mode & 0o077:
         os.chmod(directory, 0o700)
 
