@@ -69,7 +69,8 @@ def keep(machine: Machine, stands: Seen, *, say: Say) -> None:
     """
     settle.keep(machine, Path(stands.lower[0]))
     _label(machine, say)
-    stands.machine = seen.of_machine(machine)
+    # A database that was removed in the overlay is made anew by the next launch.
+    stands.machine = seen.of_machine(machine) if Merged(machine).exists else ""
 
 
 def _own(machine: Machine) -> dict[str, bytes]:
