@@ -161,6 +161,12 @@ def test_what_another_directory_of_macros_says_counts(warm: Host) -> None:
     assert sorted(installed) == ["editor", "hello", "library", "system", "toy"]
 
 
+def test_a_database_that_was_removed_in_the_overlay_is_made_anew(warm: Host) -> None:
+    toy(warm, "sh", "-c", "rm -rf /usr/lib/sysimage/rpm/*")
+    assert packages(warm, *OVERLAY) == packages(warm) | {"hello-1"}
+    assert is_current(warm, *OVERLAY)
+
+
 def test_an_nspawn_that_was_replaced_is_asked_what_it_knows_and_only_once(warm: Host) -> None:
     script = '[ "$1" != --help ] || echo asked >> /var/tmp/asked; exec /usr/bin/systemd-nspawn "$@"'
     warm.write("/usr/local/sbin/systemd-nspawn", f"#!/bin/sh\n{script}\n")
