@@ -138,7 +138,7 @@ def test_a_dump_that_hangs_is_given_up_before_libzypp_gives_up_the_plugin(host: 
     # The set's lock is held by somebody who does not let go.
     host.sh(f"{' '.join(host.rpm)} -e --justdb --notriggers legacy")
     holder = subprocess.Popen(
-        host.command("flock", "/usr/lib/sysimage/rpm-headers", "sh", "-c", "echo locked; read line"),
+        host.command("flock", "/usr/lib/sysimage/rpm-headers/.lock", "sh", "-c", "echo locked; read line"),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert holder.stdout is not None and holder.stdout.readline() == b"locked\n"

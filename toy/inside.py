@@ -3,16 +3,15 @@
 
 import os
 
+from .mounted import table
+
 
 def machine() -> str | None:
     """Return the name of the machine that we are in, or None."""
     mounted: dict[str, str] = {}
     roots: dict[str, str] = {}
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:  # proc_pid_mountinfo(5)
-        for line in file:
-            before, _, after = line.partition(" - ")
-            _, _, _, root, point, *_ = before.split(" ")
-            mounted[point], roots[point] = after.split(" ")[1], root
+    for _, _, root, point, _, source in table():
+        mounted[point], roots[point] = source, root
     if not mounted.get("/", "").startswith("toy:"):  # as `mounts` calls its overlays
         return None
     # Of the file system that it lies on, its /var is .../NAME/var.

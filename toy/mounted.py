@@ -10,7 +10,7 @@ from .layers import ELSEWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _OWN = (*(f"/{name}" for name in ELSEWHERE), "/var")
 
@@ -50,19 +50,26 @@ def is_local(source: str, kind: str) -> bool:
     return kind == "overlay" or (is_path and kind.partition(".")[0] not in _NO_DISK)
 
 
+def table() -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Yield number, number of the parent, root in the file system, mount point, type and source of each mount.
+
+    See proc_pid_mountinfo(5). Users mount as well, and as much as this goes through: a name may have \\r in it.
+    """
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        for line in file:
+            before, _, after = line.partition(" - ")
+            number, parent, _, root, point, *_ = before.split(" ")
+            kind, source, *_ = after.split(" ")
+            yield number, parent, unescaped(root), unescaped(point), kind, source
+
+
 def visible() -> Iterable[tuple[str, str, str]]:
     """Yield mount point, source and type of the mounts below the root, but for those that lie under a later one."""
     mounts: dict[str, tuple[str, str, str, str]] = {}
     covered: dict[str, set[str]] = {}
-    # See proc_pid_mountinfo(5). Users mount as well, and as much as this goes through: a name may have \r in it.
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        for line in file:
-            before, _, after = line.partition(" - ")
-            number, parent, _, _, field, *_ = before.split(" ")
-            kind, source, *_ = after.split(" ")
-            point = unescaped(field)
-            mounts[number] = parent, point, source, kind
-            covered.setdefault(parent, set()).add(point)
+    for number, parent, _, point, kind, source in table():
+        mounts[number] = parent, point, source, kind
+        covered.setdefault(parent, set()).add(point)
     visible: dict[str, bool] = {}
     for number, (_, point, source, kind) in mounts.items():
         if point != "/" and point not in covered.get(number, ()) and _is_visible(number, mounts, covered, visible):

@@ -50,13 +50,13 @@ def _is_unfinished_snapshot() -> bool:
 
 def _mounted() -> str:
     """Return which directory of its file system is mounted at the root, or "" if that is not known."""
+    from .mounted import table
+
     found = ""
     try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:  # proc_pid_mountinfo(5)
-            for line in file:
-                _, _, _, directory, point, *_ = line.split(" ")
-                if point == "/":
-                    found = directory  # the last is the uppermost
+        for _, _, directory, point, _, _ in table():
+            if point == "/":
+                found = directory  # the last is the uppermost
     except OSError:
         pass
     return found
