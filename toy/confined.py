@@ -18,14 +18,20 @@ from . import run
 from .copying import copy_hostile
 from .errors import ToyError
 
-UID = 1_900_000_000
-"""Of no account, and in no range that anybody gives away (systemd, docs/UIDS-GIDS.md)."""
+UID = 1_900_000_000 + os.getpid()
+"""Of no account, and in no range that anybody gives away (systemd, docs/UIDS-GIDS.md).
+
+Each toy has one of its own: otherwise, whoever takes it in an overlay could use up all processes that it may have.
+"""
 
 _MEMORY = 2 << 30
 _LARGEST_FILE = 8 << 30
-_TEMPORARY = 1 << 30
+_TEMPORARY = 3 << 29
+"""Bytes, of a copied database and of what SQLite may have to take back."""
 _PROCESSES = 64
-"""Of all confined processes on this host, since they are one user's."""
+
+_SHOWN = ("etc", "usr")
+"""Of the top directories: shown also where they are mounted."""
 
 _HIDDEN = ("dev", "home", "proc", "root", "run", "srv", "sys", "tmp", "var")
 """Of the top directories: sockets lie there, and what is nobody else's business."""
@@ -62,16 +68,27 @@ def start(action: Callable[[ToyError | None], None], place: Place, *, fds: Seque
     `action` is given what went wrong meanwhile, and has to do no more then than to pass it on. Of our descriptors the
     process keeps `fds`; it may use `seconds` of CPU time. Whatever it starts ends with it.
     """
+    problem: ToyError | None = None
 
     def outer() -> NoReturn:
+        nonlocal problem
         _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         problem = _attempt(lambda: _call(_libc.unshare, _NAMESPACES))
-        inner = run.fork(lambda: action(problem or _attempt(lambda: _enter(place, fds, seconds))))
-        _close_all_but(())
-        status = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
-        os._exit(128 - status if status < 0 else status)
+        _end_as(run.fork(init))
+
+    def init() -> NoReturn:
+        """Be the first process of the namespace, which nobody in it can end or outlive."""
+        _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _end_as(run.fork(lambda: action(problem or _attempt(lambda: _enter(place, fds, seconds)))))
 
     return run.fork(outer)
+
+
+def _end_as(child: int) -> NoReturn:
+    """End when a child has ended, with its status."""
+    _close_all_but(())
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os._exit(128 - status if status < 0 else status)
 
 
 def _attempt(step: Callable[[], None]) -> ToyError | None:
@@ -127,7 +144,7 @@ def _detach(fds: Sequence[int]) -> None:
 
 def _close_all_but(fds: Sequence[int]) -> None:
     first = 0
-    for fd in (*sorted(fds), os.sysconf("SC_OPEN_MAX")):
+    for fd in (*sorted(fds), 2**31 - 1):  # a limit may have been lowered since
         os.closerange(first, fd)
         first = fd + 1
 
@@ -135,14 +152,18 @@ def _close_all_but(fds: Sequence[int]) -> None:
 def _mount_tree() -> None:
     """Mount on _ROOT what the process is to see of the host."""
     _mount(None, "/", flags=_REC | _PRIVATE)
-    _mount("/", _ROOT, flags=_BIND | _REC)
+    # Without what is mounted below: a server that does not answer would make us wait.
+    _mount("/", _ROOT, flags=_BIND)
+    for name in _SHOWN:
+        if os.path.ismount(f"/{name}"):
+            _mount(f"/{name}", f"{_ROOT}/{name}", flags=_BIND | _REC)
     attributes = _MountAttributes(_RDONLY | _NOSUID | _NODEV)
     size = ctypes.sizeof(attributes)
     _call(_libc.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(_ROOT), _AT_RECURSIVE, ctypes.byref(attributes), size)
     for name in _HIDDEN:
         if os.path.isdir(f"{_ROOT}/{name}") and not os.path.islink(f"{_ROOT}/{name}"):
             # SQLite wants a place for what it may have to take back.
-            data = f"mode=1777,size={_TEMPORARY}" if name == "tmp" else "mode=755"
+            data = f"mode={1777 if name == 'tmp' else 755},size={_TEMPORARY},nr_inodes=1k"
             _mount("toy", f"{_ROOT}/{name}", kind="tmpfs", flags=_NOSUID | _NODEV, data=data)
 
 

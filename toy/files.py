@@ -8,12 +8,11 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from . import attributes
+from . import attributes, run
 from .errors import ToyError, moved_away
 
 
@@ -113,8 +112,7 @@ def read(dir_fd: int, name: str, *, longest: int = _LONGEST) -> bytes:
 
     Raises OSError; EINVAL means that it is not a regular file, EFBIG that it has more bytes than `longest`.
     """
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
-    with open(fd, "rb") as file:
+    with opened(dir_fd, name) as fd, open(fd, "rb", closefd=False) as file:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", name)
@@ -185,7 +183,13 @@ def _name(error: OSError, path: Path, *, is_folder: bool = False) -> None:
 
 @contextlib.contextmanager
 def opened(dir_fd: int, name: str) -> Iterator[int]:
-    """Yield a descriptor for reading what `name` is, unless that is a symbolic link."""
+    """Yield a descriptor for reading a regular file or a directory.
+
+    Raises OSError; EINVAL means that it is something else: to open a device may do something by itself.
+    """
+    mode = os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "not a regular file", name)
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         yield fd
@@ -198,10 +202,15 @@ def digest(dir_fd: int, name: str, algorithm: str) -> str:
 
     Empty for a file that is too large to be read: somebody may have made one of exabytes, of nothing but holes.
     """
-    with opened(dir_fd, name) as fd, open(fd, "rb", closefd=False) as file:
-        if os.fstat(fd).st_size > _LARGEST:
+    with opened(dir_fd, name) as fd:
+        status, found = os.fstat(fd), hashlib.new(algorithm)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
             return ""
-        return hashlib.file_digest(file, algorithm).hexdigest()
+        left = status.st_size  # whoever writes to it meanwhile may be faster
+        while left > 0 and (part := os.read(fd, min(left, 1 << 18))):
+            found.update(part)
+            left -= len(part)
+        return found.hexdigest()
 
 
 def same(dir_fd: int, name: str, other: Path) -> bool:
@@ -257,7 +266,8 @@ def remove(dir_fd: int, name: str) -> None:
     except FileNotFoundError:
         pass
     except IsADirectoryError:
-        shutil.rmtree(name, dir_fd=dir_fd)  # takes no symbolic link for a directory
+        # However deep it is; no symbolic link is followed.
+        run.run(["rm", "-rf", "--", f"/proc/self/fd/{dir_fd}/{name}"], pass_fds=[dir_fd])
 
 
 def remove_if_empty(dir_fd: int, name: str) -> None:

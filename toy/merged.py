@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is on record of a machine: its merged database, the base that goes with it, and what is about to be done."""
 
-import contextlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from . import files, header
+from . import files, header, run
 from .machine import Machine
 
 
@@ -106,5 +104,5 @@ class Merged:
 
 
 def _remove(directory: Path) -> None:
-    with contextlib.suppress(FileNotFoundError), files.naming(directory):
-        shutil.rmtree(directory)
+    if os.path.lexists(directory):
+        run.run(["rm", "-rf", "--one-file-system", "--", os.fspath(directory)])  # however deep it is

@@ -62,7 +62,7 @@ while [ "$1" != -- ]; do
     shift 4
 done
 shift
-cp --archive "$run/." "$merged/run" 2>/dev/null
+[ ! "$run" ] || cp --archive "$run/." "$merged/run" 2>/dev/null
 if [ "$record" ] && [ "$limits" != "$before" ]; then
     printf '%s\\n' "$limits" 2>/dev/null > "$record"
     news=
@@ -118,7 +118,10 @@ def in_own_namespaces(
         else:
             lines.append(_fields(host, target, "none", "bind,ro"))
             words += ["", target, host, escaped(overlay.point)]
-    lines.append(_fields("tmpfs", f"{merged}/run", "tmpfs", _RUN))
+    if os.path.islink(f"{root.upper}/run"):
+        run = ""  # it may lead out of the machine, and root would write there
+    else:
+        lines.append(_fields("tmpfs", f"{merged}/run", "tmpfs", _RUN))
     lines += [_fields("private", path, "tmpfs", "mode=0700") for path in private]
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*lines, ""]))

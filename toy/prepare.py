@@ -19,8 +19,8 @@ from .seen import Seen
 Say = Callable[[str], None]
 """Takes a line for the user."""
 
-_FEW = 100
-"""Headers that are worth to be imported before it is known whether they are wanted."""
+_FEW, _LARGEST = 100, 32 << 20
+"""Headers, and bytes, that are worth to be imported before it is known whether they are wanted."""
 
 
 def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
@@ -78,10 +78,9 @@ def keep(machine: Machine, stands: Seen, *, say: Say) -> None:
 
 def load_rest() -> None:
     """Have loaded what `keep` and errors come to need and do not import at once."""
-    import shlex  # noqa: F401
-    import subprocess  # noqa: F401
-
     from . import failure  # noqa: F401
+
+    run.load_rest()
 
 
 def _own(machine: Machine) -> dict[str, bytes]:
@@ -89,7 +88,12 @@ def _own(machine: Machine) -> dict[str, bytes]:
     with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
         listing = headers.check()
         if not headers.opaque and not listing.whiteouts and len(listing.files) <= _FEW:
-            return {file: headers.read(file) for file in sorted(listing.files)}
+            found: dict[str, bytes] = {}
+            for file in sorted(listing.files):
+                found[file] = headers.read(file)
+                if sum(map(len, found.values())) > _LARGEST:
+                    return {}
+            return found
     return {}
 
 

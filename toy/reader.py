@@ -75,14 +75,14 @@ class Reader:
         try:
             self.begin()
             kind, *answer = self._exchange([what, *arguments])
-        except (Closed, Late, TypeError, ValueError) as error:
+        except (Closed, Late, ArithmeticError, LookupError, TypeError, ValueError) as error:
             self.stop()
             why = f"did not get done in {_PATIENCE} s" if isinstance(error, Late) else "crashed"
             about = f"the rpm database in {self._about}" if self._about else "a header of the overlay's"
             raise Unusable(f"rpm {why}, reading {about}", "see what is wrong with it: toy -- rpm -Va") from None
         if kind == "answer":
-            return answer[0]
-        problem, next_step = map(str, answer)
+            return answer[0] if answer else None
+        problem, next_step = map(str, [*answer, "", ""][:2])
         raise (Unusable if kind == "unusable" else ToyError)(problem, next_step)
 
     def _exchange(self, question: list[object]) -> Any:
@@ -173,7 +173,7 @@ def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
     """Return an answer as what it should be. Raises Unusable if it is not that."""
     try:
         return convert(value)
-    except (TypeError, ValueError, AttributeError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise Unusable("rpm's answer makes no sense", "see what is wrong: toy -- rpm -Va") from None
 
 
@@ -209,7 +209,7 @@ def _to_packages(value: Any) -> dict[str, list[int]]:
 
 def _to_stamp(value: Any) -> Stamp:
     names, runs = value
-    return Stamp(_text(names), tuple((int(first), int(last), int(tid)) for first, last, tid in runs))
+    return Stamp.checked(_text(names), [(int(first), int(last), int(tid)) for first, last, tid in runs])
 
 
 def _to_file(value: Any) -> str:

@@ -47,6 +47,12 @@ def missing(tool: str) -> ToyError:
     return ToyError(f"{tool} is not installed", f"install the package {_PACKAGES.get(tool, 'it is in')}")
 
 
+def load_rest() -> None:
+    """Have loaded what is imported where it is used."""
+    import shlex  # noqa: F401
+    import subprocess  # noqa: F401
+
+
 def require(*tools: str) -> None:
     """Raise ToyError for the first tool that is not to be found in PATH."""
     for tool in tools:

@@ -186,7 +186,7 @@ def names(directory: str) -> list[str]:
     """Return the sorted names in a directory, none if there is no such."""
     try:
         return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # there is none, or none that could be read; the other looks tell of that as well
         return []
 
 

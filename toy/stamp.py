@@ -10,6 +10,10 @@ _LONGEST = 4 << 20
 """Bytes of text. 10,000 packages, each of a transaction of its own, make 0.2 MB; an overlay may bring anything."""
 
 
+_MOST = 1_000_000
+"""Packages: an overlay may say anything, and `transactions` has each of them."""
+
+
 class Stamp(NamedTuple):
     """One state of a database, as `rpmdb.Database.stamp` sees it without reading a header.
 
@@ -85,4 +89,15 @@ class Stamp(NamedTuple):
             last += gap + length
             tid += step
             runs.append((last - length, last, tid))
+        return cls.checked(names, runs)
+
+    @classmethod
+    def checked(cls, names: str, runs: Sequence[tuple[int, int, int]]) -> "Stamp":
+        """Return the stamp that somebody says. Raises ValueError if no database is like that."""
+        before = count = 0
+        for first, last, _ in runs:
+            count += last - first + 1
+            if not before < first <= last or count > _MOST:
+                raise ValueError("no database is like that")
+            before = last
         return cls(names, tuple(runs))

@@ -14,6 +14,9 @@ from typing import Any
 _LONGEST_TEXT = 32 << 20
 """Bytes: what a header says of 100,000 files takes 20."""
 
+_MOST_TEXT = 256 << 20
+"""Bytes of all messages: in memory they are a multiple of that, and somebody may keep them all."""
+
 _LONGEST_BLOBS = 512 << 20
 """Bytes: rpm takes headers of 256 MiB (rpm, lib/header.c: HEADER_DATA_MAX)."""
 
@@ -32,6 +35,7 @@ class Channel:
     def __init__(self, receiving: int, sending: int) -> None:
         self.fds = (receiving, sending)
         self._receiving, self._sending = self.fds
+        self._received = 0
         for fd in self.fds:
             os.set_blocking(fd, False)
 
@@ -70,7 +74,8 @@ class Channel:
         deadline = _deadline(seconds)
         sizes = self._read(16, deadline)
         size, size_of_blobs = int.from_bytes(sizes[:8], "big"), int.from_bytes(sizes[8:], "big")
-        if size > _LONGEST_TEXT or size_of_blobs > _LONGEST_BLOBS:
+        self._received += size
+        if size > _LONGEST_TEXT or self._received > _MOST_TEXT or size_of_blobs > _LONGEST_BLOBS:
             raise Closed
         text, blobs = self._read(size, deadline), self._read(size_of_blobs, deadline)
         used = 0
@@ -85,7 +90,7 @@ class Channel:
 
         try:
             return json.loads(text, object_hook=filled)
-        except (ValueError, TypeError, RecursionError):
+        except (ArithmeticError, RecursionError, TypeError, ValueError):
             raise Closed from None
 
     def _read(self, size: int, deadline: float | None) -> bytes:
