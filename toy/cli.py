@@ -17,12 +17,19 @@ def main() -> int:
     try:
         return _run(sys.argv[1:])
     except Exception as error:
-        from . import failure
-
-        failure.report(error)
+        _report(error)
     except KeyboardInterrupt:
         streams.say(f"interrupted, and nothing is half done; to have it done: {typed()}")
     return EXIT_FAILURE
+
+
+def _report(error: Exception) -> None:
+    try:
+        from . import failure
+
+        failure.report(error)
+    except Exception:  # there may be no memory for more, or no toy on the disk any more
+        streams.say(f"{type(error).__name__}: {error}")
 
 
 def _leave_homes_alone() -> None:

@@ -29,11 +29,13 @@ def command_line(
     dbpath = os.path.realpath(stands.dbpath)
     shared = homes.shared()
     macros = (*netshared.mounts(machine, shared), *scriptlets.mounts())
-    binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var"), *map(nspawn.bind, shared)]
+    binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var")]
     read_only_binds = [
         *map(nspawn.bind, _name_resolution()),
         *(nspawn.bind(*each) for each in (*macros, *_base(machine))),
     ]
+    # A package's configuration, not a person, says what toy's own commands do: they write to no home.
+    (binds if own_options is None else read_only_binds).extend(map(nspawn.bind, shared))
     variables = nspawn.passed_on(os.environ)
     file = _settings_file(machine) if own_options is None else None
     if file is None:
@@ -51,7 +53,8 @@ def command_line(
             binds=binds,
             read_only_binds=read_only_binds,
             environment={name: os.environ[name] for name in variables},
-            own=("/var", dbpath, f"/{HEADERS}"),
+            own=("/run", "/var", dbpath, f"/{HEADERS}"),
+            untouched=(dbpath, f"/{HEADERS}"),
         )
         settings.write(machine.settings, text)
         spawn = given.replaced(

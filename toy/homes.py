@@ -12,7 +12,6 @@ Homes are shared with people, not with rpm, see `netshared`. On the way that eve
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 
 from . import mounted
@@ -63,23 +62,41 @@ def _accounts() -> Iterator[tuple[int, str]]:
     That is root's and the caller's, from wherever the host has them, and those of the host's own list whose homes are
     on a disk: a server that does not answer would make a launch wait.
     """
+    listed = _listed()
     for uid in {0, *_callers()}:
-        try:
-            home = pwd.getpwuid(uid).pw_dir
-        except KeyError:
-            continue
+        home = next((home for number, home in listed if number == uid), None) or _looked_up(uid)
         if _is_person(uid) and home.startswith("/"):
             yield uid, _normal(home)
-    people = []
-    with open(_ACCOUNTS, encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            fields = line.split(":")  # passwd(5)
-            if len(fields) == 7 and fields[2].isdecimal() and fields[5].startswith("/"):
-                people.append((int(fields[2]), _normal(fields[5])))
-    people = [(uid, home) for uid, home in people if uid != 0 and _is_person(uid)]
+    people = [(uid, home) for uid, home in listed if uid != 0 and _is_person(uid)]
     if people:
         mounts = {point: mounted.is_local(source, kind) for point, source, kind in mounted.visible()}
         yield from ((uid, home) for uid, home in people if _nearest(home, mounts))
+
+
+def _listed() -> list[tuple[int, str]]:
+    """Return user number and home of the accounts in passwd(5)."""
+    found = []
+    with open(_ACCOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.split(":")
+            if len(fields) == 7 and fields[2].isdecimal() and fields[5].startswith("/"):
+                found.append((int(fields[2]), _normal(fields[5])))
+    return found
+
+
+def _looked_up(uid: int) -> str:
+    """Return the home of an account that is listed elsewhere, or "" if there is none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return ""
+
+
+def of_root() -> str:
+    """Return root's home."""
+    return next((home for uid, home in _listed() if uid == 0), "/root")
 
 
 def _normal(path: str) -> str:

@@ -53,7 +53,11 @@ def launch(
         tmpfiles.follow(machine, stands, say=say)
         line = entry.command_line(machine, stands, command)
         seen.enter(machine)
-        status = _enter(machine, line)
+        try:
+            status = _enter(machine, line)
+        except (ToyError, KeyboardInterrupt):
+            seen.leave(machine)  # nothing was done in it
+            raise
         try:
             if seen.of_machine(machine) != stands.machine:
                 from . import prepare

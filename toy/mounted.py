@@ -53,7 +53,7 @@ def is_local(source: str, kind: str) -> bool:
 def table() -> Iterator[tuple[str, str, str, str, str, str]]:
     """Yield number, number of the parent, root in the file system, mount point, type and source of each mount.
 
-    See proc_pid_mountinfo(5). Users mount as well, and as much as this goes through: some have carriage returns in names.
+    See proc_pid_mountinfo(5). Users mount as well, and as much as this goes through: names may hold anything.
     """
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         for line in file:

@@ -8,9 +8,9 @@ file of the launch's own, mounted read-only where each rpm in the machine finds 
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 
+from . import homes
 from .machine import Machine
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ def _files_of_user(machine: Machine, shared: Container[str]) -> Iterator[tuple[s
             fd = _opened(machine.overlay if name in own else root, f"{folder}/{name}")
             if fd is not None:
                 yield f"/{folder}/{name}", fd
-    home = os.path.realpath(pwd.getpwuid(0).pw_dir)
+    home = os.path.realpath(homes.of_root())
     if home in shared:  # other people could put a link in the place of their file, and have it cover any other
         for name in (".rpmmacros", ".config/rpm/macros"):
             fd = _opened(home, name)

@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOMENT = 50
+_MOMENT = 200
 """Milliseconds."""
 
 _CREDENTIALS = 12

@@ -70,7 +70,7 @@ class Reader:
     def ask(self, what: str, *arguments: object) -> Any:
         """Return the answer to a question, which is a method of `_Answers`.
 
-        Raises what that raises, and Unusable if the process did not live to answer, or takes too long.
+        Raises what that raises, and ToyError if the process did not live to answer, or takes too long.
         """
         try:
             self.begin()
@@ -79,7 +79,9 @@ class Reader:
             self.stop()
             why = f"did not get done in {_PATIENCE} s" if isinstance(error, Late) else "crashed"
             about = f"the rpm database in {self._about}" if self._about else "a header of the overlay's"
-            raise Unusable(f"rpm {why}, reading {about}", "see what is wrong with it: toy -- rpm -Va") from None
+            anew = f"have it made anew from the header set: mv {self._about} {self._about}.damaged"
+            next_step = f"if no limit is too low (ulimit -a), {anew if self._about else 'report it as a bug of toy'}"
+            raise ToyError(f"rpm {why}, reading {about}", next_step) from None
         if kind == "answer":
             return answer[0] if answer else None
         problem, next_step = map(str, [*answer, "", ""][:2])
@@ -165,7 +167,7 @@ class ForeignDatabase:
     def _checked(self, what: str, *arguments: object) -> list[str]:
         try:
             return _typed(_to_texts, self.reader.ask(what, *arguments))
-        except Unusable as error:  # no reason to stop anything
+        except ToyError as error:  # no reason to stop anything
             return [f"dependencies could not be checked: {error.what}"]
 
 

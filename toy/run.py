@@ -40,6 +40,7 @@ class Failed(ToyError):
         super().__init__(
             f"{command[0]} failed: {said or f'status {status}'}", f"all that it said: TOY_DEBUG=1 {typed()}"
         )
+        self.status = status
 
 
 def missing(tool: str) -> ToyError:
@@ -185,13 +186,15 @@ def supervised(
     Without a terminal of its own, its payload would not get the signals that we get: they are handed on to the
     payload's process group. `address` is the path of a socket for sd_notify(3), in a directory that is root's alone.
     `meanwhile` is called once, if the payload is at work for longer than a moment. Returns the exit status, 128 + N if
-    signal N killed it, and whether nspawn ever said that it was up.
+    signal N killed it, and whether nspawn ever said that it was up. Raises KeyboardInterrupt if a signal came before.
     """
     with Notifications(address) as notifications:
         pid = _spawn(command, {**os.environ, **environment, "NOTIFY_SOCKET": address})
-        with _SignalsHandedOn(pid):
+        with _SignalsHandedOn(pid, notifications) as signals:
             notifications.until_ended(pid, meanwhile)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if signals.stopped and not notifications.is_up:
+        raise KeyboardInterrupt
     return 128 - status if status < 0 else status, notifications.is_up
 
 
@@ -215,12 +218,16 @@ def _spawn(command: list[str], environment: dict[str, str]) -> int:
 class _SignalsHandedOn:
     """While this is entered, signals go to the payload of nspawn."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, notifications: Notifications) -> None:
         self._pid = pid
+        self._notifications = notifications
+        self.stopped = False
+        """Whether nspawn was ended before its payload began."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _SignalsHandedOn:  # noqa: PYI034, typing takes time
         numbers = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
         self._handlers = {number: _signal.signal(number, self._hand_on) for number in numbers}
+        return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
@@ -228,10 +235,16 @@ class _SignalsHandedOn:
 
     def _hand_on(self, number: int, _frame: object) -> None:
         payload = _payload(self._pid)
+        if payload is None and self._notifications.is_up:
+            return  # it has ended, and its status is on its way
         if payload is None:  # not started yet
+            self.stopped = True
             os.kill(self._pid, _signal.SIGKILL)
         else:
-            os.killpg(payload, number)
+            try:
+                os.killpg(payload, number)
+            except ProcessLookupError:
+                pass  # it ended just now
 
 
 def _payload(ancestor: int) -> int | None:

@@ -80,17 +80,19 @@ class Settings:
         read_only_binds: Collection[str],
         environment: Mapping[str, str],
         own: Collection[str],
+        untouched: Collection[str],
     ) -> str:
         """Return the text of a file that has all of this, and the given mounts and environment.
 
         The binds are values as `nspawn.bind` makes them. What the administrator says of the same variable, or mounts
-        at the same place, counts; but for the paths `own`: raises ToyError for mounts that would hide those.
+        at the same place, counts. Raises ToyError for mounts that would hide one of the paths `own`, or that are in one
+        of `untouched`.
         """
         taken = set()
         for name, value in self._assignments:
             if name in _MOUNTS and value:
                 taken.add(target := _target(value, _MOUNTS[name]))
-                if any(_hides(target, path) for path in own):
+                if any(_hides(target, path) for path in own) or any(_hides(path, target) for path in untouched):
                     raise self._refused(name, value, "mount something elsewhere: this belongs to the machine")
         said = " ".join(value for name, value in self._assignments if name == "Environment")
         lines = ["[Files]"]

@@ -82,7 +82,8 @@ def _removed(machine: Machine) -> Iterator[None]:
 
 def _remove(machine: Machine) -> None:
     with machine:
-        run.run(["rm", "-rf", "--one-file-system", "--", machine.directory])
+        of_launch = (machine.entered, machine.macros, machine.mounts, machine.settings)
+        run.run(["rm", "-rf", "--one-file-system", "--", *of_launch, machine.directory])
         for remove, path in ((os.rmdir, machine.mount_point), (os.unlink, f"{MACHINES}/.{machine.name}")):
             with contextlib.suppress(OSError):
                 remove(path)

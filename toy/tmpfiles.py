@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 
 from . import entry, nspawn, run, seen
-from .errors import ToyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,20 +22,27 @@ if TYPE_CHECKING:
 _FOLDERS = ("etc/tmpfiles.d", "usr/local/lib/tmpfiles.d", "usr/lib/tmpfiles.d")
 _KEPT = "/run/toy"
 
+_MISSING = "what tmpfiles.d has in /run and /var may be missing"
+
 # What is missing is made, and nothing is taken away, emptied or written to: what is in a /var stays as it is.
 # nologin(5) keeps users out until the end of a boot.
 _SCRIPT = r"""
-systemd-tmpfiles --cat-config |
-    sed -E -e '/^\s*"?[FRrw]/d' -e ':again; s/^(\s*"?[bcCdDefLpqQv]\S*)[+=]/\1/; t again' |
-    systemd-tmpfiles --create --boot --prefix=/run --prefix=/var --exclude-prefix=/run/nologin -
+config=$(timeout 60 systemd-tmpfiles --cat-config) || exit 3
+config=$(printf '%s\n' "$config" |
+    sed -E -e '/^\s*"?[FRrw]/d' -e ':again; s/^(\s*"?[bcCdDefLpqQv]\S*)[+=]/\1/; t again') || exit 3
+printf '%s\n' "$config" |
+    timeout 60 systemd-tmpfiles --create --boot --prefix=/run --prefix=/var --exclude-prefix=/run/nologin -
+[ $? -lt 124 ] || exit 3  # it says of some line that it makes no sense there
 kept=$1
 shift
 for each in /run/*; do
     case $each in /run/host | "$kept") ;; *) set -- "$@" "$each" ;; esac  # systemd-nspawn's, and where this goes
 done
-cp --archive --one-file-system "$@" "$kept"
-exit 0  # it says of some line that it makes no sense there
+cp --archive --one-file-system "$@" "$kept" || exit 3
 """
+
+_FAILED = 3
+"""Exit status of the script; any other is systemd-nspawn's."""
 
 # All that systemd-nspawn leaves to a container but CHOWN, DAC_OVERRIDE, FOWNER, FSETID and SETFCAP.
 _DROPPED = (
@@ -68,9 +74,10 @@ def follow(machine: Machine, stands: Seen, *, say: Callable[[str], None]) -> Non
         with open(machine.configuration, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(looks)
     except OSError as error:
-        say(f"what tmpfiles.d has in /run and /var may be missing in machine {machine.name}: {error}")
-    except ToyError:
-        pass  # systemd-nspawn failed: so does the launch, and says why
+        say(f"{_MISSING} in machine {machine.name}: {error}")
+    except run.Failed as error:
+        if error.status == _FAILED:  # else systemd-nspawn failed: so does the launch, and says why
+            say(f"{_MISSING} in machine {machine.name}: systemd-tmpfiles does not work there")
 
 
 def _configuration(machine: Machine) -> Iterator[str]:
