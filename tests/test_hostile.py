@@ -2,7 +2,9 @@
 """What root in an overlay, and other users of the host, may try: the host is not touched, and nobody waits for them."""
 
 import os
+import signal
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,36 @@ print(open(reading).read(), end="")
 """
 
 
+class TestTree:
+    """What root in an overlay leaves in its files leads nobody elsewhere, and keeps nobody for long."""
+
+    def test_a_run_that_is_a_link(self, victim: Host) -> None:
+        victim.sh(f"rm -rf {STATE}/overlay/run; ln -s / {STATE}/overlay/run; touch {STATE}/run/created")
+        assert toy(victim, "true").returncode == 0
+        assert is_unharmed(victim)
+
+    def test_tmpfiles_that_lead_into_a_home(self, victim: Host) -> None:
+        victim.sh("mkdir -p /root; touch /root/precious; chmod 600 /root/precious")
+        victim.run(*OVERLAY, "sh", "-c", "ln -s /root /var/lib/link; mkdir -p /etc/tmpfiles.d")
+        lines = "d /var/lib/link/written 0755\nZ /var/lib/link/precious 0777\n"
+        victim.write(f"{STATE}/overlay/etc/tmpfiles.d/own.conf", lines)
+        assert toy(victim, "true").returncode == 0
+        assert victim.sh("ls -d /root/written 2>/dev/null || stat --format=%a /root/precious") == "600\n"
+
+    def test_a_stamp_of_a_billion_packages(self, victim: Host) -> None:
+        stamp = zlib.compress(f"{64 * '0'}\n1 {10**12} 0".encode())
+        victim.run_bytes("sh", "-c", f"cat > {STATE}/overlay{SET}/.stamp", content=stamp)
+        victim.zypper("remove", "legacy")
+        assert "hello-1" in packages(victim, *OVERLAY)
+
+    @pytest.mark.parametrize("where", ["rpmdb", "var/cache/zypp/solv/@System"])
+    def test_directories_deeper_than_python_goes(self, victim: Host, where: str) -> None:
+        victim.sh(f"mkdir -p {STATE}/{where}; cd {STATE}/{where}; mkdir -p $(printf 'd/%.0s' $(seq 1500))")
+        for package in ("legacy", "library"):
+            victim.zypper("remove", package)
+            assert "hello-1" in packages(victim, *OVERLAY)
+
+
 class TestOtherUsers:
     """Other users of the host."""
 
@@ -247,14 +279,16 @@ class TestRecords:
         base = victim.sh(f"cat {STATE}/base")
         victim.sh(f"{' '.join(victim.rpm)} -e legacy")
         for name in self.NAMES:
-            self.refuses_intent(victim, base, name, "[]")
-        self.refuses_intent(victim, base, "/etc/x", '[["/etc/ld.so.cache", ["rm", "/CANARY"]]]')
+            self.refuses_intent(victim, base, header=f'"{name}"')
+        for name in self.NAMES[1:]:
+            self.refuses_intent(victim, base, path=name)
+        self.refuses_intent(victim, base, caches='["/etc/ld.so.cache", ["rm", "/CANARY"]]')
 
     @staticmethod
-    def refuses_intent(victim: Host, base: str, name: str, caches: str) -> None:
-        file, names = f'["{name}", 33188, "", "", false, "root:root"]', f'["{name}"]'
-        operations = f"[[{file}], {', '.join(6 * [names])}, true, {names}]"
-        victim.write(f"{STATE}/intent", f"[{base}, [[], []], [[], []], {{}}, {operations}, {caches}, []]")
+    def refuses_intent(victim: Host, base: str, *, header: str = "", path: str = "/etc/x", caches: str = "") -> None:
+        file, paths = f'["{path}", 33188, "", "", false, "root:root"]', f'["{path}"]'
+        operations = f"[[{file}], {', '.join(6 * [paths])}, true, {paths}]"
+        victim.write(f"{STATE}/intent", f"[{base}, [[], []], [[{header}], []], {{}}, {operations}, [{caches}], []]")
         assert refused(victim, *OVERLAY, "true").startswith(f"{STATE}/intent is damaged")
         assert is_unharmed(victim)
 
@@ -310,6 +344,15 @@ class TestStatus:
         assert process.returncode == 5
         victim.sh(f"cp -a {saved}/* /usr/lib/")
         assert victim.sh(f"ls {STATE}/overlay{SET}").count("one-1-1") == 1
+
+    def test_signals_while_it_ends(self, host: Host) -> None:
+        toy(host, "true")
+        for _ in range(5):
+            process = start(host, "toy", "--", "sh", "-c", "trap '' INT; echo waiting; exit 7")
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            process.communicate()
+            assert process.returncode == 7
 
     def test_the_lower_is_gone_at_the_end(self, victim: Host) -> None:
         rpm = " ".join([*victim.rpm, "-e", "--notriggers", "hello"])
