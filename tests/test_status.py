@@ -38,6 +38,8 @@ def test_state_and_history() -> None:
         conflicts=[Conflict("/x", "d 1-1", None)],
         shadowed=["/y"],
         broken=["e is needed by a"],
+        read_only=["/opt/deep"],
+        missing=[],
         history=Reconciliation("2026-01-01T00:00:00+00:00", [Event("retired", "f 1-1 (host has 2-1)")]),
     )
     assert list(show.lines(status))[2:] == [
@@ -46,6 +48,7 @@ def test_state_and_history() -> None:
         "removed: c (host has 1:1-1)",
         "conflict: /x of the host's d 1-1 is nobody's here",
         "shadowed: /y (changed later on the host)",
+        "read-only: /opt/deep (the kernel mounts no overlay over it)",
         "broken: e is needed by a",
         "mend: toy -n m -- zypper verify",
         "reconciled: 2026-01-01T00:00:00+00:00",
@@ -68,6 +71,8 @@ def test_state_and_history() -> None:
         "reconciled": "2026-01-01T00:00:00+00:00",
         "retired": ["f 1-1 (host has 2-1)"],
         "events": [{"kind": "retired", "text": "f 1-1 (host has 2-1)"}],
+        "read_only": ["/opt/deep"],
+        "missing": [],
     }
 
 

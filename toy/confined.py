@@ -17,6 +17,8 @@ from typing import NamedTuple, NoReturn
 from . import run
 from .copying import copy_hostile
 from .errors import ToyError
+from .homes import is_in
+from .mounted import is_local, visible
 
 UID = 1_900_000_000 + os.getpid()
 """Of no account, and in no range that anybody gives away (systemd, docs/UIDS-GIDS.md).
@@ -30,8 +32,8 @@ _TEMPORARY = 3 << 29
 """Bytes, of a copied database and of what SQLite may have to take back."""
 _PROCESSES = 64
 
-_SHOWN = ("etc", "usr")
-"""Of the top directories: shown also where they are mounted."""
+_SHOWN = ("/etc", "/opt", "/usr")
+"""Where what is mounted is shown: programs lie there, and what they read."""
 
 _HIDDEN = ("dev", "home", "proc", "root", "run", "srv", "sys", "tmp", "var")
 """Of the top directories: sockets lie there, and what is nobody else's business."""
@@ -152,11 +154,10 @@ def _close_all_but(fds: Sequence[int]) -> None:
 def _mount_tree() -> None:
     """Mount on _ROOT what the process is to see of the host."""
     _mount(None, "/", flags=_REC | _PRIVATE)
-    # Without what is mounted below: a server that does not answer would make us wait.
     _mount("/", _ROOT, flags=_BIND)
-    for name in _SHOWN:
-        if os.path.ismount(f"/{name}"):
-            _mount(f"/{name}", f"{_ROOT}/{name}", flags=_BIND | _REC)
+    for point, source, kind in sorted(visible()):
+        if is_in(point, _SHOWN) and is_local(source, kind):  # a server that does not answer would make us wait
+            _mount(point, _ROOT + point, flags=_BIND)
     attributes = _MountAttributes(_RDONLY | _NOSUID | _NODEV)
     size = ctypes.sizeof(attributes)
     _call(_libc.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(_ROOT), _AT_RECURSIVE, ctypes.byref(attributes), size)
