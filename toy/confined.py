@@ -6,6 +6,7 @@ that no account has, can gain no privileges, has no network, and a limit of memo
 told to.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -157,7 +158,8 @@ def _mount_tree() -> None:
     _mount("/", _ROOT, flags=_BIND)
     for point, source, kind in sorted(visible()):
         if is_in(point, _SHOWN) and is_local(source, kind):  # a server that does not answer would make us wait
-            _mount(point, _ROOT + point, flags=_BIND)
+            with contextlib.suppress(FileNotFoundError):  # it lies in one that does not show
+                _mount(point, _ROOT + point, flags=_BIND)
     attributes = _MountAttributes(_RDONLY | _NOSUID | _NODEV)
     size = ctypes.sizeof(attributes)
     _call(_libc.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(_ROOT), _AT_RECURSIVE, ctypes.byref(attributes), size)
