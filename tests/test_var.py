@@ -105,7 +105,7 @@ class TestVar:
     def test_directories_are_like_the_hosts(self, host: Host) -> None:
         publish(host, self.STATE)
         host.zypper("install", "state")
-        host.sh("mkdir -p /var/cache/zypp/solv/repository; chmod 711 / /var/lib/state; chmod 1751 /var /var/cache/zypp")
+        host.sh("mkdir -p /var/cache/zypp/solv/repository; chmod 711 / /var/lib/state; chmod 1751 /var/cache/zypp")
         paths = ("/", "/var", "/var/lib/state", "/var/lib/state/deep", "/var/cache/zypp", "/var/lib", "/var/cache")
         note = "import os, sys; [os.setxattr(p, 'user.note', b'x') for p in sys.argv[1:]]"
         host.run("/usr/bin/python3", "-c", note, *paths)

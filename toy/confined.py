@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 from . import run
-from .copying import copy_hostile
+from .copying import WAL, copy_hostile, statuses
 from .errors import ToyError
 from .homes import is_in
 from .mounted import is_local, visible
@@ -45,7 +45,7 @@ _ROOT = "/run"
 # From the kernel's headers: linux/sched.h, linux/mount.h, linux/fcntl.h, asm-generic/unistd.h, linux/prctl.h.
 _NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000
 """Mount, UTS, IPC, process and network."""
-_RDONLY, _NOSUID, _NODEV, _BIND, _REC, _PRIVATE = 0x1, 0x2, 0x4, 0x1000, 0x4000, 0x40000
+_RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _REC, _PRIVATE = 0x1, 0x2, 0x4, 0x20, 0x1000, 0x4000, 0x40000
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
 _SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
 
@@ -59,6 +59,9 @@ class Place(NamedTuple):
     """One that it may write in, handed over to it."""
     copied: str | None = None
     """One with a database, of which it has a copy in memory."""
+    is_still: bool = False
+    """Whether nobody writes to that: then it has the files themselves, read-only, which saves a quarter of a launch
+    after an update (2,000 packages)."""
 
 
 class _MountAttributes(ctypes.Structure):
@@ -114,7 +117,8 @@ def _enter(place: Place, fds: Sequence[int], seconds: int) -> None:
         _mount(place.writable, _ROOT + place.writable, flags=_BIND)
     if place.copied is not None and hostile is not None:
         os.makedirs(_ROOT + place.copied)
-        copy_hostile(hostile, _ROOT + place.copied, name=place.copied, owner=UID)
+        if not place.is_still or not _bind_files(hostile, _ROOT + place.copied, name=place.copied):
+            copy_hostile(hostile, _ROOT + place.copied, name=place.copied, owner=UID)
         os.close(hostile)
     os.chroot(_ROOT)
     os.chdir("/")
@@ -131,6 +135,21 @@ def _enter(place: Place, fds: Sequence[int], seconds: int) -> None:
     os.setresuid(UID, UID, UID)  # and with root go the capabilities
     _call(_libc.prctl, _SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of the user unsets it
+
+
+def _bind_files(source: int, target: str, *, name: str) -> bool:
+    """Mount the files of a database in an empty directory, unless SQLite's -wal has something that is to be read."""
+    found = statuses(source, name)
+    if WAL in found and found.pop(WAL).st_size:
+        return False
+    for file in found:
+        fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=source)
+        os.close(os.open(f"{target}/{file}", os.O_WRONLY | os.O_CREAT, 0o600))
+        _mount(f"/proc/self/fd/{fd}", f"{target}/{file}", flags=_BIND)
+        _mount(None, f"{target}/{file}", flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | _NODEV)
+        os.close(fd)
+    os.chown(target, UID, UID)
+    return True
 
 
 def _detach(fds: Sequence[int]) -> None:

@@ -20,7 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FILES = ("Index.db", "Packages", "Packages.db", "rpmdb.sqlite", "rpmdb.sqlite-wal")
+WAL = "rpmdb.sqlite-wal"
+
+_FILES = ("Index.db", "Packages", "Packages.db", "rpmdb.sqlite", WAL)
 """What makes up a database, of whichever kind. SQLite makes its -shm anew, and a -journal may name any file."""
 
 _TICK = 20_000_000
@@ -104,7 +106,7 @@ def copy_hostile(source: int, target: str, *, name: str, owner: int) -> None:
 
 def _copied(source: int, target: str, name: str) -> bool:
     """Copy the files of a database once, and say whether nobody wrote to them meanwhile."""
-    began, before = time.time_ns(), _statuses(source, name)
+    began, before = time.time_ns(), statuses(source, name)
     if sum(status.st_size for status in before.values()) > _LARGEST:
         raise ToyError(f"the rpm database in {name} has more than {_LARGEST >> 20} MiB", f"look at it: ls -l {name}")
     try:
@@ -120,11 +122,12 @@ def _copied(source: int, target: str, name: str) -> bool:
         if error.errno == errno.ENOSPC:
             raise ToyError(f"there is no memory for a copy of the rpm database in {name}", "see: free -m") from None
         return False  # it went, or became something else
-    after = _statuses(source, name)
+    after = statuses(source, name)
     return _looks(after) == _looks(before) and not _is_fresh(after.values(), began)
 
 
-def _statuses(source: int, name: str) -> dict[str, os.stat_result]:
+def statuses(source: int, name: str) -> dict[str, os.stat_result]:
+    """Return the files of a database; `source` and `name` as above. Raises ToyError if one is no regular file."""
     found = {}
     for file in _FILES:
         try:

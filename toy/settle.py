@@ -34,7 +34,7 @@ def keep(machine: Machine, layer: Path) -> None:
 
     Raises ToyError if that cannot be done; the next `settle` does it then.
     """
-    with Sets.open(machine, layer) as sets, reader_of(machine) as reader:
+    with Sets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
         _keep(machine, sets, reader)
 
 
@@ -97,7 +97,7 @@ def settle(
     if record.exists and recorded is None:
         text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
-    with Sets.open(machine, layer) as sets, reader_of(machine) as reader:
+    with Sets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
         if record.exists and (not is_left_alone or recorded != sets.host_files):
             reader.begin()
         have, base = (is_left_alone and _kept(machine, sets)) or _keep(machine, sets, reader)
@@ -231,9 +231,9 @@ def _seed(machine: Machine, sets: Sets, database: ForeignDatabase, wanted: plan.
     var.seed(Path(machine.var), owned, own=wanted.files, of_host=of_host, homes=homes.names(), record=record)
 
 
-def reader_of(machine: Machine) -> Reader:
+def reader_of(machine: Machine, *, is_held: bool = False) -> Reader:
     """Return what reads a machine's database, as it is when the reader begins, and its headers."""
-    return Reader(Place(copied=machine.rpmdb) if os.path.isdir(machine.rpmdb) else Place())
+    return Reader(Place(copied=machine.rpmdb, is_still=is_held) if os.path.isdir(machine.rpmdb) else Place())
 
 
 @contextlib.contextmanager
@@ -252,7 +252,7 @@ def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
         return []
     with (
         HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,
-        reader_of(machine) as reader,
+        reader_of(machine, is_held=True) as reader,
         open_database(machine, reader) as database,
     ):
         number = sync.files_of(database).get(damaged.file)
