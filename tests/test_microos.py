@@ -468,7 +468,7 @@ class TestEtcOfASnapshot:
 
     def update(self, host: MicroOS) -> None:
         """Have an update to be booted, with changes to the running /etc before and after."""
-        host.sh("cd /etc; echo 1 > changed; echo 1 > removed; useradd --uid 7001 before")
+        host.sh("cd /etc; echo one > changed; echo 1 > removed; useradd --uid 7001 before")
         publish(host, self.NEW)
         host.update(*host.zypper_in_snapshot("install", "editor"))
         host.sh("cd /etc; echo 2 > changed; rm removed; mkdir directory; echo 2 > added; echo tabs=9 > editor.conf")
@@ -508,7 +508,7 @@ class TestEtcOfASnapshot:
         asked = "umask 077; exec toy --snapshot default -- stat --format=%A /etc"
         assert host.run("sh", "-c", asked).stdout == "drwxr-xr-x\n"
         # In the snapshot itself nothing is done before its time.
-        assert host.run("cat", "/.snapshots/2/snapshot/etc/changed").stdout == "1\n"
+        assert host.run("cat", "/.snapshots/2/snapshot/etc/changed").stdout == "one\n"
         host.update("true")
         assert self.shown(host) == before
 
