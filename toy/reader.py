@@ -8,17 +8,16 @@ import contextlib
 import functools
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from . import confined, header, parse, rpmdb
+from . import answers, confined, parse, rpmdb
 from .confined import Place
 from .errors import ToyError
 from .header import Header
-from .package import Package, PackageFile
+from .package import Package
 from .rpmdb import Database, Unusable
 from .stamp import Stamp
 from .wire import Channel, Closed, Late
@@ -38,7 +37,8 @@ class Reader:
     def __init__(self, place: Place = Place()) -> None:  # noqa: B008, a value
         self._place = place
         self._about = place.writable or place.copied
-        self._pid: int | None = None
+        self.pid: int | None = None
+        """Of the process, while there is one."""
         self._opened: str | None = None
 
     def __enter__(self) -> Self:
@@ -49,26 +49,26 @@ class Reader:
 
     def begin(self) -> None:
         """Begin before the first question: a database is copied meanwhile."""
-        if self._pid is not None:
+        if self.pid is not None:
             return
         (there_in, here_out), (here_in, there_out) = os.pipe(), os.pipe()
         theirs = Channel(there_in, there_out)
         self._channel = Channel(here_in, here_out)
-        self._pid = confined.start(functools.partial(_serve, theirs), self._place, fds=theirs.fds, seconds=_CPU)
+        self.pid = confined.start(functools.partial(_serve, theirs), self._place, fds=theirs.fds, seconds=_CPU)
         theirs.close()
         if self._opened is not None:  # by one that did not live
             self._exchange(["open", self._opened])
 
     def stop(self) -> None:
         """End the process. The next question begins another one."""
-        if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
             self._channel.close()
-            self._pid = None
+            self.pid = None
 
     def ask(self, what: str, *arguments: object) -> Any:
-        """Return the answer to a question, which is a method of `_Answers`.
+        """Return the answer to a question, which is a method of `_Questions`.
 
         Raises what that raises, and ToyError if the process did not live to answer, or takes too long.
         """
@@ -93,15 +93,15 @@ class Reader:
 
     def package(self, blob: bytes) -> Package:
         """Return what a header says. Raises ToyError if rpm cannot read it."""
-        return _typed(_to_package, self.ask("package", blob))
+        return _typed(answers.to_package, self.ask("package", blob))
 
     def with_file_states(self, blob: bytes, states: Mapping[str, int]) -> Header:
         """Do what `parse.with_file_states` does."""
-        return _typed(_to_header, self.ask("with_file_states", blob, list(states.items())))
+        return _typed(answers.to_header, self.ask("with_file_states", blob, list(states.items())))
 
     def paths_below(self, blob: bytes, directory: str) -> AbstractSet[str]:
         """Do what `parse.paths_below` does."""
-        return _typed(_to_paths, self.ask("paths_below", blob, directory))
+        return _typed(answers.to_paths, self.ask("paths_below", blob, directory))
 
     def open(self, path: Path) -> "ForeignDatabase":
         """Open the database in a directory of the process's. Raises ToyError as `Database.open` does."""
@@ -125,20 +125,20 @@ class ForeignDatabase:
 
     def packages(self) -> dict[str, list[int]]:
         """Return the hdrNums of each package name."""
-        return _typed(_to_packages, self.reader.ask("packages"))
+        return _typed(answers.to_packages, self.reader.ask("packages"))
 
     def stamp(self) -> Stamp:
         """Return the stamp of the database."""
-        return _typed(_to_stamp, self.reader.ask("stamp"))
+        return _typed(answers.to_stamp, self.reader.ask("stamp"))
 
     def headers(self, numbers: Iterable[int]) -> Iterator[Header]:
         """Yield the headers with these hdrNums. Raises ToyError if one cannot be read."""
         for batch in rpmdb.batches(list(numbers)):
-            yield from _typed(_to_headers, self.reader.ask("headers", batch))
+            yield from _typed(answers.to_headers, self.reader.ask("headers", batch))
 
     def files(self, numbers: Sequence[int]) -> dict[str, int]:
         """Return the file names of the headers with these hdrNums, and these."""
-        return _typed(_to_files, self.reader.ask("files", numbers))
+        return _typed(answers.to_files, self.reader.ask("files", numbers))
 
     def is_owned(self, path: str) -> bool:
         """Say whether a package owns a file."""
@@ -146,11 +146,11 @@ class ForeignDatabase:
 
     def owners(self, path: str) -> list[Package]:
         """Return the packages that own a file."""
-        return [_typed(_to_package, package) for package in self.reader.ask("owners", path)]
+        return [_typed(answers.to_package, package) for package in self.reader.ask("owners", path)]
 
     def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]:
         """Return the paths that packages own below a directory, by the file names of their headers."""
-        return _typed(_to_owned, self.reader.ask("owned_below", directory))
+        return _typed(answers.to_owned, self.reader.ask("owned_below", directory))
 
     def has_below(self, directory: str) -> bool:
         """Say whether any package has a file in a directory or below it, or the directory itself."""
@@ -166,7 +166,7 @@ class ForeignDatabase:
 
     def _checked(self, what: str, *arguments: object) -> list[str]:
         try:
-            return _typed(_to_texts, self.reader.ask(what, *arguments))
+            return _typed(answers.to_texts, self.reader.ask(what, *arguments))
         except ToyError as error:  # no reason to stop anything
             return [f"dependencies could not be checked: {error.what}"]
 
@@ -179,82 +179,16 @@ def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
         raise Unusable("rpm's answer makes no sense", "see what is wrong: toy -- rpm -Va") from None
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _to_texts(value: Any) -> list[str]:
-    return list(map(_text, value))
-
-
-def _to_paths(value: Any) -> AbstractSet[str]:
-    return frozenset(map(_text, value))
-
-
-def _to_header(value: Any) -> Header:
-    *texts, blob = value
-    name, version, release, arch = map(_text, texts)
-    if not isinstance(blob, bytes):
-        raise TypeError
-    return Header(name, version, release, arch, blob)
-
-
-def _to_headers(value: Any) -> list[Header]:
-    return list(map(_to_header, value))
-
-
-def _to_packages(value: Any) -> dict[str, list[int]]:
-    return {_text(name): list(map(int, numbers)) for name, numbers in value}
-
-
-def _to_stamp(value: Any) -> Stamp:
-    names, runs = value
-    return Stamp.checked(_text(names), [(int(first), int(last), int(tid)) for first, last, tid in runs])
-
-
-def _to_file(value: Any) -> str:
-    if not header.is_file_name(_text(value)):
-        raise ValueError
-    return sys.intern(str(value))
-
-
-def _to_files(value: Any) -> dict[str, int]:
-    return {_to_file(file): int(number) for file, number in value}
-
-
-def _to_owned(value: Any) -> dict[str, AbstractSet[str]]:
-    return {_to_file(file): _to_paths(paths) for file, paths in value}
-
-
-def _to_package(value: Any) -> Package:
-    name, arch, evr, provides, files, absent, installation = value
-    epoch, version, release = map(_text, evr)
-    return Package(
-        _text(name),
-        _text(arch),
-        (epoch, version, release),
-        frozenset(map(_text, provides)),
-        tuple(
-            PackageFile(_text(path), int(mode), _text(digest), _text(target), bool(kept), _text(owner))
-            for path, mode, digest, target, kept, owner in files
-        ),
-        frozenset(map(_text, absent)),
-        _text(installation),
-    )
-
-
 def _serve(channel: Channel, problem: ToyError | None) -> None:
     """Answer questions in a confined process, until nobody asks any more."""
-    answers = _Answers()
+    questions = _Questions()
     with contextlib.suppress(Closed):
         while True:
             what, *arguments = channel.receive()
             try:
                 if problem is not None:
                     raise problem
-                answer: tuple[object, ...] = ("answer", getattr(answers, what)(*arguments))
+                answer: tuple[object, ...] = ("answer", getattr(questions, what)(*arguments))
             except ToyError as error:
                 answer = ("unusable" if isinstance(error, Unusable) else "error", error.what, error.next_step)
             except MemoryError:
@@ -262,7 +196,7 @@ def _serve(channel: Channel, problem: ToyError | None) -> None:
             channel.send(answer)
 
 
-class _Answers:
+class _Questions:
     """The questions that there are. Each returns what a message can hold."""
 
     def __init__(self) -> None:

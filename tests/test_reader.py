@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a confined process says is held against what it should be, and its end is an error in one line."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from toy import answers
+from toy.errors import ToyError
+from toy.reader import Reader
+
+FILE = f"x-1-1.noarch.{64 * '0'}.hdr"
+
+
+@pytest.mark.parametrize(
+    ("convert", "value"),
+    [
+        (answers.to_texts, [1]),
+        (answers.to_texts, None),
+        (answers.to_header, ["n", "1", "1", "noarch", "no bytes"]),
+        (answers.to_header, ["n", "1", "1", b""]),
+        (answers.to_packages, [["n", ["x"]]]),
+        (answers.to_files, [["/CANARY", 1]]),
+        (answers.to_files, [[f"../{FILE}", 1]]),
+        (answers.to_owned, [[FILE, [1]]]),
+        (answers.to_stamp, ["", [[1, 10**12, 1]]]),
+        (answers.to_stamp, ["", [[2, 1, 1]]]),
+        (answers.to_package, []),
+    ],
+)
+def test_what_makes_no_sense_is_no_answer(convert: Callable[[Any], object], value: object) -> None:
+    with pytest.raises((AttributeError, TypeError, ValueError)):
+        convert(value)
+
+
+def test_what_makes_sense_is_one() -> None:
+    assert answers.to_files([[FILE, 7]]) == {FILE: 7}
+    assert answers.to_stamp(["", [[1, 3, 9]]]).transactions == {1: 9, 2: 9, 3: 9}
+
+
+def test_a_reader_that_dies_is_a_line_and_the_next_question_has_another_one() -> None:
+    with Reader() as reader:
+        reader.begin()
+        assert reader.pid is not None
+        os.kill(reader.pid, signal.SIGKILL)
+        with pytest.raises(ToyError, match=r"^rpm crashed, reading a header of the overlay's; "):
+            reader.package(b"")
+        with pytest.raises(ToyError, match=r"^rpm cannot read a header: "):
+            reader.package(b"")
