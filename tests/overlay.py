@@ -38,7 +38,8 @@ def refused(host: Host, *command: str) -> str:
 
 def record(host: Host) -> str:
     """Return what changes whenever a launch had something to do."""
-    return host.run("stat", "--format=%i %y", "/var/lib/toy/toy/seen").stdout
+    seen = "/var/lib/toy/toy/seen"
+    return host.sh(f"stat --format='%i %y' {seen}; tr '\\0' '\\n' < {seen}")
 
 
 def until_nothing_is_to_be_done(host: Host) -> None:

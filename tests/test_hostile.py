@@ -353,6 +353,17 @@ class TestStatus:
             process.communicate()
             assert process.returncode == 7
 
+    def test_a_signal_ends_an_nspawn_that_does_not_come_up(self, host: Host) -> None:
+        toy(host, "true")
+        script = '[ "$1" = --help ] && exec /usr/bin/systemd-nspawn "$@"; echo waiting; exec sleep 1000'
+        host.write("/usr/local/sbin/systemd-nspawn", f"#!/bin/sh\n{script}\n")
+        host.sh("chmod +x /usr/local/sbin/systemd-nspawn")
+        process = start(host, "toy", "--", "true")
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+        assert process.returncode == 125
+        assert said.startswith(b"toy: interrupted, and nothing is half done")
+
     def test_the_lower_is_gone_at_the_end(self, victim: Host) -> None:
         rpm = " ".join([*victim.rpm, "-e", "--notriggers", "hello"])
         script = f"{rpm}; mkdir -p /var/gone; echo waiting; read line; exit 5"

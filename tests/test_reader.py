@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a confined process says is held against what it should be, and its end is an error in one line."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from toy import answers
+from toy.confined import UID
 from toy.errors import ToyError
 from toy.reader import Reader
 
@@ -50,3 +52,22 @@ def test_a_reader_that_dies_is_a_line_and_the_next_question_has_another_one() ->
             reader.package(b"")
         with pytest.raises(ToyError, match=r"^rpm cannot read a header: "):
             reader.package(b"")
+
+
+def confined_processes() -> set[str]:
+    """Return the processes that belong to no account."""
+    found = set()
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if os.stat(f"/proc/{process}").st_uid == UID:
+                found.add(process)
+    return found
+
+
+def test_when_one_is_stopped_none_of_its_processes_is_at_work_any_more() -> None:
+    for _ in range(20):
+        with Reader() as reader:
+            with pytest.raises(ToyError, match=r"^rpm cannot read a header: "):
+                reader.package(b"")
+            assert confined_processes()
+        assert confined_processes() == set()

@@ -43,8 +43,9 @@ _ROOT = "/run"
 """Where its tree is mounted, in a mount namespace of its own: a directory that there always is."""
 
 # From the kernel's headers: linux/sched.h, linux/mount.h, linux/fcntl.h, asm-generic/unistd.h, linux/prctl.h.
-_NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000
-"""Mount, UTS, IPC, process and network."""
+_NEWPID = 0x20000000
+_NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x40000000
+"""Mount, UTS, IPC and network."""
 _RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _REC, _PRIVATE = 0x1, 0x2, 0x4, 0x20, 0x1000, 0x4000, 0x40000
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
 _SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
@@ -74,22 +75,22 @@ def start(action: Callable[[ToyError | None], None], place: Place, *, fds: Seque
     """Start a process that confines itself and then calls `action`, and return its process number.
 
     `action` is given what went wrong meanwhile, and has to do no more then than to pass it on. Of our descriptors the
-    process keeps `fds`; it may use `seconds` of CPU time. Whatever it starts ends with it.
+    process keeps `fds`; it may use `seconds` of CPU time. Whatever it starts has ended when it is waited for.
     """
-    problem: ToyError | None = None
-
-    def outer() -> NoReturn:
-        nonlocal problem
-        _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        problem = _attempt(lambda: _call(_libc.unshare, _NAMESPACES))
-        _end_as(run.fork(init))
+    unshared: ToyError | None = None
 
     def init() -> NoReturn:
-        """Be the first process of the namespace, which nobody in it can end or outlive."""
+        """Be the first process of the namespace: once it has ended and is waited for, none is left in it."""
         _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        problem = unshared or _attempt(lambda: _call(_libc.unshare, _NAMESPACES))
         _end_as(run.fork(lambda: action(problem or _attempt(lambda: _enter(place, fds, seconds)))))
 
-    return run.fork(outer)
+    with open("/proc/self/ns/pid", "rb") as ours:
+        unshared = _attempt(lambda: _call(_libc.unshare, _NEWPID))
+        try:
+            return run.fork(init)
+        finally:
+            _call(_libc.setns, ours.fileno(), _NEWPID)
 
 
 def _end_as(child: int) -> NoReturn:

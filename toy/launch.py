@@ -62,7 +62,8 @@ def launch(
             if seen.of_machine(machine) != stands.machine:
                 from . import prepare
 
-                prepare.keep(machine, stands, say=say)
+                with run.Interruptible():
+                    prepare.keep(machine, stands, say=say)
             seen.leave(machine)
         except (Exception, KeyboardInterrupt) as error:  # with another toy on the disk by now, it can be anything
             name = machine.name

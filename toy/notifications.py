@@ -7,7 +7,6 @@ On the way that every launch goes (see `launch`).
 from __future__ import annotations
 
 import os
-import select
 import sys
 
 # What socket is made of. That makes enums of all its constants as well, which takes long.
@@ -21,13 +20,6 @@ from _socket import (
     SOL_SOCKET,
     socket,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_MOMENT = 200
-"""Milliseconds."""
 
 _CREDENTIALS = 12
 """Bytes of a struct ucred: the numbers of a process, its user and its group (unix(7))."""
@@ -58,27 +50,12 @@ class Notifications:
         except FileNotFoundError:
             pass
 
-    def until_ended(self, pid: int, meanwhile: Callable[[], None]) -> None:
-        """Return when a process has ended, with all read that was sent until then.
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._socket.fileno()
 
-        `meanwhile` is called once, if the process runs for longer than a moment after it was up.
-        """
-        process = os.pidfd_open(pid)
-        poll = select.poll()
-        poll.register(process, select.POLLIN)
-        poll.register(self._socket.fileno(), select.POLLIN)
-        is_waiting = True
-        while True:
-            ready = dict(poll.poll(_MOMENT if self.is_up and is_waiting else None))
-            self._read()
-            if process in ready:
-                break
-            if not ready:
-                is_waiting = False
-                meanwhile()
-        os.close(process)
-
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Read what was sent until now."""
         try:
             while True:
                 said, data, _, _ = self._socket.recvmsg(4096, CMSG_SPACE(_CREDENTIALS), MSG_DONTWAIT)

@@ -10,6 +10,8 @@ from __future__ import annotations
 # with nothing to do goes through.
 import _signal  # type: ignore[import-not-found]
 import os
+import select
+import time
 
 from .errors import ToyError, typed
 from .notifications import Notifications
@@ -186,14 +188,14 @@ def supervised(
     Without a terminal of its own, its payload would not get the signals that we get: they are handed on to the
     payload's process group. `address` is the path of a socket for sd_notify(3), in a directory that is root's alone.
     `meanwhile` is called once, if the payload is at work for longer than a moment. Returns the exit status, 128 + N if
-    signal N killed it, and whether nspawn ever said that it was up. Raises KeyboardInterrupt if a signal came before.
+    signal N killed it, and whether nspawn ever said that it was up. Raises KeyboardInterrupt if a signal came while it
+    did not come up.
     """
-    with Notifications(address) as notifications:
+    with Notifications(address) as notifications, _Signals() as signals:
         pid = _spawn(command, {**os.environ, **environment, "NOTIFY_SOCKET": address})
-        with _SignalsHandedOn(pid, notifications) as signals:
-            notifications.until_ended(pid, meanwhile)
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if signals.stopped and not notifications.is_up:
+        is_stopped = _watch(pid, notifications, signals, meanwhile)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if is_stopped and not notifications.is_up:
         raise KeyboardInterrupt
     return 128 - status if status < 0 else status, notifications.is_up
 
@@ -215,36 +217,112 @@ def _spawn(command: list[str], environment: dict[str, str]) -> int:
     return pid
 
 
-class _SignalsHandedOn:
-    """While this is entered, signals go to the payload of nspawn."""
+_MOMENT = 0.2
+"""Seconds after which what can wait is done."""
 
-    def __init__(self, pid: int, notifications: Notifications) -> None:
-        self._pid = pid
-        self._notifications = notifications
-        self.stopped = False
-        """Whether nspawn was ended before its payload began."""
+_PATIENCE = 1.0
+"""Seconds that nspawn may take to come up once a signal says that it is not wanted."""
 
-    def __enter__(self) -> _SignalsHandedOn:  # noqa: PYI034, typing takes time
-        numbers = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
-        self._handlers = {number: _signal.signal(number, self._hand_on) for number in numbers}
+_TICK = 0.005
+"""Seconds between two looks for a payload."""
+
+
+def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile: Callable[[], None]) -> bool:
+    """Return when nspawn has ended, whether it had to be killed."""
+    process = os.pidfd_open(pid)
+    poll = select.poll()
+    for fd in (process, notifications.fileno(), signals.fileno()):
+        poll.register(fd, select.POLLIN)
+    pending: set[int] = set()
+    is_waiting, is_stopped, since = True, False, 0.0
+    while True:
+        seconds = _TICK if pending else _MOMENT if notifications.is_up and is_waiting else None
+        ready = dict(poll.poll(None if seconds is None else seconds * 1000))
+        notifications.read()
+        came = signals.read()
+        if process in ready:
+            os.close(process)
+            return is_stopped
+        if not pending:
+            since = time.monotonic()
+        pending |= came
+        if pending:
+            # Without a payload, nspawn is starting or ending, and either takes but a moment.
+            if _handed_on(pid, pending):
+                pending.clear()
+            elif time.monotonic() > since + _PATIENCE:
+                pending.clear()
+                if not notifications.is_up:
+                    is_stopped = True
+                    os.kill(pid, _signal.SIGKILL)
+        elif not ready:
+            is_waiting = False
+            meanwhile()
+
+
+_HANDED_ON = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
+
+
+class _Signals:
+    """Signals that a payload is to get; while this is entered, they do no more than to be there to be read.
+
+    Afterwards they do nothing: there is a status not to be lost. See `Interruptible`.
+    """
+
+    def __enter__(self) -> _Signals:  # noqa: PYI034, typing takes time
+        self._there, self._here = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        _signal.set_wakeup_fd(self._here, warn_on_full_buffer=False)
+        for number in _HANDED_ON:
+            _signal.signal(number, _ignore)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            _signal.signal(number, handler)
+        _signal.set_wakeup_fd(-1)
+        os.close(self._there)
+        os.close(self._here)
 
-    def _hand_on(self, number: int, _frame: object) -> None:
-        payload = _payload(self._pid)
-        if payload is None and self._notifications.is_up:
-            return  # it has ended, and its status is on its way
-        if payload is None:  # not started yet
-            self.stopped = True
-            os.kill(self._pid, _signal.SIGKILL)
-        else:
-            try:
-                os.killpg(payload, number)
-            except ProcessLookupError:
-                pass  # it ended just now
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when one came."""
+        return self._there
+
+    def read(self) -> set[int]:
+        """Return the numbers of those that came."""
+        try:
+            return set(os.read(self._there, 4096))
+        except BlockingIOError:
+            return set()
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    pass
+
+
+class Interruptible:
+    """While this is entered, after a payload has ended, SIGINT raises KeyboardInterrupt, once."""
+
+    def __enter__(self) -> None:
+        _signal.signal(_signal.SIGINT, _interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        _signal.signal(_signal.SIGINT, _ignore)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    _signal.signal(number, _ignore)
+    raise KeyboardInterrupt
+
+
+def _handed_on(pid: int, numbers: Iterable[int]) -> bool:
+    """Send signals to the payload of nspawn, and say whether there was one."""
+    payload = _payload(pid)
+    if payload is None:
+        return False
+    try:
+        for number in numbers:
+            os.killpg(payload, number)
+    except ProcessLookupError:  # it has no process group yet, or ended just now
+        return False
+    return True
 
 
 def _payload(ancestor: int) -> int | None:

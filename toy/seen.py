@@ -8,6 +8,7 @@ After a launch that did not end in order, nothing looks as it should.
 from __future__ import annotations
 
 import os
+import stat
 import time
 
 from . import run
@@ -203,6 +204,8 @@ def looks(paths: Iterable[str], *, settled: bool = False) -> str:
         # SQLite gives its -wal to its owner whenever root reads the database, which is no change of anything.
         changed = status.st_mtime_ns if path.endswith("-wal") else max(status.st_mtime_ns, status.st_ctime_ns)
         racy = f"{now} " if settled and changed > now - _RACY else ""
-        # No st_dev: of a btrfs subvolume it is another one after each boot.
-        lines.append(f"{racy}{status.st_ino} {status.st_mode:o} {status.st_size} {status.st_mtime_ns} {changed} {path}")
+        # No st_dev: of a btrfs subvolume it is another one after each boot. And no st_ino of a directory: in an overlay
+        # of two file systems it is another one whenever the kernel has forgotten it (overlayfs.rst, Inodes).
+        inode = 0 if stat.S_ISDIR(status.st_mode) else status.st_ino
+        lines.append(f"{racy}{inode} {status.st_mode:o} {status.st_size} {status.st_mtime_ns} {changed} {path}")
     return "\n".join(lines)
