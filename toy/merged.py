@@ -33,6 +33,7 @@ class Merged:
         self._new = Path(machine.new_rpmdb)
         self._old = self._directory / "rpmdb.old"
         self._new_base = Path(machine.new_base)
+        self._known: tuple[frozenset[str] | None] | None = None
 
     @property
     def exists(self) -> bool:
@@ -45,7 +46,9 @@ class Merged:
 
     def base(self) -> frozenset[str] | None:
         """Return the files of the host's set that the database was merged with, or None if that cannot be read."""
-        return read_base(self._base)
+        if self._known is None:
+            self._known = (read_base(self._base),)
+        return self._known[0]
 
     def intent(self) -> bytes | None:
         """Return what `intend` recorded, if that was not finished."""
@@ -85,6 +88,7 @@ class Merged:
                 os.fsync(fd)
 
     def _write_base(self, path: Path, base: AbstractSet[str]) -> None:
+        self._known = None
         with files.directory(self._directory) as fd, files.naming(path):
             files.write(fd, path.name, json.dumps(sorted(base), indent=0).encode(), durable=True)
 
@@ -97,6 +101,7 @@ class Merged:
                     self.path.rename(self._old)
                 self._new.rename(self.path)
             self._new_base.rename(self._base)
+            self._known = None
             with files.directory(self._directory) as fd:
                 os.fsync(fd)
         _remove(self._new)

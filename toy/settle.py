@@ -35,12 +35,13 @@ def keep(machine: Machine, layer: Path) -> None:
     Raises ToyError if that cannot be done; the next `settle` does it then.
     """
     with Sets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
-        _keep(machine, sets, reader)
+        _keep(machine, Merged(machine), sets, reader)
 
 
-def _keep(machine: Machine, sets: Sets, reader: Reader) -> tuple[Content | None, AbstractSet[str] | None]:
+def _keep(
+    machine: Machine, record: Merged, sets: Sets, reader: Reader
+) -> tuple[Content | None, AbstractSet[str] | None]:
     """Return the machine's database, and the files of its base; None where there is none."""
-    record = Merged(machine)
     base: AbstractSet[str] | None = record.base()
     if not record.exists:
         return None, base
@@ -52,9 +53,8 @@ def _keep(machine: Machine, sets: Sets, reader: Reader) -> tuple[Content | None,
     return have, base
 
 
-def _kept(machine: Machine, sets: Sets) -> tuple[Content, AbstractSet[str]] | None:
+def _kept(record: Merged, sets: Sets) -> tuple[Content, AbstractSet[str]] | None:
     """Return what `_keep` did when it was called last, if that is on record."""
-    record = Merged(machine)
     base, stamp = record.base(), sets.upper.stamp
     if base is None or stamp is None or not record.exists:
         return None
@@ -100,7 +100,7 @@ def settle(
     with Sets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
         if record.exists and (not is_left_alone or recorded != sets.host_files):
             reader.begin()
-        have, base = (is_left_alone and _kept(machine, sets)) or _keep(machine, sets, reader)
+        have, base = (is_left_alone and _kept(record, sets)) or _keep(machine, record, sets, reader)
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
         stored = record.intent()
@@ -111,7 +111,7 @@ def settle(
                 wanted, base = done.upper, done.host
         starts = [Content(rpmdb.dbpath(root), sets.host_files, sets.host.stamp), *([have] if have else [])]
         if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
-            todo = _decide(machine, sets, reader, have, base, wanted)
+            todo = _decide(machine, recorded, sets, reader, have, base, wanted)
             if base != sets.host_files or todo.upper != wanted:
                 todo = todo._replace(events=[*earlier, *todo.events])
                 record.intend(todo.to_json())
@@ -120,13 +120,19 @@ def settle(
         made = None
         if have is None or have.files != wanted.over(sets.host_files):
             made = builder.merge(_contents(sets, wanted), starts=starts)
-        _put_in_place(machine, sets, reader, builder, wanted, have, made)
+        _put_in_place(machine, record, sets, reader, builder, wanted, have, made)
         sets.remember(wanted.whiteouts)
     happened += earlier
 
 
 def _decide(
-    machine: Machine, sets: Sets, reader: Reader, have: Content | None, base: AbstractSet[str], upper: plan.Upper
+    machine: Machine,
+    recorded: frozenset[str] | None,
+    sets: Sets,
+    reader: Reader,
+    have: Content | None,
+    base: AbstractSet[str],
+    upper: plan.Upper,
 ) -> Intent:
     """Decide what becomes of the overlay; `upper` is its part over `base`, and `have` its database, if there is one."""
     with contextlib.ExitStack() as stack:
@@ -135,7 +141,7 @@ def _decide(
             UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names()),
             reader,
             None if have is None else stack.enter_context(open_database(machine, reader)),
-            recorded=Merged(machine).base(),
+            recorded=recorded,
             base=base,
             merged=upper.over(base),
             installed=frozenset() if have is None else have.files,
@@ -175,6 +181,7 @@ def _contents(sets: Sets, upper: plan.Upper) -> dict[str, HeaderSet]:
 
 def _put_in_place(
     machine: Machine,
+    record: Merged,
     sets: Sets,
     reader: Reader,
     builder: Builder,
@@ -183,17 +190,16 @@ def _put_in_place(
     made: Content | None,
 ) -> None:
     """Put the database that was made in the place of the one there is, or leave that; with a /var that goes with it."""
-    record = Merged(machine)
     dbpath = rpmdb.dbpath(Path(machine.root))
     if made is not None:
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(Path(machine.var))
     if record.base() != sets.host_files:
         if made is not None:
-            _seed(machine, sets, builder.open(made), wanted)
+            _seed(machine, record.base(), sets, builder.open(made), wanted)
         else:
             with open_database(machine, reader) as database:
-                _seed(machine, sets, database, wanted)
+                _seed(machine, record.base(), sets, database, wanted)
     if made is not None:
         builder.close(made)
     then = keyring.recall(Path(machine.keys)) if have is not None else {}
@@ -208,10 +214,12 @@ def _put_in_place(
     sets.upper.stamp = now.stamp if now else None
 
 
-def _seed(machine: Machine, sets: Sets, database: ForeignDatabase, wanted: plan.Upper) -> None:
+def _seed(
+    machine: Machine, base: AbstractSet[str] | None, sets: Sets, database: ForeignDatabase, wanted: plan.Upper
+) -> None:
     """Have the machine's /var follow the host's, as to what packages own there."""
     record = Path(machine.seeded)
-    shown, base, known = wanted.over(sets.host_files), Merged(machine).base(), var.owned(record)
+    shown, known = wanted.over(sets.host_files), var.owned(record)
     # What is hidden may show again without any change of the host.
     every = shown | sets.host_files
     if base is None or known is None:

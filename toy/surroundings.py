@@ -6,7 +6,6 @@ On the way that every launch goes (see `launch`).
 
 import os
 
-from . import snapper
 from .errors import ToyError
 
 _UPDATE = "TRANSACTIONAL_UPDATE"
@@ -36,6 +35,8 @@ def _is_unfinished_snapshot() -> bool:
     """Say whether the root is a snapshot that nobody has booted: the variable does not outlive sudo(8)."""
     if os.stat("/").st_ino != _SUBVOLUME:  # that is known without reading the table of all mounts
         return False
+    from . import snapper
+
     number = snapper.number_of(_mounted())
     if number is None:
         return False

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from . import files
-from .homes import is_in
 from .layers import ELSEWHERE
 from .package import PackageFile, is_plain
 
@@ -31,7 +30,7 @@ class UpperFiles:
         self.upper = upper
         self.var = var
         self.lower = lower
-        self._elsewhere = (*(f"/{name}" for name in ELSEWHERE), *homes)
+        self._elsewhere = tuple(f"{path}/" for path in (*(f"/{name}" for name in ELSEWHERE), *homes))
         self._folders: dict[str, list[str]] = {}
         """Directories, and where they lead: a package has many files in one."""
 
@@ -46,7 +45,7 @@ class UpperFiles:
     def is_elsewhere(self, path: str) -> bool:
         """Say whether a path of a package is not in the overlay, or leads out of it: its file is the host's own."""
         paths = self._paths(path)
-        return not paths or any(self._place(where) is None for where in paths)
+        return not paths or any(map(self._leads_out, paths))
 
     def _lower(self, path: str) -> Path:
         return self.lower / path.lstrip("/")
@@ -63,12 +62,14 @@ class UpperFiles:
 
     def _place(self, path: str) -> _Place | None:
         """Return the place of a path without symbolic links, or None if it is in neither tree."""
-        if is_in(path, self._elsewhere):
+        if self._leads_out(path):
             return None
         top, _, below = path[1:].partition("/")
-        if top != _VAR:
-            return self.upper, PurePath(path[1:])
-        return (self.var, PurePath(below)) if below else None
+        return (self.var, PurePath(below)) if top == _VAR else (self.upper, PurePath(path[1:]))
+
+    def _leads_out(self, path: str) -> bool:
+        """Say whether a path without symbolic links is in neither tree. Each file of a package is asked about."""
+        return path == f"/{_VAR}" or f"{path}/".startswith(self._elsewhere)
 
     @contextlib.contextmanager
     def entry(self, path: str) -> Iterator[tuple[int, str, os.stat_result]]:
