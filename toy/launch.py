@@ -92,9 +92,7 @@ def _load_rest() -> None:
     mounts a new /usr over the running one, and a package can be removed.
     """
     try:
-        from . import prepare
-
-        prepare.load_rest()
+        from . import debug, prepare  # noqa: F401
     except Exception:  # noqa: S110, the end says what it lacks, if it comes to need it
         pass
 

@@ -31,7 +31,7 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
     dbpath = os.fspath(rpmdb.dbpath())
     last = seen.last(machine)
     spawn = seen.of_nspawn()
-    late_options = last.late_options if last is not None and last.nspawn == spawn else _late_options()
+    late_options = _LateOptions(last.late_options if last is not None and last.nspawn == spawn else None)
     database, accounts = seen.of_database(machine, dbpath), seen.of_accounts(machine)
     is_left_alone = last is not None and last.machine == seen.of_machine(machine)
     record = Merged(machine)
@@ -53,7 +53,7 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
     return Seen(
         lower=list(map(os.fspath, lower)),
         dbpath=dbpath,
-        late_options=late_options,
+        late_options=late_options.get(),
         nspawn=spawn,
         database=database,
         accounts=accounts,
@@ -76,13 +76,6 @@ def keep(machine: Machine, stands: Seen, *, say: Say) -> None:
         stands.remember(machine)
 
 
-def load_rest() -> None:
-    """Have loaded what `keep` and errors come to need and do not import at once."""
-    from . import failure  # noqa: F401
-
-    run.load_rest()
-
-
 def _own(machine: Machine) -> dict[str, bytes]:
     """Return the header files of the overlay's set, if they are all that there is to it, and few."""
     with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
@@ -97,12 +90,23 @@ def _own(machine: Machine) -> dict[str, bytes]:
     return {}
 
 
-def _late_options() -> list[str]:
-    try:
-        known = run.output(["systemd-nspawn", "--help"])
-    except ToyError:  # the launch says what is the matter with it
-        known = ""
-    return [option for option in nspawn.LATE_OPTIONS if option in known]
+class _LateOptions:
+    """Those of `nspawn.LATE_OPTIONS` that systemd-nspawn knows. It is asked meanwhile: that takes 12 ms."""
+
+    def __init__(self, known: list[str] | None) -> None:
+        self._known = known
+        self._asked = run.Asked(["systemd-nspawn", "--help"]) if known is None else None
+
+    def get(self) -> list[str]:
+        """Return them."""
+        if self._asked is not None:
+            asked, self._asked = self._asked, None
+            try:
+                said = asked.answer()
+            except ToyError:  # the launch says what is the matter with it
+                said = ""
+            self._known = [option for option in nspawn.LATE_OPTIONS if option in said]
+        return self._known or []
 
 
 def _label(machine: Machine, say: Say) -> None:
@@ -113,7 +117,7 @@ def _label(machine: Machine, say: Say) -> None:
 
 
 def _settle(
-    machine: Machine, builder: Builder, dbpath: str, late_options: list[str], say: Say, *, is_left_alone: bool
+    machine: Machine, builder: Builder, dbpath: str, late_options: _LateOptions, say: Say, *, is_left_alone: bool
 ) -> list[Path]:
     """Settle what changed on either side. Returns the lower layers, uppermost first."""
     with Attempt("bring the host's header set up to date"):
@@ -121,7 +125,7 @@ def _settle(
     _say_mended(done.mended, say)
 
     def run_in_overlay(command: Sequence[str]) -> None:
-        stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options)
+        stands = Seen(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options.get())
         line = entry.command_line(machine, stands, list(command), own_options=[])
         run.run(line, environment=nspawn.ENVIRONMENT)
 

@@ -50,12 +50,6 @@ def missing(tool: str) -> ToyError:
     return ToyError(f"{tool} is not installed", f"install the package {_PACKAGES.get(tool, 'it is in')}")
 
 
-def load_rest() -> None:
-    """Have loaded what is imported where it is used."""
-    import shlex  # noqa: F401
-    import subprocess  # noqa: F401
-
-
 def require(*tools: str) -> None:
     """Raise ToyError for the first tool that is not to be found in PATH."""
     for tool in tools:
@@ -81,7 +75,7 @@ def trace(command: Sequence[str]) -> None:
 
 def run(command: list[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:
     """Run a command to its end. Raises ToyError, with the last line of its stderr, if it fails."""
-    # subprocess would take as long as a short command does.
+    # subprocess takes as long to import as a short command does.
     with open(os.memfd_create("stderr"), "w+b") as stderr:
         for fd in pass_fds:
             os.set_inheritable(fd, True)
@@ -100,6 +94,7 @@ def _started(
     command: list[str],
     *,
     stdin: int | None = None,
+    stdout: int | None = None,
     stderr: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
@@ -107,7 +102,7 @@ def _started(
     trace(command)
     streams: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, fd)
-        for fd, given in ((0, stdin), (1, None), (2, stderr))
+        for fd, given in ((0, stdin), (1, stdout), (2, stderr))
     ]
     try:
         pid = os.posix_spawnp(command[0], command, {**os.environ, **(environment or {})}, file_actions=streams)
@@ -118,16 +113,26 @@ def _started(
 
 def output(command: Sequence[str]) -> str:
     """Run a command to its end, and return what it printed. Raises ToyError as `run` does."""
-    import subprocess
+    return Asked(command).answer()
 
-    trace(command)
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
-    except FileNotFoundError:
-        raise missing(command[0]) from None
-    if done.returncode:
-        raise Failed(command, done.returncode, _last_line(done.stderr))
-    return done.stdout.decode(errors="surrogateescape")
+
+class Asked:
+    """A command at work, until somebody wants to know what it prints."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._stdout, self._stderr = (open(os.memfd_create("output"), "w+b") for _ in range(2))  # noqa: SIM115
+        self._pid = _started(list(command), stdout=self._stdout.fileno(), stderr=self._stderr.fileno())
+
+    def answer(self) -> str:
+        """Return what it printed, once. Raises ToyError as `run` does."""
+        with self._stdout, self._stderr:
+            status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+            self._stdout.seek(0)
+            self._stderr.seek(0)
+            if status:
+                raise Failed(self._command, status, _last_line(self._stderr.read()))
+            return self._stdout.read().decode(errors="surrogateescape")
 
 
 class Started:

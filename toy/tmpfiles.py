@@ -27,11 +27,11 @@ _MISSING = "what tmpfiles.d has in /run and /var may be missing"
 # What is missing is made, and nothing is taken away, emptied or written to: what is in a /var stays as it is.
 # nologin(5) keeps users out until the end of a boot.
 _SCRIPT = r"""
-config=$(timeout 60 systemd-tmpfiles --cat-config) || exit 3
+config=$(systemd-tmpfiles --cat-config) || exit 3
 config=$(printf '%s\n' "$config" |
     sed -E -e '/^\s*"?[FRrw]/d' -e ':again; s/^(\s*"?[bcCdDefLpqQv]\S*)[+=]/\1/; t again') || exit 3
 printf '%s\n' "$config" |
-    timeout 60 systemd-tmpfiles --create --boot --prefix=/run --prefix=/var --exclude-prefix=/run/nologin -
+    systemd-tmpfiles --create --boot --prefix=/run --prefix=/var --exclude-prefix=/run/nologin -
 [ $? -lt 124 ] || exit 3  # it says of some line that it makes no sense there
 kept=$1
 shift
@@ -41,8 +41,11 @@ done
 cp --archive --one-file-system "$@" "$kept" || exit 3
 """
 
-_FAILED = 3
-"""Exit status of the script; any other is systemd-nspawn's."""
+_FAILED, _LATE = 3, 124
+"""Exit statuses of the script and of timeout(1); any other is systemd-nspawn's."""
+
+_PATIENCE = 60
+"""Seconds."""
 
 # All that systemd-nspawn leaves to a container but CHOWN, DAC_OVERRIDE, FOWNER, FSETID and SETFCAP.
 _DROPPED = (
@@ -76,7 +79,7 @@ def follow(machine: Machine, stands: Seen, *, say: Callable[[str], None]) -> Non
     except OSError as error:
         say(f"{_MISSING} in machine {machine.name}: {error}")
     except run.Failed as error:
-        if error.status == _FAILED:  # else systemd-nspawn failed: so does the launch, and says why
+        if error.status in (_FAILED, _LATE):  # else systemd-nspawn failed: so does the launch, and says why
             say(f"{_MISSING} in machine {machine.name}: systemd-tmpfiles does not work there")
 
 
@@ -106,7 +109,7 @@ def _make(machine: Machine, stands: Seen) -> None:
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     os.mkdir(new)
     os.chmod(new, 0o755)  # whatever the umask
-    command = ["sh", "-c", _SCRIPT, "sh", _KEPT]
+    command = ["timeout", f"{_PATIENCE}", "sh", "-c", _SCRIPT, "sh", _KEPT]
     options = [f"--bind={nspawn.bind(new, _KEPT)}", *_OPTIONS]
     line = entry.command_line(machine, stands, command, own_options=options)
     run.run(line, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER})

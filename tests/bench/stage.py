@@ -76,7 +76,7 @@ class Stage(Host):
 
     def forget(self) -> None:
         """Have no machine, as before the first launch."""
-        self.sh("rm -rf /var/lib/toy/* /run/toy")
+        self.sh("rm -rf /var/lib/toy/* /run/toy; sync --file-system /var/lib/toy")  # what that left to be written
 
     def count(self, *where: str) -> int:
         """Return how many packages are installed, in the host or where `where` leads."""
