@@ -27,7 +27,7 @@ FILE = f"x-1-1.noarch.{64 * '0'}.hdr"
         (answers.to_packages, [["n", ["x"]]]),
         (answers.to_files, [["/CANARY", 1]]),
         (answers.to_files, [[f"../{FILE}", 1]]),
-        (answers.to_owned, [[FILE, [1]]]),
+        (answers.to_paths, [1]),
         (answers.to_stamp, ["", [[1, 10**12, 1]]]),
         (answers.to_stamp, ["", [[2, 1, 1]]]),
         (answers.to_package, []),

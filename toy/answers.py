@@ -69,11 +69,6 @@ def to_files(value: Any) -> dict[str, int]:
     return {to_file(file): int(number) for file, number in value}
 
 
-def to_owned(value: Any) -> dict[str, AbstractSet[str]]:
-    """Return the paths that each header file's package owns."""
-    return {to_file(file): to_paths(paths) for file, paths in value}
-
-
 def to_package(value: Any) -> Package:
     """Return a package."""
     name, arch, evr, provides, files, absent, installation = value

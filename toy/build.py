@@ -72,10 +72,6 @@ class Builder:
         path = self._own(self._empty())
         return Content(path, contents.keys(), self._build(path, contents))
 
-    def open(self, made: Content) -> ForeignDatabase:
-        """Open what `merge` made."""
-        return self._reading(made.path)
-
     def close(self, made: Content) -> None:
         """Let nobody have a part in what `merge` made any more: it can be put in place."""
         self._stop()

@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import resource
-import shutil
 import signal
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
@@ -224,6 +223,6 @@ def take_back(directory: str) -> None:
                 os.chown(entry.path, 0, 0, follow_symlinks=False)
                 os.chmod(entry.path, 0o644)
             elif entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
+                run.run(["rm", "-rf", "--one-file-system", "--", entry.path])
             else:
                 os.unlink(entry.path)

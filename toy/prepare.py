@@ -14,6 +14,7 @@ from .events import Event
 from .headerset import HeaderSet
 from .machine import Machine
 from .merged import Merged
+from .reader import Reader
 from .seen import Seen
 
 Say = Callable[[str], None]
@@ -38,10 +39,12 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
     if ahead is None:
         record.finish()
     try:
-        with Builder(record.new, ahead) as builder:
+        with Builder(record.new, ahead) as builder, settle.reader_of(machine, is_held=True) as reader:
             if ahead is not None:
                 builder.begin(_own(machine))
-            lower = _settle(machine, builder, dbpath, late_options, say, is_left_alone=is_left_alone)
+            if record.exists and (ahead is not None or not is_left_alone):
+                reader.begin()
+            lower = _settle(machine, reader, builder, dbpath, late_options, say, is_left_alone=is_left_alone)
     finally:
         record.finish()
     try:
@@ -117,7 +120,14 @@ def _label(machine: Machine, say: Say) -> None:
 
 
 def _settle(
-    machine: Machine, builder: Builder, dbpath: str, late_options: _LateOptions, say: Say, *, is_left_alone: bool
+    machine: Machine,
+    reader: Reader,
+    builder: Builder,
+    dbpath: str,
+    late_options: _LateOptions,
+    say: Say,
+    *,
+    is_left_alone: bool,
 ) -> list[Path]:
     """Settle what changed on either side. Returns the lower layers, uppermost first."""
     with Attempt("bring the host's header set up to date"):
@@ -131,7 +141,9 @@ def _settle(
 
     happened: list[Event] = []
     try:
-        settle.settle(machine, lower[0], builder, run=run_in_overlay, happened=happened, is_left_alone=is_left_alone)
+        settle.settle(
+            machine, lower[0], reader, builder, run=run_in_overlay, happened=happened, is_left_alone=is_left_alone
+        )
     except DamagedHeader as damaged:
         before = lower
         lower, done = host.current_set(machine, everything=True)
@@ -139,7 +151,7 @@ def _settle(
         if not mended and not any(done) and lower == before:
             raise
         _say_mended(mended, say)
-        settle.settle(machine, lower[0], builder, run=run_in_overlay, happened=happened)
+        settle.settle(machine, lower[0], reader, builder, run=run_in_overlay, happened=happened)
     finally:
         if happened:
             happened = events.in_order(happened)

@@ -148,10 +148,6 @@ class ForeignDatabase:
         """Return the packages that own a file."""
         return [_typed(answers.to_package, package) for package in self.reader.ask("owners", path)]
 
-    def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]:
-        """Return the paths that packages own below a directory, by the file names of their headers."""
-        return _typed(answers.to_owned, self.reader.ask("owned_below", directory))
-
     def has_below(self, directory: str) -> bool:
         """Say whether any package has a file in a directory or below it, or the directory itself."""
         return bool(self.reader.ask("has_below", directory))
@@ -239,9 +235,6 @@ class _Questions:
 
     def owners(self, path: str) -> list[Package]:
         return [parse.package(owner.blob) for owner in self._database.owners(path)]
-
-    def owned_below(self, directory: str) -> list[tuple[str, AbstractSet[str]]]:
-        return list(self._database.owned_below(directory).items())
 
     def has_below(self, directory: str) -> bool:
         return self._database.has_below(directory)

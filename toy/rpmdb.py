@@ -113,7 +113,6 @@ class Readable(Protocol):
     def stamp(self) -> Stamp: ...  # noqa: D102
     def headers(self, numbers: Iterable[int]) -> Iterator[Header]: ...  # noqa: D102
     def files(self, numbers: Sequence[int]) -> dict[str, int]: ...  # noqa: D102
-    def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]: ...  # noqa: D102
     def broken_among(self, numbers: Sequence[int]) -> list[str]: ...  # noqa: D102
 
 

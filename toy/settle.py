@@ -73,6 +73,7 @@ def _guessed_base(sets: Sets, database: Readable) -> AbstractSet[str]:
 def settle(
     machine: Machine,
     layer: Path,
+    reader: Reader,
     builder: Builder,
     *,
     run: Run,
@@ -81,9 +82,9 @@ def settle(
 ) -> None:
     """Before a launch: carry over to the host's set what the overlay changed, and make database and files follow.
 
-    The last commit of its database is finished. `run` runs a command in the overlay. What happened is added to
-    `happened` once it is done. With `is_left_alone`, nobody touched the machine's database and set since the last
-    launch.
+    The last commit of its database is finished. `reader` is what `reader_of` returns. `run` runs a command in the
+    overlay. What happened is added to `happened` once it is done. With `is_left_alone`, nobody touched the machine's
+    database and set since the last launch.
     Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever else
     cannot be read or written; nothing is lost then.
     """
@@ -97,9 +98,7 @@ def settle(
     if record.exists and recorded is None:
         text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
-    with Sets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
-        if record.exists and (not is_left_alone or recorded != sets.host_files):
-            reader.begin()
+    with Sets.open(machine, layer) as sets:
         have, base = (is_left_alone and _kept(record, sets)) or _keep(machine, record, sets, reader)
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
@@ -195,11 +194,7 @@ def _put_in_place(
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(Path(machine.var))
     if record.base() != sets.host_files:
-        if made is not None:
-            _seed(machine, record.base(), sets, builder.open(made), wanted)
-        else:
-            with open_database(machine, reader) as database:
-                _seed(machine, record.base(), sets, database, wanted)
+        _seed(machine, record.base(), sets, reader, wanted)
     if made is not None:
         builder.close(made)
     then = keyring.recall(Path(machine.keys)) if have is not None else {}
@@ -214,23 +209,22 @@ def _put_in_place(
     sets.upper.stamp = now.stamp if now else None
 
 
-def _seed(
-    machine: Machine, base: AbstractSet[str] | None, sets: Sets, database: ForeignDatabase, wanted: plan.Upper
-) -> None:
+def _seed(machine: Machine, base: AbstractSet[str] | None, sets: Sets, reader: Reader, wanted: plan.Upper) -> None:
     """Have the machine's /var follow the host's, as to what packages own there."""
     record = Path(machine.seeded)
     shown, known = wanted.over(sets.host_files), var.owned(record)
     # What is hidden may show again without any change of the host.
     every = shown | sets.host_files
     if base is None or known is None:
-        owned = database.owned_below("/var")
-        unknown = every - shown
+        with rpmdb.Database.open(rpmdb.dbpath(Path(machine.root))) as database:
+            owned = database.owned_below("/var")
+        unknown = wanted.files
     else:
         owned = {file: known[file] for file in every & known.keys()}
         unknown = every - base - known.keys()
     for file in unknown:
         if file in wanted.files:
-            owned[file] = database.reader.paths_below(sets.upper.read_blob(file), "/var")
+            owned[file] = reader.paths_below(sets.upper.read_blob(file), "/var")
         else:
             owned[file] = parse.paths_below(sets.host.read_blob(file), "/var")
     # What stands for a package of the host's says nothing of what that owns: who made it may be anybody.

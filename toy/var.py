@@ -8,7 +8,6 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -202,7 +201,8 @@ def _copy_file(name: str, source: int, target: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with files.opened(source, name) as fd, open(fd, "rb", closefd=False) as inner:
             with open(os.open(files.TEMPORARY, flags, 0o600, dir_fd=target), "wb") as outer:
-                shutil.copyfileobj(inner, outer)
+                while chunk := inner.read(1 << 20):
+                    outer.write(chunk)
                 outer.flush()
                 attributes.copy(fd, outer.fileno())
     times = (status.st_atime_ns, status.st_mtime_ns)
