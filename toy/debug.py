@@ -3,6 +3,7 @@
 
 import os
 import shlex
+import traceback
 from collections.abc import Sequence
 
 from .errors import printable
@@ -12,10 +13,6 @@ from .streams import complain
 def is_on() -> bool:
     """Say whether it is wanted."""
     return os.environ.get("TOY_DEBUG", "") not in ("", "0")
-
-
-if is_on():  # it takes 2 ms, and may not be there any more once it is needed
-    import traceback
 
 
 def command(words: Sequence[str]) -> None:
