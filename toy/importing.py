@@ -14,8 +14,8 @@ from typing import Self
 from . import confined, run
 from .errors import EXIT_FAILURE, ToyError
 
-_SECONDS = 600
-"""Of CPU time: 10,000 headers take 22."""
+_CPU, _PATIENCE = 600, 3600
+"""Seconds of CPU time, and of any: 10,000 headers take 22."""
 
 
 class Import:
@@ -25,7 +25,8 @@ class Import:
         self._path = path
         self._status: int | None = None
         self._stderr = os.memfd_create("stderr")
-        command = ["rpmdb", "--dbpath", os.fspath(path), "--importdb"]
+        limit = ["timeout", "--signal=KILL", f"{_PATIENCE}"]
+        command = [*limit, "rpmdb", "--dbpath", os.fspath(path), "--importdb"]
 
         def act(problem: ToyError | None) -> None:
             if problem is not None:
@@ -37,7 +38,7 @@ class Import:
 
         run.trace(command)
         place = confined.Place(writable=os.fspath(path))
-        self._pid = confined.start(act, place, fds=(stdin, self._stderr), seconds=_SECONDS)
+        self._pid = confined.start(act, place, fds=(stdin, self._stderr), seconds=_CPU)
 
     def __enter__(self) -> Self:
         return self
