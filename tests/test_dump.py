@@ -37,8 +37,8 @@ def merge(root: Path, path: Path) -> None:
         path.mkdir()
         return path
 
-    with HeaderSet.open(root) as header_set:
-        build.Builder(new).merge(dict.fromkeys(header_set.check().files, header_set))
+    with HeaderSet.open(root) as header_set, build.Builder(new) as builder:
+        builder.merge(dict.fromkeys(header_set.check().files, header_set))
 
 
 def header_files(root: Path) -> list[Path]:

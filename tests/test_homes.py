@@ -11,8 +11,6 @@ from overlay import toy
 from packages import Package, build
 from truth import OVERLAY, packages
 
-pytestmark = pytest.mark.everywhere
-
 DOTFILES = Package(
     "dotfiles",
     files={"/root/.vrc": "package", "/home/alice/.vrc": "package", "/usr/share/dotfiles": ""},
@@ -32,7 +30,9 @@ def with_alice(host: Host, home: str = "/home/alice") -> None:
 def homes(host: Host, *paths: str) -> str:
     """Return all that there is to see of homes on the host."""
     paths = paths or ("/root", "/home/alice")
-    return host.sh(f"find {' '.join(paths)} -printf '%p %M %u:%g %s %T@ %l\\n' | sort; cat /root/.vrc {paths[-1]}/.vrc")
+    return host.sh(
+        f"find {' '.join(paths)} -maxdepth 2 -printf '%p %M %u:%g %s %T@ %l\\n' | sort; cat /root/.vrc {paths[-1]}/.vrc"
+    )
 
 
 def answer(host: Host, *command: str) -> str:
@@ -44,6 +44,7 @@ class TestTheRule:
     """The homes of root and of all people whom the host knows are the host's own, whoever enters."""
 
     @pytest.mark.parametrize("caller", [{}, {"SUDO_UID": "alice"}, {"PKEXEC_UID": "alice"}, {"SUDO_UID": "0"}])
+    @pytest.mark.everywhere
     def test_it_is_the_same_for_whoever_enters(self, host: Host, caller: dict[str, str]) -> None:
         with_alice(host)
         alice = host.run("id", "-u", "alice").stdout.strip()
@@ -52,6 +53,7 @@ class TestTheRule:
         assert toy(host, "sh", "-c", script, env=env).stdout == "roots\nhers\n"
         assert host.sh("cat /home/alice/new; rm /home/alice/new") == "written\n"
 
+    @pytest.mark.everywhere
     def test_what_is_in_home_besides_is_the_overlays(self, host: Host) -> None:
         answer(host, "sh", "-c", "useradd --create-home bob; echo x > /home/file")
         assert answer(host, "ls", "-d", "/home/bob", "/home/file").split() == ["/home/bob", "/home/file"]
@@ -66,7 +68,6 @@ class TestTheRule:
         answer(host, "sh", "-c", "touch /home/alice/new /usr/share/new")
         assert host.run("ls", "-d", "/home/alice/new", "/usr/share/new", check=False).stdout == ""
 
-    @pytest.mark.only_plain("its /home is a mount point")
     def test_one_on_a_server_is_shared_with_its_user_alone(self, host: Host) -> None:
         with_alice(host)
         host.sh("mount -t tmpfs server /home/alice; chown alice: /home/alice")  # memory: neither is on a disk here
@@ -80,6 +81,7 @@ class TestTheRule:
 class TestPackages:
     """Packages with files in homes."""
 
+    @pytest.mark.everywhere
     def test_installed_and_erased_in_the_overlay(self, host: Host) -> None:
         with_alice(host)
         publish(host, DOTFILES)
@@ -91,7 +93,6 @@ class TestPackages:
         answer(host, "zypper", "-n", "remove", "dotfiles")
         assert homes(host) == before
 
-    @pytest.mark.only_plain("an update brings nothing into homes")
     def test_installed_on_the_host_and_erased_in_the_overlay(self, host: Host) -> None:
         with_alice(host)
         host.sh("rm /root/.vrc /home/alice/.vrc")
@@ -104,7 +105,6 @@ class TestPackages:
         assert homes(host) == before
         assert host.run("rpm", "-V", "dotfiles").stdout == ""
 
-    @pytest.mark.only_plain("an update brings nothing into homes")
     def test_updated_in_the_overlay(self, host: Host) -> None:
         with_alice(host)
         host.sh("rm /root/.vrc /home/alice/.vrc")
@@ -117,7 +117,6 @@ class TestPackages:
         assert homes(host) == before
         assert answer(host, "rpm", "-V", "dotfiles") == ""
 
-    @pytest.mark.only_plain("an update brings nothing into homes")
     @pytest.mark.parametrize("versions", ["11", "12", "21"])
     def test_on_both_sides(self, host: Host, versions: str) -> None:
         with_alice(host)
@@ -136,7 +135,6 @@ class TestPackages:
         answer(host, "true")
         assert "kept" not in host.run("toy", "status").stdout
 
-    @pytest.mark.only_plain("an update brings nothing into homes")
     def test_of_two_sides_with_one_file_neither_is_in_conflict(self, host: Host) -> None:
         with_alice(host)
         rival = replace(DOTFILES, name="rival", files={"/root/.vrc": "rival", "/home/alice/.vrc": "rival"})
@@ -151,7 +149,6 @@ class TestPackages:
         answer(host, "true")
         assert "kept" not in host.run("toy", "status").stdout
 
-    @pytest.mark.only_plain("its /home is a mount point")
     @pytest.mark.parametrize(
         ("before", "home", "others"),
         [
@@ -178,7 +175,6 @@ class TestPackages:
             assert host.sh(f"cat {home}/.vrc; stat -L -c %a {home}") == "hers\n700\n"
             host.sh(f"rm {RPMS}/{package.file}")
 
-    @pytest.mark.only_plain("its root cannot be written")
     def test_wherever_root_s_home_is(self, host: Host) -> None:
         host.sh("mkdir /var/roothome; ln -s var/roothome /rh; sed -i '1s,:/root:,:/rh:,' /etc/passwd")
         host.sh("echo roots > /rh/.vrc")

@@ -11,8 +11,6 @@ from truth import OVERLAY, packages
 
 from toy.settings import Settings
 
-pytestmark = pytest.mark.everywhere
-
 FILE = "/etc/systemd/nspawn/toy.nspawn"
 
 
@@ -26,6 +24,7 @@ MOUNTS = (
 )
 
 
+@pytest.mark.everywhere
 def test_mounts(host: Host) -> None:
     host.sh("mkdir /srv/a /srv/b; echo a > /srv/a/file; echo b > /srv/b/other; echo c > /srv/c:d; echo r > /root/r")
     # What systemd makes at the boot, for Inaccessible=.

@@ -14,8 +14,6 @@ from truth import OVERLAY
 
 UPPER = "/var/lib/toy/toy/overlay"
 
-pytestmark = pytest.mark.everywhere
-
 
 def lines(host: Host, *command: str) -> list[str]:
     done = host.run("toy", *command)
@@ -48,6 +46,7 @@ def test_no_such_machine(host: Host) -> None:
 class TestStatus:
     """`toy status`."""
 
+    @pytest.mark.everywhere
     def test_what_the_overlay_has(self, busy: Host) -> None:
         assert lines(busy, "status") == [
             "machine: toy",
@@ -57,6 +56,7 @@ class TestStatus:
             "removed: legacy (host has 1-1)",
         ]
 
+    @pytest.mark.everywhere
     def test_what_became_of_it(self, busy: Host) -> None:
         ours, theirs = Package("ours", files={"/usr/share/x": "1"}), Package("theirs", files={"/usr/share/x": "2"})
         needy, needed = Package("needy", tags=("Requires: needed",)), Package("needed")
@@ -208,6 +208,7 @@ class TestStatus:
 class TestDiff:
     """`toy diff`."""
 
+    @pytest.mark.everywhere
     def test_each_path_with_its_owner(self, busy: Host) -> None:
         assert lines(busy, "diff") == [
             "changed  /etc/editor.conf  editor 1-1",
@@ -224,6 +225,7 @@ class TestDiff:
         assert found[1] == {"change": "added", "path": "/etc/own", "packages": []}
         assert len(found) == 6
 
+    @pytest.mark.everywhere
     def test_directories_and_kinds(self, host: Host) -> None:
         host.change("mkdir -p /usr/share/one/two /usr/share/three; touch /usr/share/one/two/file /usr/share/three/file")
         host.change("cd /usr/share; mkdir four five; touch four/file five/file; ln -s one link; touch plain")
@@ -254,7 +256,6 @@ class TestDiff:
         done = busy.run("sh", "-c", "toy diff | head -n 1")
         assert (done.stdout, done.stderr) == ("changed  /etc/editor.conf  editor 1-1\n", "")
 
-    @pytest.mark.only_plain("/srv is no mount there")
     def test_links_and_depths_in_the_upper(self, host: Host) -> None:
         host.run(*OVERLAY, "true")
         host.sh(f"mkdir -p {UPPER}/opt; ln -s /etc {UPPER}/opt/link; ln -s /etc {UPPER}/srv; ln -s .. {UPPER}/opt/up")

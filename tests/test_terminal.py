@@ -15,8 +15,6 @@ from overlay import start, toy
 from packages import build
 from truth import OVERLAY, is_current, packages
 
-pytestmark = pytest.mark.everywhere
-
 
 class Terminal:
     """A command in the host on a terminal of its own, as a user has it."""
@@ -82,6 +80,7 @@ def test_a_terminal_on_one_side_only(host: Host) -> None:
 
 
 @on_any_terminal
+@pytest.mark.everywhere
 def test_a_shell_and_its_status(host: Host, term: str) -> None:
     terminal = Terminal(host, "toy", term=term)
     terminal.type("echo $((6 * 7)); cat /proc/sys/kernel/hostname\n")
@@ -169,6 +168,7 @@ def left_over(host: Host) -> str:
 
 
 @pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["toy", "group"])
+@pytest.mark.everywhere
 def test_nothing_remains_of_a_killed_launch(host: Host, kill: Callable[[int, int], None]) -> None:
     toy(host, "true")
     before, state = left_over(host), host.sh("ls -A /var/lib/toy/toy")
@@ -182,6 +182,7 @@ def test_nothing_remains_of_a_killed_launch(host: Host, kill: Callable[[int, int
     assert toy(host, "true").returncode == 0
 
 
+@pytest.mark.everywhere
 def test_what_a_killed_launch_did_is_kept(host: Host) -> None:
     build(host, [HELLO], RPMS)
     rpm = " ".join([*host.rpm, "--notriggers"])

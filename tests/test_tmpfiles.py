@@ -8,8 +8,6 @@ from overlay import record, toy, until_nothing_is_to_be_done
 from packages import Package
 from truth import OVERLAY
 
-pytestmark = pytest.mark.everywhere
-
 LINES = """
 d /run/{name} 0750 daemon daemon
 d /run/{name}/inner 1777
@@ -49,6 +47,7 @@ def shown(host: Host, name: str) -> set[str]:
     return set(toy(host, "sh", "-c", SHOWN.format(name=name)).stdout.splitlines())
 
 
+@pytest.mark.everywhere
 def test_those_of_the_hosts_packages_and_of_the_overlays(host: Host) -> None:
     publish(host, package("theirs"), package("ours"))
     host.zypper("install", "theirs")
@@ -72,6 +71,7 @@ def test_what_is_in_var_stays(host: Host) -> None:
     assert toy(host, "ls", "-d", "/var/lib/missing").returncode == 0
 
 
+@pytest.mark.everywhere
 def test_run_begins_anew(host: Host) -> None:
     host.write("/etc/tmpfiles.d/some.conf", "d /run/some\nf+! /run/nologin - - - - no\n")
     toy(host, "sh", "-c", "touch /run/some/file /run/other; rmdir /run/lock")

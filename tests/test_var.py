@@ -31,6 +31,18 @@ class TestVar:
         assert toy(host, "cat", "/var/lib/state/link").stdout == "content\n"
 
     @pytest.mark.only_plain("an update brings nothing into /var")
+    def test_large_ones_and_holes_are_what_they_were(self, host: Host) -> None:
+        publish(host, self.STATE)
+        host.zypper("install", "state")
+        host.sh(
+            "cd /var/lib/state; head -c 3M /dev/urandom > file; truncate -s 10G file; chown 1:2 file; chmod 4751 file"
+        )
+        assert toy(host, "stat", "-c", "%s %u:%g %a", "/var/lib/state/file").stdout == "10737418240 1:2 4751\n"
+        assert int(toy(host, "stat", "-c", "%b", "/var/lib/state/file").stdout) * 512 < 10 << 20
+        same = "head -c 4M /var/lib/state/file | cksum"
+        assert toy(host, "sh", "-c", same).stdout == host.sh(same)
+
+    @pytest.mark.only_plain("an update brings nothing into /var")
     def test_they_follow_the_host_while_nobody_changed_them(self, host: Host) -> None:
         publish(host, self.STATE)
         host.zypper("install", "state")

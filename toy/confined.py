@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn
 
 from . import run
 from .copying import WAL, copy_hostile, statuses
-from .errors import ToyError
+from .errors import EXIT_FAILURE, ToyError
 from .homes import is_in
 from .mounted import is_local, visible
 
@@ -70,11 +70,14 @@ class _MountAttributes(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
 
 
-def start(action: Callable[[ToyError | None], None], place: Place, *, fds: Sequence[int], seconds: int) -> int:
+def start(
+    action: Callable[[ToyError | None], None], place: Place, *, fds: Sequence[int], cpu_seconds: int, seconds: int = 0
+) -> int:
     """Start a process that confines itself and then calls `action`, and return its process number.
 
     `action` is given what went wrong meanwhile, and has to do no more then than to pass it on. Of our descriptors the
-    process keeps `fds`; it may use `seconds` of CPU time. Whatever it starts has ended when it is waited for.
+    process keeps `fds`; after `seconds`, if any are given, it is killed. Whatever it starts has ended when it is
+    waited for.
     """
     unshared: ToyError | None = None
 
@@ -82,14 +85,20 @@ def start(action: Callable[[ToyError | None], None], place: Place, *, fds: Seque
         """Be the first process of the namespace: once it has ended and is waited for, none is left in it."""
         _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         problem = unshared or _attempt(lambda: _call(_libc.unshare, _NAMESPACES))
-        _end_as(run.fork(lambda: action(problem or _attempt(lambda: _enter(place, fds, seconds)))))
+        if problem is not None:
+            action(problem)
+            os._exit(EXIT_FAILURE)
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(EXIT_FAILURE))  # root's: nobody in there can stop it
+        signal.alarm(seconds)
+        _end_as(run.fork(lambda: action(_attempt(lambda: _enter(place, fds, cpu_seconds)))))
 
     with open("/proc/self/ns/pid", "rb") as ours:
-        unshared = _attempt(lambda: _call(_libc.unshare, _NEWPID))
         try:
+            unshared = _attempt(lambda: _call(_libc.unshare, _NEWPID))
             return run.fork(init)
         finally:
-            _call(_libc.setns, ours.fileno(), _NEWPID)
+            if unshared is None:
+                _call(_libc.setns, ours.fileno(), _NEWPID)
 
 
 def _end_as(child: int) -> NoReturn:
@@ -109,7 +118,7 @@ def _attempt(step: Callable[[], None]) -> ToyError | None:
     return None
 
 
-def _enter(place: Place, fds: Sequence[int], seconds: int) -> None:
+def _enter(place: Place, fds: Sequence[int], cpu_seconds: int) -> None:
     """Confine this process, the first of its namespaces, for good."""
     _detach(fds)
     hostile = None if place.copied is None else os.open(place.copied, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -127,7 +136,7 @@ def _enter(place: Place, fds: Sequence[int], seconds: int) -> None:
     for limit, most in (
         (resource.RLIMIT_AS, _MEMORY),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CPU, cpu_seconds),
         (resource.RLIMIT_FSIZE, _LARGEST_FILE),
         (resource.RLIMIT_NPROC, _PROCESSES),
     ):

@@ -25,8 +25,7 @@ class Import:
         self._path = path
         self._status: int | None = None
         self._stderr = os.memfd_create("stderr")
-        limit = ["timeout", "--signal=KILL", f"{_PATIENCE}"]
-        command = [*limit, "rpmdb", "--dbpath", os.fspath(path), "--importdb"]
+        command = ["rpmdb", "--dbpath", os.fspath(path), "--importdb"]
 
         def act(problem: ToyError | None) -> None:
             if problem is not None:
@@ -38,7 +37,7 @@ class Import:
 
         run.trace(command)
         place = confined.Place(writable=os.fspath(path))
-        self._pid = confined.start(act, place, fds=(stdin, self._stderr), seconds=_CPU)
+        self._pid = confined.start(act, place, fds=(stdin, self._stderr), cpu_seconds=_CPU, seconds=_PATIENCE)
 
     def __enter__(self) -> Self:
         return self

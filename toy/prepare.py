@@ -151,6 +151,7 @@ def _settle(
         if not mended and not any(done) and lower == before:
             raise
         _say_mended(mended, say)
+        reader.stop()  # it shows the database as it was before
         settle.settle(machine, lower[0], reader, builder, run=run_in_overlay, happened=happened)
     finally:
         if happened:

@@ -54,7 +54,7 @@ class Reader:
         (there_in, here_out), (here_in, there_out) = os.pipe(), os.pipe()
         theirs = Channel(there_in, there_out)
         self._channel = Channel(here_in, here_out)
-        self.pid = confined.start(functools.partial(_serve, theirs), self._place, fds=theirs.fds, seconds=_CPU)
+        self.pid = confined.start(functools.partial(_serve, theirs), self._place, fds=theirs.fds, cpu_seconds=_CPU)
         theirs.close()
         if self._opened is not None:  # by one that did not live
             self._exchange(["open", self._opened])

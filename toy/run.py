@@ -198,9 +198,9 @@ def supervised(
     """
     with Notifications(address) as notifications, _Signals() as signals:
         pid = _spawn(command, {**os.environ, **environment, "NOTIFY_SOCKET": address})
-        is_stopped = _watch(pid, notifications, signals, meanwhile)
+        has_signal = _watch(pid, notifications, signals, meanwhile)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if is_stopped and not notifications.is_up:
+    if has_signal and not notifications.is_up:
         raise KeyboardInterrupt
     return 128 - status if status < 0 else status, notifications.is_up
 
@@ -233,21 +233,22 @@ _TICK = 0.005
 
 
 def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile: Callable[[], None]) -> bool:
-    """Return when nspawn has ended, whether it had to be killed."""
+    """Return when nspawn has ended, whether a signal came meanwhile."""
     process = os.pidfd_open(pid)
     poll = select.poll()
     for fd in (process, notifications.fileno(), signals.fileno()):
         poll.register(fd, select.POLLIN)
     pending: set[int] = set()
-    is_waiting, is_stopped, since = True, False, 0.0
+    is_waiting, has_signal, since = True, False, 0.0
     while True:
         seconds = _TICK if pending else _MOMENT if notifications.is_up and is_waiting else None
         ready = dict(poll.poll(None if seconds is None else seconds * 1000))
         notifications.read()
         came = signals.read()
+        has_signal |= bool(came)
         if process in ready:
             os.close(process)
-            return is_stopped
+            return has_signal
         if not pending:
             since = time.monotonic()
         pending |= came
@@ -258,7 +259,6 @@ def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile:
             elif time.monotonic() > since + _PATIENCE:
                 pending.clear()
                 if not notifications.is_up:
-                    is_stopped = True
                     os.kill(pid, _signal.SIGKILL)
         elif not ready:
             is_waiting = False

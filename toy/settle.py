@@ -216,12 +216,14 @@ def _seed(machine: Machine, base: AbstractSet[str] | None, sets: Sets, reader: R
     # What is hidden may show again without any change of the host.
     every = shown | sets.host_files
     if base is None or known is None:
-        with rpmdb.Database.open(rpmdb.dbpath(Path(machine.root))) as database:
-            owned = database.owned_below("/var")
-        unknown = wanted.files
+        try:
+            with rpmdb.Database.open(rpmdb.dbpath(Path(machine.root))) as database:
+                owned, unknown = database.owned_below("/var"), set(wanted.files)
+        except rpmdb.Unusable:  # rpm is at work in it, say: the header set says the same, and takes longer
+            owned, unknown = {}, set(every)
     else:
         owned = {file: known[file] for file in every & known.keys()}
-        unknown = every - base - known.keys()
+        unknown = set(every - base - known.keys())
     for file in unknown:
         if file in wanted.files:
             owned[file] = reader.paths_below(sets.upper.read_blob(file), "/var")

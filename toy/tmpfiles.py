@@ -41,8 +41,9 @@ done
 cp --archive --one-file-system "$@" "$kept" || exit 3
 """
 
-_FAILED, _LATE = 3, 124
-"""Exit statuses of the script and of timeout(1); any other is systemd-nspawn's."""
+_FAILED = 3
+_FAILURES = (_FAILED, 124, 125, 126, 127)
+"""Exit statuses of the script, and of timeout(1) or for its absence; any other is systemd-nspawn's."""
 
 _PATIENCE = 60
 """Seconds."""
@@ -79,7 +80,7 @@ def follow(machine: Machine, stands: Seen, *, say: Callable[[str], None]) -> Non
     except OSError as error:
         say(f"{_MISSING} in machine {machine.name}: {error}")
     except run.Failed as error:
-        if error.status in (_FAILED, _LATE):  # else systemd-nspawn failed: so does the launch, and says why
+        if error.status in _FAILURES:  # else systemd-nspawn failed: so does the launch, and says why
             say(f"{_MISSING} in machine {machine.name}: systemd-tmpfiles does not work there")
 
 

@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
@@ -145,7 +145,7 @@ def share_metadata(var: Path) -> None:
             _supply(var, PurePath("cache/zypp"))
             for kind in _METADATA:  # solv, with the cookie, comes last
                 with files.directory(var, PurePath("cache/zypp", kind), create=True, like=_HOST) as fd:
-                    _copy_tree(host / kind / repository, fd, repository)
+                    _copy_tree(os.fspath(host / kind / repository), fd, repository)
 
 
 def _newer(cookie: Path, var: Path, repository: str) -> bool:
@@ -182,40 +182,52 @@ def _supply(var: Path, path: PurePath) -> None:
         except (FileNotFoundError, files.NotADirectory):
             return  # not on the host, or the overlay has it otherwise
         except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ELOOP):
+            if error.errno not in (errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR):
                 raise
             return  # whoever it belongs to puts something else there just now
 
 
+_SMALL = 1 << 20
+"""Bytes of a file that is copied without a process of its own: that takes 3 ms, and a policy is a thousand files."""
+
+
 def _copy_file(name: str, source: int, target: int) -> None:
-    """Copy a file or a symbolic link from one directory to another that has none of its name: all of it, or nothing.
-
-    A process for each would take 3 ms, and a policy of SELinux's is a thousand files.
-    """
-    files.remove(target, files.TEMPORARY)
+    """Copy a file or a symbolic link from one directory to another."""
     status = os.stat(name, dir_fd=source, follow_symlinks=False)
-    if stat.S_ISLNK(status.st_mode):
-        os.symlink(os.readlink(name, dir_fd=source), files.TEMPORARY, dir_fd=target)
-        os.chown(files.TEMPORARY, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
-    else:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with files.opened(source, name) as fd, open(fd, "rb", closefd=False) as inner:
-            with open(os.open(files.TEMPORARY, flags, 0o600, dir_fd=target), "wb") as outer:
-                while chunk := inner.read(1 << 20):
-                    outer.write(chunk)
-                outer.flush()
-                attributes.copy(fd, outer.fileno())
-    times = (status.st_atime_ns, status.st_mtime_ns)
-    os.utime(files.TEMPORARY, ns=times, dir_fd=target, follow_symlinks=False)
-    os.rename(files.TEMPORARY, name, src_dir_fd=target, dst_dir_fd=target)
+    if stat.S_ISREG(status.st_mode) and status.st_size > _SMALL:  # of holes, or of blocks that can be shared
+        _copy_tree(f"/proc/self/fd/{source}/{name}", target, name, pass_fds=[source])
+        return
+    with _replacing(target, name):
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink(name, dir_fd=source), files.TEMPORARY, dir_fd=target)
+            os.chown(files.TEMPORARY, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with files.opened(source, name) as fd, open(fd, "rb", closefd=False) as inner:
+                with open(os.open(files.TEMPORARY, flags, 0o600, dir_fd=target), "wb") as outer:
+                    outer.write(inner.read(status.st_size))
+                    outer.flush()
+                    attributes.copy(fd, outer.fileno())
+        times = (status.st_atime_ns, status.st_mtime_ns)
+        os.utime(files.TEMPORARY, ns=times, dir_fd=target, follow_symlinks=False)
 
 
-def _copy_tree(source: Path, dir_fd: int, name: str) -> None:
-    """Copy a tree in the place of what is there; it is there whole or not at all."""
+def _copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = ()) -> None:
+    """Copy what a path leads to."""
+    with _replacing(target, name):
+        path = f"/proc/self/fd/{target}/{files.TEMPORARY}"
+        command = ["cp", "--archive", "--reflink=auto", "--no-target-directory", source, path]
+        run.run(command, pass_fds=[target, *pass_fds])
+
+
+@contextlib.contextmanager
+def _replacing(dir_fd: int, name: str) -> Iterator[None]:
+    """Have what is made under the temporary name take the place of what is there: all of it, or nothing."""
     files.remove(dir_fd, files.TEMPORARY)
-    target = f"/proc/self/fd/{dir_fd}/{files.TEMPORARY}"
-    run.run(
-        ["cp", "--archive", "--reflink=auto", "--no-target-directory", os.fspath(source), target], pass_fds=[dir_fd]
-    )
+    try:
+        yield
+    except BaseException:
+        files.remove(dir_fd, files.TEMPORARY)
+        raise
     files.remove(dir_fd, name)
     os.rename(files.TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
