@@ -23,6 +23,7 @@ btrfs property set -ts $root ro true
 _FIND = "findmnt --fstab --noheadings --output OPTIONS --types overlay --mountpoint /etc --tab-file"
 
 _BOOT = f"""
+export LIBMOUNT_FORCE_MOUNT2=always  # the new mount API takes no option over 255 bytes
 mount -t overlay -o "$({_FIND} "$root/etc/fstab" | sed "s,/sysroot/,$root/,g")" overlay "$root/etc"
 """
 
@@ -39,7 +40,7 @@ sed -i "s#^overlay /etc .*#overlay /etc overlay defaults,$options,x-initrd.mount
 cp -a $root/etc/fstab $overlay/$new/etc
 running=$(option / upperdir | sed s#/sysroot##)
 options=$(echo $options | sed "s#/sysroot/etc,#$root/etc,#; s#/sysroot/#/#g; s#$running:[^,]*#/etc#")
-mount -t overlay -o $options overlay $root/etc
+LIBMOUNT_FORCE_MOUNT2=always mount -t overlay -o $options overlay $root/etc
 """
 
 

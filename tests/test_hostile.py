@@ -155,7 +155,7 @@ def act(problem):
     sys.stdout.flush()
 
 reading, out = os.pipe()
-pid = confined.start(act, confined.Place(), fds=(out,), seconds=10)
+pid = confined.start(act, confined.Place(), fds=(out,), cpu_seconds=10)
 os.close(out)
 print(open(reading).read(), end="")
 """
@@ -166,7 +166,7 @@ class TestTree:
 
     def test_a_run_that_is_a_link(self, victim: Host) -> None:
         victim.sh(f"rm -rf {STATE}/overlay/run; ln -s / {STATE}/overlay/run; touch {STATE}/run/created")
-        assert toy(victim, "true").returncode == 0
+        victim.run(*OVERLAY, "true", check=False)  # systemd 262 does not take that for a root
         assert is_unharmed(victim)
 
     def test_tmpfiles_that_lead_into_a_home(self, victim: Host) -> None:

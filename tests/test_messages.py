@@ -178,7 +178,7 @@ class TestReadOnlyRoot:
 
     def test_of_another_system(self, host: Host) -> None:
         toy(host, "true")
-        host.sh(f"rm {SET}/editor-*; mount -o remount,ro /")
+        host.sh(f"rm {SET}/editor-*; mount -o remount,bind,ro /")
         assert refused(host, "toy", "dump") == f"{self.LINE}mount -o remount,rw /"
         assert host.run(*OVERLAY, "rpm", "-q", "editor").stdout == "editor-1-1.noarch\n"
 

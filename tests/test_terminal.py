@@ -15,6 +15,9 @@ from overlay import start, toy
 from packages import build
 from truth import OVERLAY, is_current, packages
 
+# What tells the terminal which program it shows is for it alone (https://uapi-group.org/specifications/specs/osc_context).
+CONTEXT = re.compile(rb"\x1b\]3008;[^\x1b]*\x1b\\")
+
 
 class Terminal:
     """A command in the host on a terminal of its own, as a user has it."""
@@ -33,9 +36,12 @@ class Terminal:
     def expect(self, pattern: str) -> "re.Match[bytes]":
         """Wait until something is on the screen; what was before it is forgotten."""
         while not (match := re.search(pattern.encode(), self._seen)):
-            self._seen += os.read(self._fd, 4096)
+            self._see(os.read(self._fd, 4096))
         self._seen = self._seen[match.end() :]
         return match
+
+    def _see(self, some: bytes) -> None:
+        self._seen = CONTEXT.sub(b"", self._seen + some)
 
     def hang_up(self) -> None:
         """Close the terminal, and wait until the command has noticed."""
@@ -46,7 +52,7 @@ class Terminal:
         """Return what comes on the screen to the end."""
         try:
             while some := os.read(self._fd, 4096):
-                self._seen += some
+                self._see(some)
         except OSError:
             pass  # so Linux says that the other side is gone
         return self._seen
@@ -90,15 +96,11 @@ def test_a_shell_and_its_status(host: Host, term: str) -> None:
     assert host.run("ls", "/root/was-here").returncode == 0
 
 
-# What tells the terminal which program it shows is for it alone (https://uapi-group.org/specifications/specs/osc_context).
-CONTEXT = re.compile(rb"\x1b\]3008;[^\x1b]*\x1b\\\\")
-
-
 @on_any_terminal
 def test_what_the_command_prints_is_all_that_is_on_the_screen(host: Host, term: str) -> None:
     toy(host, "true")
     terminal = Terminal(host, "toy", "--", "sh", "-c", "env; echo end", term=term)
-    lines = CONTEXT.sub(b"", terminal.rest()).decode().splitlines()
+    lines = terminal.rest().decode().splitlines()
     assert lines[-1] == "end"
     assert f"TERM={term}" in lines
     assert [line for line in lines if "\x1b" in line or line.startswith("SYSTEMD")] == []
