@@ -76,8 +76,8 @@ def start(
     """Start a process that confines itself and then calls `action`, and return its process number.
 
     `action` is given what went wrong meanwhile, and has to do no more then than to pass it on. Of our descriptors the
-    process keeps `fds`; after `seconds`, if any are given, it is killed. Whatever it starts has ended when it is
-    waited for.
+    process keeps `fds`. It may use `cpu_seconds` of CPU time, and is killed after `seconds`, if any are given. Once it
+    is waited for, all that it started has ended.
     """
     unshared: ToyError | None = None
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 _ACCOUNTS = "/etc/passwd"
 
-_NOBODY = 2**32 - 1
-"""What the kernel says where nobody logged in (proc_pid_loginuid(5))."""
+_NOT_LOGGED_IN = 2**32 - 1
+"""The loginuid of a process that no login began (proc_pid_loginuid(5))."""
 
-_REGULAR = range(1000, 61184), range(65536, _NOBODY)
+_REGULAR = range(1000, 61184), range(65536, _NOT_LOGGED_IN)
 """User numbers of people; what is between is systemd's and nobody's (systemd, docs/UIDS-GIDS.md)."""
 
 
@@ -114,7 +114,7 @@ def _callers() -> set[int]:
             numbers.add(file.read().strip())
     except OSError:
         pass  # a kernel without audit
-    return {int(number) for number in numbers if number.isdecimal()} - {_NOBODY}
+    return {int(number) for number in numbers if number.isdecimal()} - {_NOT_LOGGED_IN}
 
 
 def _is_person(uid: int) -> bool:

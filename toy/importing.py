@@ -15,7 +15,7 @@ from . import confined, run
 from .errors import EXIT_FAILURE, ToyError
 
 _CPU, _PATIENCE = 600, 3600
-"""Seconds of CPU time, and of any: 10,000 headers take 22."""
+"""Seconds of CPU time, and by the clock: 10,000 headers take 22 of CPU time."""
 
 
 class Import:

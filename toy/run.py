@@ -233,7 +233,7 @@ _TICK = 0.005
 
 
 def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile: Callable[[], None]) -> bool:
-    """Return when nspawn has ended, whether a signal came meanwhile."""
+    """Wait until nspawn has ended, and say whether a signal came meanwhile."""
     process = os.pidfd_open(pid)
     poll = select.poll()
     for fd in (process, notifications.fileno(), signals.fileno()):

@@ -43,7 +43,8 @@ cp --archive --one-file-system "$@" "$kept" || exit 3
 
 _FAILED = 3
 _FAILURES = (_FAILED, 124, 125, 126, 127)
-"""Exit statuses of the script, and of timeout(1) or for its absence; any other is systemd-nspawn's."""
+"""Exit statuses of the script; of timeout(1), when that took too long or could not run it; and of a shell that finds no
+timeout(1). Any other is systemd-nspawn's."""
 
 _PATIENCE = 60
 """Seconds."""

@@ -213,7 +213,7 @@ def _copy_file(name: str, source: int, target: int) -> None:
 
 
 def _copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = ()) -> None:
-    """Copy what a path leads to."""
+    """Copy a file or a tree, by its path, to a name in the directory `target`."""
     with _replacing(target, name):
         path = f"/proc/self/fd/{target}/{files.TEMPORARY}"
         command = ["cp", "--archive", "--reflink=auto", "--no-target-directory", source, path]
