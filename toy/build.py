@@ -6,23 +6,16 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-from . import confined, header, importing, plan, progress
+from . import confined, header, plan, progress
 from .copying import Copy, copy
 from .errors import DamagedHeader, ToyError, typed
 from .headerset import HeaderSet
-from .reader import ForeignDatabase, Reader
+from .reader import Reader
 from .rpmdb import Unusable
 from .stamp import Stamp
 from .sync import Content, files_of
-
-
-class _Early(NamedTuple):
-    """Headers that rpm is importing into a copy before it is known whether they are wanted."""
-
-    files: AbstractSet[str]
-    work: importing.Import
 
 
 class Builder:
@@ -34,7 +27,8 @@ class Builder:
     def __init__(self, new: Callable[[], Path], ahead: Copy | None = None) -> None:
         self._new = new
         self._copy = ahead
-        self._early: _Early | None = None
+        self._early: AbstractSet[str] | None = None
+        """Header files that rpm is importing into the copy before it is known whether they are wanted."""
         self._reader: Reader | None = None
 
     def __enter__(self) -> Self:
@@ -48,7 +42,11 @@ class Builder:
         if own and self._copy is not None and self._copy.is_true():
             with contextlib.suppress(ToyError, OSError):  # merge() says what is the matter, if it is any
                 path = self._own(Path(self._copy.target))
-                self._early = _Early(own.keys(), importing.begin(path, own.values()))
+                self._at_work.begin_import(path, own.values())
+                self._early = own.keys()
+                # The look at what became of 2,000 packages takes 15 ms (make bench, xfs, after an update).
+                self._at_work.ask_ahead("open", os.fspath(path))
+                self._at_work.ask_ahead("stamp")
 
     def merge(self, contents: Mapping[str, HeaderSet], *, starts: Iterable[Content] = ()) -> Content:
         """Make a database that holds the headers in these files, and read back what is new in it.
@@ -84,18 +82,19 @@ class Builder:
         self._reader.begin()
         return path
 
-    def _reading(self, path: Path) -> ForeignDatabase:
+    @property
+    def _at_work(self) -> Reader:
         assert self._reader is not None
-        return self._reader.open(path)
+        return self._reader
 
     def _done(self, files: AbstractSet[str], start: Content) -> Path | None:
         """Return what was begun, if it is to start from this one and to have these files."""
         if self._copy is None or self._early is None:
             return None
-        is_wanted = self._copy.source == os.fspath(start.path) and self._early.files | start.files == files
+        is_wanted = self._copy.source == os.fspath(start.path) and self._early | start.files == files
+        path = Path(self._copy.target)
         # rpm is at work in the copy, which changes nothing of what it was copied from.
-        done = is_wanted and self._copy.is_true() and self._early.work.succeeded()
-        return Path(self._copy.target) if done else None
+        return path if is_wanted and self._copy.is_true() and self._at_work.has_imported(path) else None
 
     def _copied(self, database: Path) -> Path:
         """Return a copy of a database. Raises ToyError if there is none that is as it should be."""
@@ -113,7 +112,7 @@ class Builder:
         return self._new()
 
     def _stop(self) -> None:
-        for work in (self._copy, self._early and self._early.work, self._reader):
+        for work in (self._copy, self._reader):
             if work is not None:
                 work.stop()
         self._copy = self._early = self._reader = None
@@ -123,18 +122,18 @@ class Builder:
         difference = plan.difference(have=start.files, want=contents.keys())
         erased: set[int] = set()
         if difference.remove:
-            database = self._reading(path)
+            database = self._at_work.open(path)
             numbers = files_of(database, set(map(header.package_of, difference.remove)))
             erased = {numbers[file] for file in difference.remove if file in numbers}
-            database.reader.erase(path, erased)
+            self._at_work.erase(path, erased)
         if difference.add:
-            importing.import_headers(path, (contents[file].read(file) for file in difference.add))
+            self._at_work.import_headers(path, (contents[file].read(file) for file in difference.add))
         return self._verified(path, contents.keys(), start, erased)
 
     def _verified(self, path: Path, files: AbstractSet[str], start: Content, erased: AbstractSet[int]) -> Stamp:
         """Return the stamp of a database that was continued. Raises ToyError if it did not become what it should."""
         difference = plan.difference(have=start.files, want=files)
-        database = self._reading(path)
+        database = self._at_work.open(path)
         stamp = database.stamp()
         added = stamp.transactions
         stays = {} if start.stamp is None else start.stamp.transactions
@@ -148,8 +147,8 @@ class Builder:
     def _build(self, path: Path, contents: Mapping[str, HeaderSet]) -> Stamp:
         """Build a database from nothing."""
         files = progress.shown(sorted(contents), len(contents), "building the rpm database, packages")
-        said = importing.import_headers(path, (contents[file].read(file) for file in files))
-        database = self._reading(path)
+        said = self._at_work.import_headers(path, (contents[file].read(file) for file in files))
+        database = self._at_work.open(path)
         stamp = database.stamp()
         built = files_of(database).keys()
         for file in sorted(contents.keys() - built):

@@ -198,6 +198,8 @@ def _mount_tree() -> None:
             # SQLite wants a place for what it may have to take back.
             data = f"mode={1777 if name == 'tmp' else 755},size={_TEMPORARY},nr_inodes=1k"
             _mount("toy", f"{_ROOT}/{name}", kind="tmpfs", flags=_NOSUID | _NODEV, data=data)
+    with open(f"{_ROOT}{os.devnull}", "xb"):
+        _mount(os.devnull, f"{_ROOT}{os.devnull}", flags=_BIND)
 
 
 def _mount(source: str | None, target: str, *, kind: str | None = None, flags: int, data: str | None = None) -> None:

@@ -5,6 +5,7 @@ What comes back is checked for its types alone: it says of the overlay what the 
 """
 
 import contextlib
+import fcntl
 import functools
 import os
 import signal
@@ -13,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from . import answers, confined, parse, rpmdb
+from . import answers, confined, parse, rpmdb, run
 from .confined import Place
 from .errors import ToyError
 from .header import Header
@@ -26,7 +27,10 @@ _PATIENCE = 60
 """Seconds for an answer; each is about few packages."""
 
 _CPU = 600
-"""Seconds of CPU time for all answers together."""
+"""Seconds of CPU time for all answers together, and for an import: 10,000 headers take 22."""
+
+_LONGEST_IMPORT = 3600
+"""Seconds by the clock."""
 
 _Value = TypeVar("_Value")
 
@@ -40,6 +44,10 @@ class Reader:
         self.pid: int | None = None
         """Of the process, while there is one."""
         self._opened: str | None = None
+        self._headers: int | None = None
+        """A pipe, for what is to be imported."""
+        self._ahead: list[list[object]] = []
+        """Questions that were asked, and their answers not taken."""
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +62,12 @@ class Reader:
         (there_in, here_out), (here_in, there_out) = os.pipe(), os.pipe()
         theirs = Channel(there_in, there_out)
         self._channel = Channel(here_in, here_out)
-        self.pid = confined.start(functools.partial(_serve, theirs), self._place, fds=theirs.fds, cpu_seconds=_CPU)
+        headers, self._headers = os.pipe()
+        action = functools.partial(_serve, theirs, headers)
+        # A process that writes may be at work for long: an hour, which nobody in it can change, is the end of that.
+        seconds = 0 if self._place.writable is None else _LONGEST_IMPORT
+        self.pid = confined.start(action, self._place, fds=(*theirs.fds, headers), cpu_seconds=_CPU, seconds=seconds)
+        os.close(headers)
         theirs.close()
         if self._opened is not None:  # by one that did not live
             self._exchange(["open", self._opened])
@@ -65,19 +78,22 @@ class Reader:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self._channel.close()
+            self._end_headers()
+            self._ahead = []
             self.pid = None
 
-    def ask(self, what: str, *arguments: object) -> Any:
-        """Return the answer to a question, which is a method of `_Questions`.
+    def ask(self, what: str, *arguments: object, seconds: int | None = None) -> Any:
+        """Return the answer to a question, which is a method of `_Questions`; `_PATIENCE` is the default of `seconds`.
 
         Raises what that raises, and ToyError if the process did not live to answer, or takes too long.
         """
+        seconds = _PATIENCE if seconds is None else seconds
         try:
             self.begin()
-            kind, *answer = self._exchange([what, *arguments])
+            kind, *answer = self._exchange([what, *arguments], seconds)
         except (Closed, Late, ArithmeticError, LookupError, TypeError, ValueError) as error:
             self.stop()
-            why = f"did not get done in {_PATIENCE} s" if isinstance(error, Late) else "crashed"
+            why = f"did not get done in {seconds} s" if isinstance(error, Late) else "crashed"
             about = f"the rpm database in {self._about}" if self._about else "a header of the overlay's"
             anew = f"have it made anew from the header set: mv {self._about} {self._about}.damaged"
             next_step = f"if no limit is too low (ulimit -a), {anew if self._about else 'report it as a bug of toy'}"
@@ -87,9 +103,19 @@ class Reader:
         problem, next_step = map(str, [*answer, "", ""][:2])
         raise (Unusable if kind == "unusable" else ToyError)(problem, next_step)
 
-    def _exchange(self, question: list[object]) -> Any:
+    def ask_ahead(self, what: str, *arguments: object) -> None:
+        """Ask a question whose answer `ask` takes later, unless it asks another one."""
+        self.begin()
+        self._channel.send([what, *arguments], seconds=_PATIENCE)
+        self._ahead.append([what, *arguments])
+
+    def _exchange(self, question: list[object], seconds: int = _PATIENCE) -> Any:
+        while self._ahead:
+            asked, answer = self._ahead.pop(0), self._channel.receive(seconds=seconds)
+            if asked == question:
+                return answer
         self._channel.send(question, seconds=_PATIENCE)
-        return self._channel.receive(seconds=_PATIENCE)
+        return self._channel.receive(seconds=seconds)
 
     def package(self, blob: bytes) -> Package:
         """Return what a header says. Raises ToyError if rpm cannot read it."""
@@ -114,6 +140,49 @@ class Reader:
         """Do what `rpmdb.erase` does."""
         self._opened = None
         self.ask("erase", os.fspath(path), sorted(numbers))
+
+    def begin_import(self, path: Path, contents: Iterable[bytes]) -> None:
+        """Have a process that did not do so before begin to import the contents of few header files."""
+        blob = b"".join(contents)
+        self._ask_for_import(path)
+        assert self._headers is not None
+        fcntl.fcntl(self._headers, fcntl.F_SETPIPE_SZ, len(blob))  # so that nobody waits for rpm
+        self._feed([blob])
+
+    def has_imported(self, path: Path) -> bool:
+        """Wait for the end of an import that was begun, and say whether rpm succeeded."""
+        with contextlib.suppress(ToyError):
+            self.ask("import_headers", os.fspath(path), seconds=_LONGEST_IMPORT)
+            return True
+        return False
+
+    def import_headers(self, path: Path, contents: Iterable[bytes]) -> str:
+        """Have a process that did not do so before do what `rpmdb.import_headers` does."""
+        self._ask_for_import(path)
+        self._feed(contents)
+        return _typed(answers.text, self.ask("import_headers", os.fspath(path), seconds=_LONGEST_IMPORT))
+
+    def _ask_for_import(self, path: Path) -> None:
+        self._opened = None
+        run.trace(rpmdb.import_command(path))
+        self.ask_ahead("import_headers", os.fspath(path))
+
+    def _feed(self, contents: Iterable[bytes]) -> None:
+        assert self._headers is not None
+        try:
+            for chunk in contents:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[os.write(self._headers, rest) :]
+        except BrokenPipeError:
+            pass  # it says why
+        finally:
+            self._end_headers()
+
+    def _end_headers(self) -> None:
+        if self._headers is not None:
+            os.close(self._headers)
+            self._headers = None
 
 
 class ForeignDatabase:
@@ -175,9 +244,9 @@ def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
         raise Unusable("rpm's answer makes no sense", "see what is wrong: toy -- rpm -Va") from None
 
 
-def _serve(channel: Channel, problem: ToyError | None) -> None:
+def _serve(channel: Channel, headers: int, problem: ToyError | None) -> None:
     """Answer questions in a confined process, until nobody asks any more."""
-    questions = _Questions()
+    questions = _Questions(headers)
     with contextlib.suppress(Closed):
         while True:
             what, *arguments = channel.receive()
@@ -195,8 +264,9 @@ def _serve(channel: Channel, problem: ToyError | None) -> None:
 class _Questions:
     """The questions that there are. Each returns what a message can hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, headers: int) -> None:
         self._stack = contextlib.ExitStack()
+        self._headers = headers
 
     def open(self, path: str) -> None:
         self._stack.close()
@@ -205,6 +275,10 @@ class _Questions:
     def erase(self, path: str, numbers: list[int]) -> None:
         self._stack.close()
         rpmdb.erase(Path(path), numbers)
+
+    def import_headers(self, path: str) -> str:
+        self._stack.close()
+        return rpmdb.import_headers(Path(path), self._headers)
 
     @staticmethod
     def package(blob: bytes) -> Package:

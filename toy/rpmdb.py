@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
 
-from . import header, parse
+from . import header, parse, run
 from .errors import ToyError
 from .header import Header
 from .librpm import parsed, rpm, to_header
@@ -276,6 +276,25 @@ class Database:
     def owners(self, path: str) -> Iterator[Header]:
         """Yield the headers of the packages that own a file."""
         return map(to_header, self._ts.dbMatch("basenames", os.fsencode(path)))
+
+
+def import_command(path: Path) -> list[str]:
+    """Return the command that imports header files from its stdin into a database."""
+    return ["rpmdb", "--dbpath", os.fspath(path), "--importdb"]
+
+
+def import_headers(path: Path, files: int) -> str:
+    """Import header files, one after the other in a descriptor, into a database. Returns rpm's last word on stderr.
+
+    rpmdb(8) passes over a header that it does not like, or has no space for, and says that all is well: whoever imports
+    reads the database back and compares. No --initdb for a new one: that would fsync after every header.
+    Raises ToyError if rpmdb fails.
+    """
+    try:
+        return run.run(import_command(path), stdin=files)
+    except run.Failed as error:
+        what = f"rpmdb --importdb into {path} failed: {error.why}"
+        raise ToyError(what, f"see if there is space: df -h {path.parent}") from None
 
 
 def erase(path: Path, numbers: Iterable[int]) -> None:

@@ -39,9 +39,8 @@ class Failed(ToyError):
     """A command that ended with another status than 0."""
 
     def __init__(self, command: Sequence[str], status: int, said: str) -> None:
-        super().__init__(
-            f"{command[0]} failed: {said or f'status {status}'}", f"all that it said: TOY_DEBUG=1 {typed()}"
-        )
+        self.why = said or f"status {status}"
+        super().__init__(f"{command[0]} failed: {self.why}", f"all that it said: TOY_DEBUG=1 {typed()}")
         self.status = status
 
 
@@ -73,21 +72,34 @@ def trace(command: Sequence[str]) -> None:
         debug.command(command)
 
 
-def run(command: list[str], *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None) -> None:
-    """Run a command to its end. Raises ToyError, with the last line of its stderr, if it fails."""
+def run(
+    command: list[str],
+    *,
+    stdin: int | None = None,
+    pass_fds: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run a command to its end, and return the last line of its stderr.
+
+    `stdin` is a descriptor that is the command's alone from now on. Raises Failed if the command fails.
+    """
     # subprocess takes as long to import as a short command does.
     with open(os.memfd_create("stderr"), "w+b") as stderr:
         for fd in pass_fds:
             os.set_inheritable(fd, True)
         try:
-            pid = _started(command, stderr=stderr.fileno(), environment=environment)
+            pid = _started(command, stdin=stdin, stderr=stderr.fileno(), environment=environment)
         finally:
             for fd in pass_fds:
                 os.set_inheritable(fd, False)
+            if stdin is not None:
+                os.close(stdin)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        stderr.seek(0)
+        said = _last_line(stderr.read())
         if status:
-            stderr.seek(0)
-            raise Failed(command, status, _last_line(stderr.read()))
+            raise Failed(command, status, said)
+        return said
 
 
 def _started(

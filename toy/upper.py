@@ -52,13 +52,20 @@ class UpperFiles:
 
     def _paths(self, path: str) -> list[str]:
         """Return a path, and where it leads; none of a path that makes no sense."""
-        folder, name = os.path.split(path.rstrip("/"))
-        if not is_plain(path) or not name:
-            return []
+        folder, _, name = path.rstrip("/").rpartition("/")
         if folder not in self._folders:
-            resolved = os.path.relpath(os.path.realpath(f"{self.lower}{folder}"), self.lower)
-            self._folders[folder] = list(dict.fromkeys((folder, os.path.normpath(f"/{resolved}"))))
-        return [os.path.join(where, name) for where in self._folders[folder]]
+            self._folders[folder] = self._lead(f"{folder}/")
+        if not name or not path.startswith("/") or not is_plain(f"/{name}"):
+            return []
+        return [where + name for where in self._folders[folder]]
+
+    def _lead(self, folder: str) -> list[str]:
+        """Return what `_paths` does of a directory, with a slash at the end."""
+        if not is_plain(folder):
+            return []
+        resolved = os.path.relpath(os.path.realpath(f"{self.lower}{folder}"), self.lower)
+        both = (folder, os.path.normpath(f"/{resolved}"))
+        return list(dict.fromkeys(f"{where.rstrip('/')}/" for where in both))
 
     def _place(self, path: str) -> _Place | None:
         """Return the place of a path without symbolic links, or None if it is in neither tree."""
