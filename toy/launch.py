@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import os
 
-from . import entry, mounts, nspawn, run, seen, tmpfiles
+from . import entry, mounts, nspawn, run, seen, supervise, tmpfiles
 from .errors import ToyError, typed
 from .machine import Machine
 
@@ -62,7 +62,7 @@ def launch(
             if seen.of_machine(machine) != stands.machine:
                 from . import prepare
 
-                with run.Interruptible():
+                with supervise.Interruptible():
                     prepare.keep(machine, stands, say=say)
             seen.leave(machine)
         except (Exception, KeyboardInterrupt) as error:  # with another toy on the disk by now, it can be anything
@@ -72,7 +72,7 @@ def launch(
 
 
 def _enter(machine: Machine, line: list[str]) -> int:
-    status, ready = run.supervised(
+    status, ready = supervise.supervised(
         line, environment=nspawn.ENVIRONMENT, address=machine.notifications, meanwhile=_load_rest
     )
     if ready:
