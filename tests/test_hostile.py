@@ -283,7 +283,8 @@ class TestRecords:
         file, paths = f'["{path}", 33188, "", "", false, "root:root"]', f'["{path}"]'
         operations = f"[[{file}], {', '.join(6 * [paths])}, true, {paths}]"
         victim.write(f"{STATE}/intent", f"[{base}, [[], []], [[{header}], []], {{}}, {operations}, [{caches}], []]")
-        assert refused(victim, *OVERLAY, "true").startswith(f"{STATE}/intent is damaged")
+        for command in ((*OVERLAY, "true"), ("toy", "status")):
+            assert refused(victim, *command).startswith(f"{STATE}/intent is damaged")
         assert is_unharmed(victim)
 
     @pytest.mark.parametrize("record", ["base", "seeded"])

@@ -12,6 +12,7 @@ from . import attributes, files
 from .operations import Operations
 from .package import PackageFile, folders
 from .upper import UpperFiles
+from .walk import walk
 
 
 class WritableUpper(UpperFiles):
@@ -132,12 +133,14 @@ class WritableUpper(UpperFiles):
         """Remove a directory that holds nothing but directories and whiteouts. Returns whether it is gone."""
         if not self.places(path):
             return True
-        found = list(files.walk(self.upper, PurePath(path).relative_to("/")))
-        for here, _ in found:
+        found = list(walk(self.upper, PurePath(path).relative_to("/")))
+        known = {here for here, _ in found}
+        for here in known:
             with files.directory(self.upper, here) as fd:
-                inner = [os.stat(name, dir_fd=fd, follow_symlinks=False) for name in os.listdir(fd)]
-                if not all(stat.S_ISDIR(status.st_mode) or files.is_whiteout(status) for status in inner):
-                    return False
+                for name in os.listdir(fd):
+                    is_known = here / name in known
+                    if not is_known and not files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False)):
+                        return False
         for here, _ in reversed(found):
             with files.directory(self.upper, here) as fd:
                 for name in os.listdir(fd):
@@ -208,7 +211,7 @@ class WritableUpper(UpperFiles):
     def _sweep(self) -> None:
         """Remove the whiteouts that hide nothing."""
         swept = set()
-        for here, fd in files.walk(self.upper):
+        for here, fd in walk(self.upper):
             with files.within(self.upper / here):
                 for name in os.listdir(fd):
                     is_whiteout = files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False))

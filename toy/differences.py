@@ -12,6 +12,7 @@ from typing import NamedTuple
 from . import files, netshared, scriptlets
 from .headerset import DIRECTORY
 from .homes import is_in
+from .walk import walk
 
 _MOUNT_POINTS = (netshared.MACROS, scriptlets.MACROS)
 
@@ -41,7 +42,7 @@ def _differences(upper: Path, lower: Path) -> Iterator[Difference]:
         if not files.same(fd, ".", lower):
             yield Difference("changed", "/", os.stat(lower).st_ctime_ns > os.fstat(fd).st_ctime_ns)
     hidden: set[PurePath] = set()  # directories that show nothing of the lower's
-    for here, fd in files.walk(upper, skip=DIRECTORY):
+    for here, fd in walk(upper, skip=DIRECTORY):
         below = lower / here
         with files.within(upper / here):
             names = sorted(os.listdir(fd))

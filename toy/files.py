@@ -74,24 +74,6 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
         os.close(fd)
 
 
-def walk(root: Path, below: PurePath = _HERE, *, skip: PurePath | None = None) -> Iterator[tuple[PurePath, int]]:
-    """Yield the directories of a tree from `below` downwards, each with a descriptor that is good until the next.
-
-    Any comes after the one that it is in. `skip` is left out with what is in it; so is what vanishes meanwhile.
-    """
-    pending = [below]
-    while pending:
-        here = pending.pop()
-        try:
-            with directory(root, here) as fd:
-                yield here, fd
-                with scan(fd) as entries:
-                    inner = [here / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        except (FileNotFoundError, NotADirectory):
-            continue
-        pending += [path for path in inner if path != skip]
-
-
 @contextlib.contextmanager
 def scan(dir_fd: int) -> Iterator[Iterator["os.DirEntry[str]"]]:
     """Yield the entries of a directory as it is now.

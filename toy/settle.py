@@ -102,10 +102,9 @@ def settle(
         have, base = (is_left_alone and _kept(record, sets)) or _keep(machine, record, sets, reader)
         listing = sets.upper.check()
         wanted = plan.Upper(listing.files, listing.whiteouts)
-        stored = record.intent()
-        if base is not None and stored is not None:
-            done = _read(machine, stored)
-            if done.base == recorded:
+        if base is not None:
+            done = unfinished(machine, record)
+            if done is not None and done.base == recorded:
                 earlier = _carry_out(tree, sets, done, run)
                 wanted, base = done.upper, done.host
         starts = [Content(rpmdb.dbpath(root), sets.host_files, sets.host.stamp), *([have] if have else [])]
@@ -148,9 +147,11 @@ def _decide(
         )
 
 
-def _read(machine: Machine, stored: bytes) -> Intent:
+def unfinished(machine: Machine, record: Merged) -> Intent | None:
+    """Return what a launch was about to do, if it is on record. Raises ToyError if that cannot be read."""
+    stored = record.intent()
     try:
-        return Intent.from_json(stored)
+        return None if stored is None else Intent.from_json(stored)
     except ValueError:
         raise ToyError(
             f"{machine.intent} is damaged, so what it was about is not finished",

@@ -18,7 +18,7 @@ from .package import Package, folders
 from .plan import Upper
 from .rpmdb import Database
 from .sets import hidden_of, perhaps_standing_in
-from .settle import open_database, reader_of
+from .settle import open_database, reader_of, unfinished
 from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
 
 
@@ -30,6 +30,7 @@ def status(machine: Machine) -> Status:
     base = record.base()
     if base is None:
         raise ToyError(f"{machine.base} cannot be read", f"enter the machine: toy -n {machine.name}")
+    unfinished(machine, record)  # if that is damaged, no launch gets any further
     with reader_of(machine) as reader, open_database(machine, reader) as database:
         merged = sync.files_of(database)
         own, removed = merged.keys() - base, base - merged.keys()
