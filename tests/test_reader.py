@@ -85,3 +85,20 @@ def test_a_reader_that_hangs_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ToyError, match=r"^rpm did not get done in 1 s, reading a header of the overlay's; "):
             one.package(b"")
         assert confined_processes() <= before
+
+
+def test_one_that_dies_with_questions_open_is_a_line() -> None:
+    with Reader() as one:
+        one.ask_ahead("package", b"")
+        assert one.pid is not None
+        os.kill(one.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(ToyError, match=r"^rpm crashed, reading a header of the overlay's; "):
+            one.ask_ahead("package", b"")
+
+
+def test_answers_of_other_questions_are_left_out() -> None:
+    with Reader() as one:
+        one.ask_ahead("open", "/nowhere")
+        with pytest.raises(ToyError, match=r"^rpm cannot read a header: "):
+            one.package(b"")

@@ -88,9 +88,26 @@ class Reader:
         Raises what that raises, and ToyError if the process did not live to answer, or takes too long.
         """
         seconds = _PATIENCE if seconds is None else seconds
-        try:
+        with self._alive(seconds):
             self.begin()
             kind, *answer = self._exchange([what, *arguments], seconds)
+        if kind == "answer":
+            return answer[0] if answer else None
+        problem, next_step = map(str, [*answer, "", ""][:2])
+        raise (Unusable if kind == "unusable" else ToyError)(problem, next_step)
+
+    def ask_ahead(self, what: str, *arguments: object) -> None:
+        """Ask a question whose answer `ask` takes later, unless it asks another one. Raises ToyError as that does."""
+        with self._alive(_PATIENCE):
+            self.begin()
+            self._channel.send([what, *arguments], seconds=_PATIENCE)
+        self._ahead.append([what, *arguments])
+
+    @contextlib.contextmanager
+    def _alive(self, seconds: int) -> Iterator[None]:
+        """Raise ToyError if the process does not live to answer, or takes too long."""
+        try:
+            yield
         except (Closed, Late, ArithmeticError, LookupError, TypeError, ValueError) as error:
             self.stop()
             why = f"did not get done in {seconds} s" if isinstance(error, Late) else "crashed"
@@ -98,16 +115,6 @@ class Reader:
             anew = f"have it made anew from the header set: mv {self._about} {self._about}.damaged"
             next_step = f"if no limit is too low (ulimit -a), {anew if self._about else 'report it as a bug of toy'}"
             raise ToyError(f"rpm {why}, reading {about}", next_step) from None
-        if kind == "answer":
-            return answer[0] if answer else None
-        problem, next_step = map(str, [*answer, "", ""][:2])
-        raise (Unusable if kind == "unusable" else ToyError)(problem, next_step)
-
-    def ask_ahead(self, what: str, *arguments: object) -> None:
-        """Ask a question whose answer `ask` takes later, unless it asks another one."""
-        self.begin()
-        self._channel.send([what, *arguments], seconds=_PATIENCE)
-        self._ahead.append([what, *arguments])
 
     def _exchange(self, question: list[object], seconds: int = _PATIENCE) -> Any:
         while self._ahead:
