@@ -30,6 +30,11 @@ def pytest_report_header() -> str:
     return f"backends: {backends}\nbackends of hosts: {hosts}\nkeys: {keys}\nreal databases: {real}"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: some tests do nothing but wait."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was tried where, as README has it."""
     backend = rpm.expandMacro("%{_db_backend}")

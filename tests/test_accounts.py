@@ -8,8 +8,6 @@ from truth import OVERLAY
 
 from toy import accounts
 
-pytestmark = pytest.mark.everywhere
-
 
 @pytest.mark.parametrize(
     ("name", "then", "now", "ours", "merged"),
@@ -44,6 +42,7 @@ def users(host: Host) -> Host:
     return host
 
 
+@pytest.mark.everywhere
 def test_both_sides_users_are_there(users: Host) -> None:
     done = toy(users, "id", "ours", "theirs")
     assert done.stdout.splitlines() == [

@@ -13,8 +13,6 @@ from overlay import start
 from packages import Package, build
 from truth import OVERLAY, database, is_current, packages
 
-pytestmark = pytest.mark.everywhere
-
 OWN = [Package(f"own-{number}", files={f"/usr/share/own/{number}": ""}) for number in range(8)]
 SLOW = Package("slow", files={"/usr/share/slow": ""}, scripts="%post\necho waiting\nread line < /srv/go")
 ODD = Package("odd", files={"/usr/share/odd": ""})
@@ -43,6 +41,7 @@ def test_a_new_machine_starts_with_the_hosts(worn: Host) -> None:
     assert numbers(worn, *OVERLAY) == numbers(worn)
 
 
+@pytest.mark.everywhere
 def test_after_a_change_of_the_host_it_is_the_hosts_with_the_overlays_packages(worn: Host) -> None:
     worn.run(*OVERLAY, "zypper", "-n", "install", "hello")
     worn.run(*OVERLAY, "zypper", "-n", "remove", "library")
@@ -77,7 +76,6 @@ def test_removed_on_the_host_while_the_overlay_has_many(worn: Host) -> None:
     assert is_current(worn, *OVERLAY)
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_rpm_is_at_work_on_the_host(host: Host) -> None:
     # Its database is open and locked, and the last changes are in SQLite's -wal only. /tmp is private in scriptlets.
     build(host, [SLOW], RPMS)
@@ -93,7 +91,6 @@ def test_rpm_is_at_work_on_the_host(host: Host) -> None:
     assert is_current(host, *OVERLAY)
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_the_hosts_database_is_never_still(host: Host) -> None:
     # Then there is no copy of it, and the database is built from nothing.
     touch = "echo waiting; while :; do touch /usr/lib/sysimage/rpm/rpmdb.sqlite; done"
@@ -104,6 +101,7 @@ def test_the_hosts_database_is_never_still(host: Host) -> None:
     assert is_current(host, *OVERLAY)
 
 
+@pytest.mark.everywhere
 def test_a_copy_that_is_none_is_built_from_nothing(host: Host) -> None:
     # cp loses what it should copy of a database, and says that all is well.
     lose = 'rm -f "$last"/rpmdb.sqlite-wal; truncate --size=8192 "$last"/rpmdb.sqlite'
@@ -114,7 +112,6 @@ def test_a_copy_that_is_none_is_built_from_nothing(host: Host) -> None:
     assert database(host, *OVERLAY) == database(host)
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_the_hosts_database_changes_after_it_was_copied(host: Host) -> None:
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
     host.zypper("remove", "legacy")
@@ -130,7 +127,6 @@ def test_the_hosts_database_changes_after_it_was_copied(host: Host) -> None:
     assert is_current(host, *OVERLAY)
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_a_header_that_rpm_did_not_install_comes_and_goes(host: Host) -> None:
     # It has files, and not their states.
     publish(host, ODD, *OWN)
@@ -144,7 +140,6 @@ def test_a_header_that_rpm_did_not_install_comes_and_goes(host: Host) -> None:
     assert is_current(host, *OVERLAY)
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_long_work_shows_on_a_terminal_only(host: Host) -> None:
     names = [f"many-{number}" for number in range(300)]
     sections = "%package -n {0}\nSummary: None\n%description -n {0}\nNone.\n%files -n {0}\n"

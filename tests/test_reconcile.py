@@ -24,8 +24,6 @@ BREAK = (
 )
 MEND = "rm /usr/local/bin/cp /usr/local/bin/rpmdb"
 
-pytestmark = pytest.mark.everywhere
-
 
 def program(name: str, version: str, *, more: str = "") -> Package:
     """A package with a program that says its version, a directory, and a file that only this version has."""
@@ -70,6 +68,7 @@ def database_and_files_agree(host: Host) -> Iterator[None]:
     assert host.run(*OVERLAY, "sh", "-c", script).stdout == ""
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(("ours", "theirs"), [("1", "1"), ("1", "2"), ("2", "3")])
 def test_the_host_comes_to_have_the_same_package_or_a_newer_one(host: Host, ours: str, theirs: str) -> None:
     publish(host, TOOL[ours])
@@ -86,6 +85,7 @@ def test_the_host_comes_to_have_the_same_package_or_a_newer_one(host: Host, ours
     assert not in_upper(host, "/usr/share/tool")
 
 
+@pytest.mark.everywhere
 def test_the_host_catches_up_with_an_upgrade_of_the_overlay(host: Host) -> None:
     publish(host, TOOL["1"])
     on_host(host, "install", "tool")
@@ -136,6 +136,7 @@ def test_a_downgrade_in_the_overlay_stays_until_the_host_has_another_version(hos
     assert enter(host) == ["toy: retired: tool 1-1 (host has 3-1)"]
 
 
+@pytest.mark.everywhere
 def test_what_the_overlay_removed_stays_removed(host: Host) -> None:
     publish(host, TOOL["1"])
     on_host(host, "install", "tool")
@@ -160,11 +161,13 @@ def test_both_removed_it_and_the_host_takes_it_back(host: Host) -> None:
     assert host.run(*OVERLAY, "tool").stdout == "tool 1\n"
 
 
+@pytest.mark.everywhere
 def test_the_host_removed_what_the_overlay_never_touched(host: Host) -> None:
     on_host(host, "remove", "legacy")
     assert "legacy-1" not in packages(host, *OVERLAY)
 
 
+@pytest.mark.everywhere
 def test_a_file_moves_to_another_package_of_the_host(host: Host) -> None:
     overlay(host, "remove", "legacy")
     tags = ("Obsoletes: legacy", "Provides: legacy = 9")
@@ -182,6 +185,7 @@ def test_a_directory_that_was_made_anew_hides_nothing(host: Host) -> None:
     assert host.run(*OVERLAY, "cat", "/usr/lib/library/new").stdout == "2\n"
 
 
+@pytest.mark.everywhere
 def test_the_hosts_plugin_in_a_directory_of_the_overlays_package(host: Host) -> None:
     owner = replace(LIBRARY, directories=("/usr/lib/library",), version="2")
     publish(host, owner)
@@ -193,6 +197,7 @@ def test_the_hosts_plugin_in_a_directory_of_the_overlays_package(host: Host) -> 
     assert host.run(*OVERLAY, "cat", "/usr/lib/library/plugin").stdout == "plugin\n"
 
 
+@pytest.mark.everywhere
 def test_a_changed_file_and_a_changed_configuration_stay_and_are_named(host: Host) -> None:
     first = replace(EDITOR, name="writer", files={"/usr/bin/writer": "#!/bin/sh", "/etc/writer.conf": "a=1"})
     first = replace(first, config=("/etc/writer.conf",), directories=())
@@ -219,6 +224,7 @@ def test_a_file_that_another_package_of_the_overlay_has_too(host: Host) -> None:
     assert host.run(*OVERLAY, "cat", "/usr/share/shared").stdout == "the same\n"
 
 
+@pytest.mark.everywhere
 def test_a_directory_removed_by_hand_stays_removed(host: Host) -> None:
     host.run(*OVERLAY, "rm", "-r", "/usr/share/doc")
     publish(host, replace(LEGACY, version="2"))
@@ -246,6 +252,7 @@ def test_any_number_of_kernels(host: Host) -> None:
     assert sorted(host.run(*OVERLAY, "sh", "-c", "cat /boot/vmlinuz-[123]").stdout.split()) == ["1", "2", "3"]
 
 
+@pytest.mark.everywhere
 def test_a_reconciliation_that_was_interrupted_is_finished(host: Host) -> None:
     publish(host, TOOL["2"])
     overlay(host, "install", "tool")
@@ -320,6 +327,7 @@ def test_a_conflict_ends_with_the_hosts_package(conflict: Host) -> None:
     assert packages(conflict, *OVERLAY) - packages(conflict) == {"ours-1"}
 
 
+@pytest.mark.everywhere
 def test_a_conflict_that_the_overlay_asked_for(host: Host) -> None:
     publish(host, OURS, THEIRS)
     on_host(host, "install", "theirs")
@@ -344,6 +352,7 @@ def test_a_file_of_the_overlay_where_the_host_gets_a_directory(host: Host) -> No
     ]
 
 
+@pytest.mark.everywhere
 def test_a_directory_of_the_overlay_where_the_host_gets_a_link(host: Host) -> None:
     publish(host, replace(OURS, files={"/usr/share/thing/inner": ""}))
     overlay(host, "install", "ours")
@@ -352,7 +361,6 @@ def test_a_directory_of_the_overlay_where_the_host_gets_a_link(host: Host) -> No
     assert enter(host) == [CONFLICT]
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_the_cache_of_libraries_has_both_sides_libraries(host: Host) -> None:
     add = (
         "mkdir -p /opt/{0} && cp -L $(ldconfig -p | sed -n 's/.*libm.so.6 .*=> //p' | head -n 1) /opt/{0} && "
@@ -412,7 +420,6 @@ def test_a_host_without_the_files_that_it_says_it_has(host: Host) -> None:
     assert host.run(*OVERLAY, "tool").stdout == "tool 1\n"
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_a_host_with_headers_of_packages_that_it_does_not_have(host: Host) -> None:
     enter(host)
     overlay(host, "install", "hello")
@@ -426,7 +433,6 @@ def test_a_host_with_headers_of_packages_that_it_does_not_have(host: Host) -> No
     assert packages(host, *OVERLAY) == {"editor-1", "library-1", "legacy-2", "hello-1"}
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_a_host_with_a_header_of_a_version_that_it_does_not_have(host: Host) -> None:
     enter(host)
     host.sh("cp /usr/lib/sysimage/rpm-headers/editor-*.hdr /tmp")
@@ -459,7 +465,6 @@ def test_a_lot_that_happened_is_said_in_a_few_lines(host: Host) -> None:
     assert said[-1] == "toy: and 4 more: toy status toy"
 
 
-@pytest.mark.only_plain("an update brings nothing into /var")
 def test_the_hosts_package_in_a_conflict_has_its_files_in_var(host: Host) -> None:
     publish(host, OURS, replace(THEIRS, files={**THEIRS.files, "/var/lib/theirs/data": "data"}))
     overlay(host, "install", "ours")
@@ -495,6 +500,7 @@ def test_a_new_package_in_a_directory_that_somebody_emptied(host: Host) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.everywhere
 def test_a_new_package_in_a_directory_that_somebody_removed(host: Host) -> None:
     host.change("mkdir -p /usr/share/place/inner; touch /usr/share/place/file /usr/share/place/inner/file")
     host.run(*OVERLAY, "rm", "-r", "/usr/share/place")
@@ -525,6 +531,7 @@ def test_several_versions_of_which_each_side_removes_one(host: Host) -> None:
     assert "kernel-3" in packages(host, *OVERLAY)
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("lost", ["rpmdb", "intent"])
 def test_a_lost_database_loses_no_decision(host: Host, lost: str) -> None:
     publish(host, TOOL["1"])
@@ -573,6 +580,7 @@ def test_names_that_are_long_and_nearly_alike(host: Host) -> None:
     assert packages(host, *OVERLAY) >= {f"{alpha.name}-1", f"{beta.name}-2"}
 
 
+@pytest.mark.everywhere
 def test_the_hosts_directory_gets_another_mode(host: Host) -> None:
     owner = Package("owner", directories=("/usr/share/owned",))
     publish(host, owner, Package("plug", files={"/usr/share/owned/plug": ""}))
@@ -617,6 +625,7 @@ def test_a_file_that_the_hosts_update_left_as_it_was(host: Host) -> None:
     assert enter(host) == []
 
 
+@pytest.mark.everywhere
 def test_a_cache_that_only_the_overlay_has_stays(host: Host) -> None:
     cache = "/usr/share/icons/mine/icon-theme.cache"
     host.run(*OVERLAY, "sh", "-c", f"mkdir -p {cache.rsplit('/', 1)[0]}; echo mine > {cache}")
@@ -631,7 +640,6 @@ def test_the_same_content_with_another_owner_is_a_conflict(host: Host) -> None:
     assert enter(host) == [CONFLICT]
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_one_installation_on_both_sides(host: Host) -> None:
     """As two that fall into one second: the headers are the same, byte for byte."""
     overlay(host, "install", "hello")

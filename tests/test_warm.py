@@ -50,13 +50,13 @@ def test_it_imports_no_more_than_it_needs(warm: Host) -> None:
 LOOKS = ("rpm -qa", "rpm -V editor", "zypper -n search hello")
 
 
-@pytest.mark.parametrize("command", [*LOOKS, "toy status", "toy dump", *(f"toy -- {command}" for command in LOOKS)])
-def test_who_only_looks_changes_nothing(warm: Host, command: str) -> None:
-    warm.run(*command.split())
-    toy(warm, "true")  # zypper may have made its own cache of what is installed anew, which is shared
-    before = record(warm)
-    toy(warm, "true")
-    assert record(warm) == before
+def test_who_only_looks_changes_nothing(warm: Host) -> None:
+    for command in (*LOOKS, "toy status", "toy dump", *(f"toy -- {command}" for command in LOOKS)):
+        warm.run(*command.split())
+        toy(warm, "true")  # zypper may have made its own cache of what is installed anew, which is shared
+        before = record(warm)
+        toy(warm, "true")
+        assert record(warm) == before, command
 
 
 def test_inode_numbers_that_do_not_last_are_no_change(warm: Host) -> None:
