@@ -5,12 +5,13 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toy import answers, reader
-from toy.confined import UID
+from toy import answers, confined, reader
+from toy.confined import UID, Place
 from toy.errors import ToyError
 from toy.reader import Reader
 
@@ -85,6 +86,12 @@ def test_a_reader_that_hangs_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ToyError, match=r"^rpm did not get done in 1 s, reading a header of the overlay's; "):
             one.package(b"")
         assert confined_processes() <= before
+
+
+def test_a_kernel_that_cannot_confine_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(confined, "_MOUNT_SETATTR", 0xFFFFFF)  # no kernel has that many
+    with Reader(Place(writable=str(tmp_path))) as one, pytest.raises(ToyError, match=r"^cannot confine a process: "):
+        one.import_headers(tmp_path, [bytes(1 << 20)])  # more than fits in a pipe that nobody reads
 
 
 def test_one_that_dies_with_questions_open_is_a_line() -> None:

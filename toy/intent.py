@@ -54,7 +54,7 @@ class Intent(NamedTuple):
                 [Event(*event) for event in events],
             )
             intent._check()
-        except (TypeError, AttributeError, RecursionError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError) as error:
             raise ValueError(*error.args) from None
         return intent
 

@@ -40,7 +40,6 @@ class Reader:
 
     def __init__(self, place: Place = Place()) -> None:  # noqa: B008, a value
         self._place = place
-        self._about = place.writable or place.copied
         self.pid: int | None = None
         """Of the process, while there is one."""
         self._opened: str | None = None
@@ -66,9 +65,15 @@ class Reader:
         action = functools.partial(_serve, theirs, headers)
         # A process that writes may be at work for long: an hour, which nobody in it can change, is the end of that.
         seconds = 0 if self._place.writable is None else _LONGEST_IMPORT
-        self.pid = confined.start(action, self._place, fds=(*theirs.fds, headers), cpu_seconds=_CPU, seconds=seconds)
-        os.close(headers)
-        theirs.close()
+        fds = (*theirs.fds, headers)
+        try:
+            self.pid = confined.start(action, self._place, fds=fds, cpu_seconds=_CPU, seconds=seconds)
+        except OSError:
+            self._close()
+            raise
+        finally:
+            os.close(headers)
+            theirs.close()
         if self._opened is not None:  # by one that did not live
             self._exchange(["open", self._opened])
 
@@ -77,10 +82,13 @@ class Reader:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-            self._channel.close()
-            self._end_headers()
-            self._ahead = []
             self.pid = None
+            self._close()
+
+    def _close(self) -> None:
+        self._channel.close()
+        self._end_headers()
+        self._ahead = []
 
     def ask(self, what: str, *arguments: object, seconds: int | None = None) -> Any:
         """Return the answer to a question, which is a method of `_Questions`; `_PATIENCE` is the default of `seconds`.
@@ -111,9 +119,13 @@ class Reader:
         except (Closed, Late, ArithmeticError, LookupError, TypeError, ValueError) as error:
             self.stop()
             why = f"did not get done in {seconds} s" if isinstance(error, Late) else "crashed"
-            about = f"the rpm database in {self._about}" if self._about else "a header of the overlay's"
-            anew = f"have it made anew from the header set: mv {self._about} {self._about}.damaged"
-            next_step = f"if no limit is too low (ulimit -a), {anew if self._about else 'report it as a bug of toy'}"
+            if self._place.writable is not None:
+                see = f"see if there is space and memory: df -h {os.path.dirname(self._place.writable)}; free -m"
+                raise ToyError(f"rpm {why}, making a database in {self._place.writable}", see) from None
+            path = self._place.copied
+            about = f"the rpm database in {path}" if path else "a header of the overlay's"
+            anew = f"have it made anew from the header set: mv {path} {path}.damaged"
+            next_step = f"if no limit is too low (ulimit -a), {anew if path else 'report it as a bug of toy'}"
             raise ToyError(f"rpm {why}, reading {about}", next_step) from None
 
     def _exchange(self, question: list[object], seconds: int = _PATIENCE) -> Any:
@@ -153,7 +165,8 @@ class Reader:
         blob = b"".join(contents)
         self._ask_for_import(path)
         assert self._headers is not None
-        fcntl.fcntl(self._headers, fcntl.F_SETPIPE_SZ, len(blob))  # so that nobody waits for rpm
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._headers, fcntl.F_SETPIPE_SZ, len(blob))  # so that nobody waits for rpm
         self._feed([blob])
 
     def has_imported(self, path: Path) -> bool:
@@ -254,6 +267,8 @@ def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
 def _serve(channel: Channel, headers: int, problem: ToyError | None) -> None:
     """Answer questions in a confined process, until nobody asks any more."""
     questions = _Questions(headers)
+    if problem is not None:
+        os.close(headers)  # nobody is to wait until they are read
     with contextlib.suppress(Closed):
         while True:
             what, *arguments = channel.receive()

@@ -75,7 +75,8 @@ def run(
 ) -> str:
     """Run a command to its end, and return the last line of its stderr.
 
-    `stdin` is a descriptor that is the command's alone from now on. Raises Failed if the command fails.
+    `stdin` is a descriptor that is the command's alone from now on. Raises Failed if the command fails, and ToyError if
+    it is not installed.
     """
     # subprocess takes as long to import as a short command does.
     with open(os.memfd_create("stderr"), "w+b") as stderr:

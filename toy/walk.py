@@ -19,8 +19,8 @@ _LONGEST_PATH = 4096
 def walk(root: Path, below: PurePath = _TOP, *, skip: PurePath | None = None) -> Iterator[tuple[PurePath, int]]:
     """Yield the directories of a tree from `below` downwards, each with a descriptor that is good until the next.
 
-    Any comes after the one that it is in. `skip` is left out with what is in it; so is what vanishes meanwhile, and
-    what has so long a path that nobody can name it: there can be any number of levels of that.
+    Any comes after the one that it is in. `skip` is left out with what is in it; so is what vanishes or moves
+    meanwhile, and what has so long a path that nobody can name it: there can be any number of levels of that.
     """
     try:
         with files.directory(root, below) as first:
@@ -30,7 +30,7 @@ def walk(root: Path, below: PurePath = _TOP, *, skip: PurePath | None = None) ->
     try:
         yield below, fd
         # One descriptor is open, however deep it is.
-        above = [_Level.of(below, fd)]
+        above = [_Level.of(root, below, fd)]
         while above:
             level = above[-1]
             if not level.names:
@@ -41,12 +41,11 @@ def walk(root: Path, below: PurePath = _TOP, *, skip: PurePath | None = None) ->
             inner = level.path / level.names.pop()
             if inner == skip or len(os.fsencode(inner)) >= _LONGEST_PATH:
                 continue
-            child = _opened_directory(inner.name, fd)
+            child = _opened_directory(inner.name, fd, root / inner)
             if child is not None:
                 fd = _replaced(fd, child)
                 yield inner, fd
-                with files.within(root / inner):
-                    above.append(_Level.of(inner, fd))
+                above.append(_Level.of(root, inner, fd))
     finally:
         os.close(fd)
 
@@ -59,15 +58,15 @@ class _Level(NamedTuple):
     identity: tuple[int, int]
 
     @classmethod
-    def of(cls, path: PurePath, fd: int) -> "_Level":
+    def of(cls, root: Path, path: PurePath, fd: int) -> "_Level":
         """Look at a directory."""
-        with files.scan(fd) as entries:
+        with files.within(root / path), files.scan(fd) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         return cls(path, names, _identity(fd))
 
     def again(self, root: Path, below: int) -> int | None:
         """Open this directory once more, from one that was in it; None, and no more names, if that cannot be."""
-        fd = _opened_directory("..", below)
+        fd = _opened_directory("..", below, root / self.path)
         if fd is not None:
             if _identity(fd) == self.identity:
                 return fd
@@ -84,10 +83,11 @@ def _identity(fd: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _opened_directory(name: str, dir_fd: int) -> int | None:
-    """Open a directory, or return None if it is none any more."""
+def _opened_directory(name: str, dir_fd: int, path: Path) -> int | None:
+    """Open a directory, or return None if it is none any more. `path` is what an OSError says."""
     try:
-        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+        with files.naming(path):
+            return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             raise
