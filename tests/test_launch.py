@@ -12,8 +12,6 @@ from overlay import start, toy
 from packages import Package, build
 from truth import OVERLAY, database, header_set, is_current, packages
 
-pytestmark = pytest.mark.everywhere
-
 
 def test_two_at_once(host: Host) -> None:
     process = start(host, "toy", "--", "sh", "-c", "echo waiting; sleep 1000")
@@ -27,6 +25,7 @@ def test_two_at_once(host: Host) -> None:
 
 
 @needs_openpgp
+@pytest.mark.everywhere
 def test_a_key_imported_in_the_overlay_stays(host: Host) -> None:
     host.write("/root/key.asc", (CHECKOUT / "tests/key.asc").read_text())
     host.run(*OVERLAY, "rpm", "--import", "/root/key.asc")
@@ -43,6 +42,7 @@ def test_machines_are_apart(host: Host) -> None:
     assert "hello-1" not in packages(host)
 
 
+@pytest.mark.everywhere
 def test_where_things_are(host: Host) -> None:
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
     assert host.run("readlink", "/var/lib/machines/.toy").stdout == "/var/lib/toy/toy\n"
@@ -55,6 +55,7 @@ def test_where_things_are(host: Host) -> None:
 class TestHostUpdate:
     """Two launches with an update of the host between them."""
 
+    @pytest.mark.everywhere
     def test_install_update_return(self, host: Host) -> None:
         host.run(*OVERLAY, "zypper", "-n", "install", "hello")
         publish(host, replace(EDITOR, version="2"), Package("new", directories=("/usr/share/new",)))
@@ -67,6 +68,7 @@ class TestHostUpdate:
         assert is_current(host, *OVERLAY)
         assert database(host) == before
 
+    @pytest.mark.everywhere
     def test_removed_in_the_overlay_stays_removed(self, host: Host) -> None:
         host.run(*OVERLAY, "zypper", "-n", "remove", "legacy", "editor")
         publish(host, Package("new"))
@@ -83,6 +85,7 @@ class TestHostUpdate:
         assert "legacy" not in host.sh("ls -A /var/lib/toy/toy/overlay/usr/lib/sysimage/rpm-headers")
         assert is_current(host, *OVERLAY)
 
+    @pytest.mark.everywhere
     def test_the_same_package_comes_to_the_host(self, host: Host) -> None:
         build(host, [HELLO], RPMS)
         host.run(*OVERLAY, "zypper", "-n", "install", "hello")
@@ -90,7 +93,6 @@ class TestHostUpdate:
         assert "hello-1" in packages(host, *OVERLAY)
         assert is_current(host, *OVERLAY)
 
-    @pytest.mark.only_plain("an update needs a reboot there")
     def test_an_update_while_the_overlay_is_entered(self, host: Host) -> None:
         process = start(host, "toy", "--", "sh", "-c", "echo waiting; read line; :")
         publish(host, HELLO)
@@ -143,6 +145,7 @@ def test_any_one_part_of_the_state_may_be_lost(host: Host, lost: str) -> None:
     assert is_current(host, *OVERLAY)
 
 
+@pytest.mark.everywhere
 def test_network_and_name_resolution_are_the_hosts(host: Host) -> None:
     assert toy(host, "readlink", "/proc/self/ns/net").stdout == host.run("readlink", "/proc/self/ns/net").stdout
     assert toy(host, "cat", "/etc/resolv.conf").stdout == host.run("cat", "/etc/resolv.conf").stdout
@@ -151,6 +154,7 @@ def test_network_and_name_resolution_are_the_hosts(host: Host) -> None:
     assert toy(host, "cat", "/etc/resolv.conf").stdout == "nameserver 192.0.2.1\n"
 
 
+@pytest.mark.everywhere
 def test_homes(host: Host) -> None:
     host.sh("useradd --create-home alice; echo hers > /home/alice/file; echo roots > /root/file")
     alice = host.run("id", "-u", "alice").stdout.strip()
@@ -159,7 +163,6 @@ def test_homes(host: Host) -> None:
     assert host.run("cat", "/home/alice/new").stdout == "written\n"
 
 
-@pytest.mark.only_plain("/usr cannot be written there")
 def test_the_host_is_not_written_but_for_its_set(host: Host) -> None:
     def state() -> dict[str, tuple[int, int]]:
         paths = [path for path in host.upper.rglob("*") if not path.is_dir()]
@@ -174,6 +177,7 @@ def test_the_host_is_not_written_but_for_its_set(host: Host) -> None:
     }
 
 
+@pytest.mark.everywhere
 def test_no_mount_is_seen_outside(host: Host) -> None:
     before = host.sh("cut -d' ' -f5- /proc/self/mountinfo")
     process = start(host, "toy", "--", "sh", "-c", "echo waiting; sleep 1000")

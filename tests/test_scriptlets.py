@@ -8,8 +8,6 @@ from overlay import toy
 from packages import Package
 from truth import OVERLAY, is_current, packages
 
-pytestmark = pytest.mark.everywhere
-
 UNIT = "/usr/lib/systemd/system/service.service"
 LINK = "/etc/systemd/system/multi-user.target.wants/service.service"
 COMMANDS = """
@@ -56,6 +54,7 @@ def with_scriptlets(name: str, version: str = "1") -> Package:
     return Package(name, version, files={UNIT: unit}, scripts="\n".join([gone, *scripts[1:3], after]))
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("tool", ["zypper", "rpm"])
 def test_they_succeed(host: Host, tool: str) -> None:
     one, two = with_scriptlets("service"), with_scriptlets("service", "2")

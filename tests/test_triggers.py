@@ -16,9 +16,6 @@ OUTSIDE = Package("outside", files={"/etc/outside": "1"})
 SHARED = Package("shared", files={"/usr/share/one": "another"})
 
 
-pytestmark = pytest.mark.everywhere
-
-
 @pytest.fixture(autouse=True)
 def rpms(host: Host) -> None:
     build(host, [ONE, TWO, POSTTRANS, OUTSIDE, SHARED], RPMS)
@@ -30,12 +27,14 @@ def rpm(host: Host, *arguments: str) -> str:
     return "\n".join(line for line in said.splitlines() if not line.startswith("rpm: "))
 
 
+@pytest.mark.everywhere
 def test_install(host: Host) -> None:
     rpm(host, "-i", f"{RPMS}/{ONE.file}")
     assert "one-1-1.noarch" in database(host).values()
     assert is_current(host)
 
 
+@pytest.mark.everywhere
 def test_upgrade_leaves_only_the_new_version(host: Host) -> None:
     rpm(host, "-i", f"{RPMS}/{ONE.file}")
     rpm(host, "-U", f"{RPMS}/{TWO.file}")
@@ -43,6 +42,7 @@ def test_upgrade_leaves_only_the_new_version(host: Host) -> None:
     assert [name.split(".")[0] for name in header_set(host).values() if name.startswith("one")] == ["one-2-1"]
 
 
+@pytest.mark.everywhere
 def test_erase(host: Host) -> None:
     rpm(host, "-i", f"{RPMS}/{ONE.file}")
     rpm(host, "-e", "one")
@@ -74,6 +74,7 @@ def test_rpm_marks_a_file_of_another_package_as_replaced(host: Host) -> None:
     assert len(before.keys() - header_set(host).keys()) == 1
 
 
+@pytest.mark.everywhere
 def test_a_package_with_posttrans_by_a_zypper_that_runs_rpm_once_a_package(host: Host) -> None:
     # Then rpm fires %filetriggerin only.
     publish(host, ONE, POSTTRANS)
@@ -92,7 +93,6 @@ def test_each_package_is_added_where_nothing_comes_after_the_transaction(host: H
     assert is_current(host)
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_toy_is_called_no_more_often_than_it_is_needed(host: Host) -> None:
     host.write("/usr/bin/toy.counting", '#!/bin/sh\necho "$@" >> /root/calls\nexec /usr/lib/toy/toy/__main__.py "$@"\n')
     host.sh("chmod 755 /usr/bin/toy.counting; mv /usr/bin/toy.counting /usr/bin/toy")
@@ -109,7 +109,6 @@ def test_toy_is_called_no_more_often_than_it_is_needed(host: Host) -> None:
     assert is_current(host)
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_a_package_without_files_in_usr_fires_none_and_a_launch_makes_up_for_it(host: Host) -> None:
     rpm(host, "-i", f"{RPMS}/{OUTSIDE.file}")
     assert not is_current(host)
@@ -117,7 +116,6 @@ def test_a_package_without_files_in_usr_fires_none_and_a_launch_makes_up_for_it(
     assert is_current(host)
 
 
-@pytest.mark.only_plain("the running /usr is written to")
 def test_changes_without_triggers_are_made_up_for(host: Host) -> None:
     rpm(host, "-i", "--notriggers", f"{RPMS}/{ONE.file}")
     rpm(host, "-e", "--notriggers", "--justdb", "legacy")
@@ -126,6 +124,7 @@ def test_changes_without_triggers_are_made_up_for(host: Host) -> None:
     assert is_current(host)
 
 
+@pytest.mark.everywhere
 def test_they_fire_in_the_overlay_too(host: Host) -> None:
     install = f"{' '.join(host.rpm)} -i {RPMS}/{ONE.file}"
     host.run(*OVERLAY, "sh", "-c", f"{install}; ls /usr/lib/sysimage/rpm-headers > /root/seen")
