@@ -164,10 +164,25 @@ print(open(reading).read(), end="")
 class TestTree:
     """What root in an overlay leaves in its files leads nobody elsewhere, and keeps nobody for long."""
 
-    def test_a_run_that_is_a_link(self, victim: Host) -> None:
-        victim.sh(f"rm -rf {STATE}/overlay/run; ln -s / {STATE}/overlay/run; touch {STATE}/run/created")
-        victim.run(*OVERLAY, "true", check=False)  # systemd 257 and later do not take that for a root
-        assert is_unharmed(victim)
+    @pytest.mark.parametrize("name", ["dev", "etc", "proc", "run", "sys", "tmp", "usr", "var"])
+    def test_a_link_where_nspawn_goes_before_it_is_in_the_machine(self, victim: Host, name: str) -> None:
+        path = f"{STATE}/overlay/{name}"
+        victim.sh(f"mkdir /srv/aside; rm -rf {path}; ln -s /srv/aside {path}")
+        said = refused(victim, *OVERLAY, "true")
+        assert said.startswith(f"{path} is not a directory; move it away: ")
+        assert victim.sh("ls -A /srv/aside") == ""
+        victim.sh(said.partition("move it away: ")[2])
+        victim.run(*OVERLAY, "true")
+
+    @pytest.mark.parametrize("make", ["mkfifo", "ln -s /srv/id"])
+    def test_a_machine_id_that_is_no_file(self, victim: Host, make: str) -> None:
+        path = f"{STATE}/overlay/etc/machine-id"
+        victim.sh(f"mkdir -p {STATE}/overlay/etc; {make} {path}; mkfifo /srv/id")
+        said = refused(victim, *OVERLAY, "true")
+        assert said.startswith(f"{path} is not a regular file; move it away: ")
+        victim.sh(said.partition("move it away: ")[2])
+        victim.run(*OVERLAY, "rm", "/etc/machine-id")
+        victim.run(*OVERLAY, "true")
 
     def test_tmpfiles_that_lead_into_a_home(self, victim: Host) -> None:
         victim.sh("mkdir -p /root; touch /root/precious; chmod 600 /root/precious")

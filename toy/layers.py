@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import stat
 
+from .errors import ToyError, moved_away
 from .machine import Machine
 
 TYPE_CHECKING = False
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 
 ELSEWHERE = frozenset({"dev", "proc", "root", "run", "sys", "tmp"})
 """Of the top directories: not in any overlay, whatever a package may own there."""
+
+_REAL = ("dev", "etc", "proc", "run", "sys", "tmp", "usr", "var")
+"""Of the top directories: systemd-nspawn writes or reads there while it is not yet in the machine, and a link in the
+place of one would lead it out of that."""
+
+_MACHINE_ID = "etc/machine-id"
+"""A file that it opens then."""
 
 _NO_LAYER = ("vfat", "msdos", "exfat")
 """Types that the kernel never has below an overlay, since case is nothing to them. The EFI partition has one."""
@@ -53,6 +61,7 @@ def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overl
 
     `lower` are the layers of the root, uppermost first.
     """
+    _require_kinds(machine.overlay)
     found = [Overlay("", lower=lower, upper=machine.overlay, work=_place(machine, "0"))]
     if machine.etc and (upper := _upper(machine, "/etc")) is not None:
         found.append(_overlay(machine, "/etc", list(machine.etc), upper, number=1))
@@ -66,6 +75,29 @@ def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overl
             overlay.is_possible = kind not in _NO_LAYER
             found.append(overlay)
     return found
+
+
+def _require_kinds(upper: str) -> None:
+    """Raise ToyError if an upper has something in it that systemd-nspawn should not come upon."""
+    for name in _REAL:
+        status = _status(f"{upper}/{name}")
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            raise ToyError(f"{upper}/{name} is not a directory", moved_away(f"{upper}/{name}"))
+    status = _status(f"{upper}/{_MACHINE_ID}")
+    if status is not None and not stat.S_ISREG(status.st_mode) and not _is_whiteout(status):
+        raise ToyError(f"{upper}/{_MACHINE_ID} is not a regular file", moved_away(f"{upper}/{_MACHINE_ID}"))
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _is_whiteout(status: os.stat_result) -> bool:
+    """Say what `files.is_whiteout` does, which takes time to import."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def _overlay(machine: Machine, point: str, lower: list[str], upper: str, *, number: int) -> Overlay:

@@ -118,10 +118,7 @@ def in_own_namespaces(
         else:
             lines.append(_fields(host, target, "none", "bind,ro"))
             words += ["", target, host, escaped(overlay.point)]
-    if os.path.islink(f"{root.upper}/run"):
-        run = ""  # it may lead out of the machine, and root would write there
-    else:
-        lines.append(_fields("tmpfs", f"{merged}/run", "tmpfs", _RUN))
+    lines.append(_fields("tmpfs", f"{merged}/run", "tmpfs", _RUN))
     lines += [_fields("private", path, "tmpfs", "mode=0700") for path in private]
     with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join([*lines, ""]))
