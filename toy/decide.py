@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from . import caches, header, host, parse, plan, reconcile, rpmdb, sync
+from . import caches, header, host, parse, plan, reconcile, sync
 from .conflicts import Clash, conflicts
 from .errors import DamagedHeader
 from .events import FOLLOWED, Event
@@ -55,6 +55,7 @@ class _Packages:
 def decide(
     sets: Sets,
     tree: UpperView,
+    host_database: Database,
     reader: Reader,
     database: ForeignDatabase | None,
     *,
@@ -66,9 +67,9 @@ def decide(
 ) -> Intent:
     """Decide what becomes of an overlay, now that the host's set is no longer `base`.
 
-    `reader` reads headers of the overlay's. `merged` is what the overlay made of it; `installed` are the headers in its
-    database, if it has one, which has not followed an earlier intent yet; `recorded` is the base on record. `mend` is
-    the command that mends broken dependencies.
+    `host_database` is the host's, as it is now. `reader` reads headers of the overlay's. `merged` is what the overlay
+    made of it; `installed` are the headers in its database, if it has one, which has not followed an earlier intent
+    yet; `recorded` is the base on record. `mend` is the command that mends broken dependencies.
     Raises DamagedHeader for a header that is needed and cannot be read, or that the host's database does not have.
     """
     load = _Packages(sets, tree, reader)
@@ -77,36 +78,35 @@ def decide(
     hidden = sets.hidden.check().files
     stand_ins = reconcile.amended(own, removed & (host_files | hidden), load)
     plain = merged - stand_ins.keys() | set(stand_ins.values())
-    with Database.open(rpmdb.dbpath(tree.lower)) as host_database:
-        _check(sets, host_database, base ^ host_files)
-        decision = _decide(load, tree, base=base, now=host_files, merged=plain)
-        visible = host_files - decision.upper.whiteouts
-        arrived = sorted(visible - plain | visible & set(stand_ins.values()))
-        touched = [file for name in arrived for file in load(name).files if tree.touches(file.path)]
-        kept = [load(file) for file in sorted(decision.upper.files)]
-        clashes = conflicts(kept, {file: load(file) for file in arrived}, tree.is_other_kind)
+    _check(sets, host_database, base ^ host_files)
+    decision = _decide(load, tree, base=base, now=host_files, merged=plain)
+    visible = host_files - decision.upper.whiteouts
+    arrived = sorted(visible - plain | visible & set(stand_ins.values()))
+    touched = [file for name in arrived for file in load(name).files if tree.touches(file.path)]
+    kept = [load(file) for file in sorted(decision.upper.files)]
+    clashes = conflicts(kept, {file: load(file) for file in arrived}, tree.is_other_kind)
 
-        def is_visible(path: str) -> bool:
-            owners = header.file_names(host_database.owners(path))
-            return any(file not in decision.upper.whiteouts for file, _ in owners)
+    def is_visible(path: str) -> bool:
+        owners = header.file_names(host_database.owners(path))
+        return any(file not in decision.upper.whiteouts for file, _ in owners)
 
-        owned = {file.path for package in kept for file in package.files}
-        stale = [cache for cache in caches.in_upper(tree.find) if cache[0] not in owned]
-        clashed = {path for paths in clashes.values() for path in paths}
-        new, uncover = _new(tree, database, touched)
-        todo = operations(
-            retired=map(load, sorted(decision.retired)),
-            kept=kept,
-            freed=_freed(load, hidden, stand_ins) | new,
-            uncover=uncover,
-            hidden=map(load, sorted(decision.upper.whiteouts)),
-            arrived=touched,
-            follow=_follow(tree, database, touched) - owned,
-            is_visible=is_visible,
-            is_other_kind=lambda path: path not in clashed and tree.is_other_kind(path),
-            sweep=not removed <= host_files | hidden,
-            drop=[path for path, _ in stale if tree.is_in_lower(path)],
-        )
+    owned = {file.path for package in kept for file in package.files}
+    stale = [cache for cache in caches.in_upper(tree.find) if cache[0] not in owned]
+    clashed = {path for paths in clashes.values() for path in paths}
+    new, uncover = _new(tree, database, touched)
+    todo = operations(
+        retired=map(load, sorted(decision.retired)),
+        kept=kept,
+        freed=_freed(load, hidden, stand_ins) | new,
+        uncover=uncover,
+        hidden=map(load, sorted(decision.upper.whiteouts)),
+        arrived=touched,
+        follow=_follow(tree, database, touched) - owned,
+        is_visible=is_visible,
+        is_other_kind=lambda path: path not in clashed and tree.is_other_kind(path),
+        sweep=not removed <= host_files | hidden,
+        drop=[path for path, _ in stale if tree.is_in_lower(path)],
+    )
     stand_in = _standing_in(load, clashes)
     upper = plan.Upper(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | clashes.keys())
     now = upper.over(host_files)

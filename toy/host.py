@@ -4,6 +4,7 @@
 import contextlib
 import errno
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from . import rpmdb, sync
@@ -14,28 +15,32 @@ from .stamp import Stamp
 from .sync import Dumped
 
 
-def current_set(machine: Machine, *, everything: bool = False) -> tuple[list[Path], Dumped]:
-    """Bring the host's header set up to date.
+def open_database(machine: Machine) -> AbstractContextManager[Database]:
+    """Open the host's rpm database. Raises ToyError as `Database.open` does."""
+    return Database.open(rpmdb.dbpath(Path(machine.root)))
+
+
+def current_set(machine: Machine, database: Database, *, everything: bool = False) -> tuple[list[Path], Dumped]:
+    """Bring the host's header set up to date with the host's database.
 
     Returns the lower layers of an overlay, uppermost first, with the set in the first; and what was done.
     Where the root cannot be written and its set is not current, that is a layer whose set hides the root's. While that
     is current, it counts: the root's may have been found to be other than its stamp says.
     """
     root, layer = Path(machine.root), Path(machine.host_layer)
-    with Database.open(rpmdb.dbpath(root)) as database:
-        in_layer = None if everything else _stamp(layer)
-        if in_layer is not None and in_layer == database.stamp():
-            return [layer, root], Dumped([], [], [])
-        try:
-            with HeaderSet.open_of_root(root, create=True) as headers:
-                return [root], sync.dump(database, headers, everything=everything)
-        except OSError as error:
-            if error.errno != errno.EROFS:
-                raise
-        layer.mkdir(exist_ok=True)
-        with HeaderSet.open(layer, create=True) as headers:
-            headers.opaque = True
-            return [layer, root], sync.dump(database, headers, everything=everything)
+    in_layer = None if everything else _stamp(layer)
+    if in_layer is not None and in_layer == database.stamp():
+        return [layer, root], Dumped([], [], [])
+    try:
+        with HeaderSet.open_of_root(root, create=True) as headers:
+            return [root], sync.dump(database, headers, everything=everything)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+    layer.mkdir(exist_ok=True)
+    with HeaderSet.open(layer, create=True) as headers:
+        headers.opaque = True
+        return [layer, root], sync.dump(database, headers, everything=everything)
 
 
 def _stamp(root: Path) -> Stamp | None:
@@ -46,7 +51,7 @@ def _stamp(root: Path) -> Stamp | None:
 
 def peek(machine: Machine) -> frozenset[str] | None:
     """Return the files of the host's header set as `current_set` would, if it is current; nothing is written."""
-    with Database.open(rpmdb.dbpath(Path(machine.root))) as database:
+    with open_database(machine) as database:
         stamp = database.stamp()
         for root in map(Path, (machine.host_layer, machine.root)):
             with contextlib.suppress(FileNotFoundError), HeaderSet.open_of_root(root) as headers:

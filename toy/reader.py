@@ -46,7 +46,9 @@ class Reader:
         self._headers: int | None = None
         """A pipe, for what is to be imported."""
         self._ahead: list[list[object]] = []
-        """Questions that were asked, and their answers not taken."""
+        """Questions that were asked ahead, and did not come to be answered."""
+        self._answers: list[tuple[list[object], Any]] = []
+        """Questions that were asked ahead, with answers that nobody took yet."""
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +91,7 @@ class Reader:
         self._channel.close()
         self._end_headers()
         self._ahead = []
+        self._answers = []
 
     def ask(self, what: str, *arguments: object, seconds: int | None = None) -> Any:
         """Return the answer to a question, which is a method of `_Questions`; `_PATIENCE` is the default of `seconds`.
@@ -105,7 +108,7 @@ class Reader:
         raise (Unusable if kind == "unusable" else ToyError)(problem, next_step)
 
     def ask_ahead(self, what: str, *arguments: object) -> None:
-        """Ask a question whose answer `ask` takes later, unless it asks another one. Raises ToyError as that does."""
+        """Ask a question whose answer `ask` takes later. Raises ToyError as that does."""
         with self._alive(_PATIENCE):
             self.begin()
             self._channel.send([what, *arguments], seconds=_PATIENCE)
@@ -130,8 +133,12 @@ class Reader:
 
     def _exchange(self, question: list[object], seconds: int = _PATIENCE) -> Any:
         while self._ahead:
-            asked, answer = self._ahead.pop(0), self._channel.receive(seconds=seconds)
+            self._answers.append((self._ahead.pop(0), self._channel.receive(seconds=seconds)))
+            if self._answers[-1][0] == question:
+                break
+        for index, (asked, answer) in enumerate(self._answers):
             if asked == question:
+                del self._answers[index]
                 return answer
         self._channel.send(question, seconds=_PATIENCE)
         return self._channel.receive(seconds=seconds)

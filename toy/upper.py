@@ -55,7 +55,7 @@ class UpperFiles:
         folder, _, name = path.rstrip("/").rpartition("/")
         if folder not in self._folders:
             self._folders[folder] = self._lead(f"{folder}/")
-        if not name or not path.startswith("/") or not is_plain(f"/{name}"):
+        if name in ("", ".", "..") or "\0" in name or not path.startswith("/"):
             return []
         return [where + name for where in self._folders[folder]]
 
