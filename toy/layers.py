@@ -30,11 +30,11 @@ ELSEWHERE = frozenset({"dev", "proc", "root", "run", "sys", "tmp"})
 """Of the top directories: not in any overlay, whatever a package may own there."""
 
 _REAL = ("dev", "etc", "proc", "run", "sys", "tmp", "usr", "var")
-"""Of the top directories: systemd-nspawn writes or reads there while it is not yet in the machine, and a link in the
-place of one would lead it out of that."""
+"""Top directories in which systemd-nspawn reads or writes by plain path before it has entered the machine: a symbolic
+link in the place of one, it follows on the host."""
 
 _MACHINE_ID = "etc/machine-id"
-"""A file that it opens then."""
+"""A file that systemd-nspawn opens in the same way: a FIFO would keep it for ever."""
 
 _NO_LAYER = ("vfat", "msdos", "exfat")
 """Types that the kernel never has below an overlay, since case is nothing to them. The EFI partition has one."""

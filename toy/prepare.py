@@ -44,7 +44,7 @@ def prepare(machine: Machine, ahead: Copy | None, *, say: Say) -> Seen:
             if ahead is not None:
                 builder.begin(_own(machine))
             if record.exists and (ahead is not None or not is_left_alone):
-                # What is always asked takes it 7 ms (2,000 packages), in which the host's set is looked at.
+                # These two are always asked. They take 7 ms (2,000 packages), while the host's set is looked at here.
                 reader.ask_ahead("open", machine.rpmdb)
                 reader.ask_ahead("packages")
             with host.open_database(machine) as host_database:

@@ -14,12 +14,12 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from . import answers, confined, parse, rpmdb, run
+from . import answers, confined, questions, rpmdb, run
 from .confined import Place
 from .errors import ToyError
 from .header import Header
 from .package import Package
-from .rpmdb import Database, Unusable
+from .rpmdb import Unusable
 from .stamp import Stamp
 from .wire import Channel, Closed, Late
 
@@ -64,7 +64,7 @@ class Reader:
         theirs = Channel(there_in, there_out)
         self._channel = Channel(here_in, here_out)
         headers, self._headers = os.pipe()
-        action = functools.partial(_serve, theirs, headers)
+        action = functools.partial(questions.serve, theirs, headers)
         # A process that writes may be at work for long: an hour, which nobody in it can change, is the end of that.
         seconds = 0 if self._place.writable is None else _LONGEST_IMPORT
         fds = (*theirs.fds, headers)
@@ -94,9 +94,10 @@ class Reader:
         self._answers = []
 
     def ask(self, what: str, *arguments: object, seconds: int | None = None) -> Any:
-        """Return the answer to a question, which is a method of `_Questions`; `_PATIENCE` is the default of `seconds`.
+        """Return the answer to a question, which is a method of `questions._Questions`.
 
-        Raises what that raises, and ToyError if the process did not live to answer, or takes too long.
+        Raises what that raises, and ToyError if the process did not live to answer, or takes longer than `seconds`,
+        which are `_PATIENCE` if none are given.
         """
         seconds = _PATIENCE if seconds is None else seconds
         with self._alive(seconds):
@@ -269,81 +270,3 @@ def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
         return convert(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise Unusable("rpm's answer makes no sense", "see what is wrong: toy -- rpm -Va") from None
-
-
-def _serve(channel: Channel, headers: int, problem: ToyError | None) -> None:
-    """Answer questions in a confined process, until nobody asks any more."""
-    questions = _Questions(headers)
-    if problem is not None:
-        os.close(headers)  # nobody is to wait until they are read
-    with contextlib.suppress(Closed):
-        while True:
-            what, *arguments = channel.receive()
-            try:
-                if problem is not None:
-                    raise problem
-                answer: tuple[object, ...] = ("answer", getattr(questions, what)(*arguments))
-            except ToyError as error:
-                answer = ("unusable" if isinstance(error, Unusable) else "error", error.what, error.next_step)
-            except MemoryError:
-                answer = ("unusable", "rpm has no memory for it", "see: free -m")
-            channel.send(answer)
-
-
-class _Questions:
-    """The questions that there are. Each returns what a message can hold."""
-
-    def __init__(self, headers: int) -> None:
-        self._stack = contextlib.ExitStack()
-        self._headers = headers
-
-    def open(self, path: str) -> None:
-        self._stack.close()
-        self._database = self._stack.enter_context(Database.open(Path(path)))
-
-    def erase(self, path: str, numbers: list[int]) -> None:
-        self._stack.close()
-        rpmdb.erase(Path(path), numbers)
-
-    def import_headers(self, path: str) -> str:
-        self._stack.close()
-        return rpmdb.import_headers(Path(path), self._headers)
-
-    @staticmethod
-    def package(blob: bytes) -> Package:
-        return parse.package(blob)
-
-    @staticmethod
-    def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
-        return parse.paths_below(blob, directory)
-
-    @staticmethod
-    def with_file_states(blob: bytes, states: list[tuple[str, int]]) -> Header:
-        return parse.with_file_states(blob, dict(states))
-
-    def packages(self) -> list[tuple[str, list[int]]]:
-        return list(self._database.packages().items())
-
-    def stamp(self) -> Stamp:
-        return self._database.stamp()
-
-    def headers(self, numbers: list[int]) -> list[Header]:
-        return list(self._database.headers(numbers))
-
-    def files(self, numbers: list[int]) -> list[tuple[str, int]]:
-        return list(self._database.files(numbers).items())
-
-    def is_owned(self, path: str) -> bool:
-        return self._database.is_owned(path)
-
-    def owners(self, path: str) -> list[Package]:
-        return [parse.package(owner.blob) for owner in self._database.owners(path)]
-
-    def has_below(self, directory: str) -> bool:
-        return self._database.has_below(directory)
-
-    def broken_by(self, erase: list[int], install: list[bytes]) -> list[str]:
-        return self._database.broken_by(erase=erase, install=install)
-
-    def broken_among(self, numbers: list[int]) -> list[str]:
-        return self._database.broken_among(numbers)

@@ -73,7 +73,7 @@ def _guessed_base(sets: Sets, database: Readable) -> AbstractSet[str]:
 def settle(
     machine: Machine,
     layer: Path,
-    host: Database,
+    host_database: Database,
     reader: Reader,
     builder: Builder,
     *,
@@ -83,9 +83,9 @@ def settle(
 ) -> None:
     """Before a launch: carry over to the host's set what the overlay changed, and make database and files follow.
 
-    The last commit of its database is finished. `host` is the host's, and `reader` is what `reader_of` returns. `run`
-    runs a command in the overlay. What happened is added to `happened` once it is done. With `is_left_alone`, nobody
-    touched the machine's database and set since the last launch.
+    The last commit of its database is finished. `host_database` is the host's, and `reader` is what `reader_of`
+    returns. `run` runs a command in the overlay. What happened is added to `happened` once it is done. With
+    `is_left_alone`, nobody touched the machine's database and set since the last launch.
     Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever else
     cannot be read or written; nothing is lost then.
     """
@@ -110,7 +110,7 @@ def settle(
                 wanted, base = done.upper, done.host
         starts = [Content(rpmdb.dbpath(root), sets.host_files, sets.host.stamp), *([have] if have else [])]
         if base is not None and (base != sets.host_files or perhaps_standing_in(wanted)):
-            todo = _decide(machine, recorded, sets, host, reader, have, base, wanted)
+            todo = _decide(machine, recorded, sets, host_database, reader, have, base, wanted)
             if base != sets.host_files or todo.upper != wanted:
                 todo = todo._replace(events=[*earlier, *todo.events])
                 record.intend(todo.to_json())
@@ -128,7 +128,7 @@ def _decide(
     machine: Machine,
     recorded: frozenset[str] | None,
     sets: Sets,
-    host: Database,
+    host_database: Database,
     reader: Reader,
     have: Content | None,
     base: AbstractSet[str],
@@ -139,7 +139,7 @@ def _decide(
         return decide(
             sets,
             UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names()),
-            host,
+            host_database,
             reader,
             None if have is None else stack.enter_context(open_database(machine, reader)),
             recorded=recorded,
