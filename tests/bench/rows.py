@@ -5,6 +5,7 @@ Every run asserts that it did its job.
 """
 
 import dataclasses
+import shlex
 import statistics
 from collections.abc import Callable
 
@@ -170,12 +171,28 @@ class Upgrades:
         return seconds
 
 
-def zypper(stage: Stage, *, plugin: bool) -> float:
-    """Return the seconds that zypper takes for one small package in the overlay."""
+IDLE_PLUGIN = r"""#!/usr/bin/python3 -BPsS
+import os
+while frames := os.read(0, 65536):
+    os.write(1, b"ACK\n\n\0" * frames.count(b"\0"))
+    if b"_DISCONNECT" in frames:
+        break
+"""
+"""A commit plugin that does nothing but answer: what libzypp asks of any that is in Python."""
+
+
+def zypper(stage: Stage, *, plugin: str | None) -> float:
+    """Return the seconds that zypper takes for one small package in the overlay.
+
+    `plugin` is the text of the commit plugin that takes the place of toy's; an empty one leaves toy's, None has none.
+    """
     place = "/usr/lib/zypp/plugins/commit/toy"
     clock = "/usr/bin/python3 /usr/src/toy/tests/bench/clock.py 1 zypper -n in hello >/root/clock"
-    prepare = "" if plugin else f"mv {place} /root/plugin; "
-    restore = "" if plugin else f"; mv /root/plugin {place}"
+    prepare, restore = f"mv {place} /root/plugin; ", f"; mv -f /root/plugin {place}"
+    if plugin == "":
+        prepare = restore = ""
+    elif plugin is not None:
+        prepare += f"printf %s {shlex.quote(plugin)} >{place}; chmod 755 {place}; "
     stage.run("toy", "--", "sh", "-ec", f"{prepare}{clock}; rpm -q hello >/root/clocked; zypper -n rm hello{restore}")
     assert stage.run("cat", "/root/clocked").stdout == "hello-1-1.noarch\n"
     return float(stage.run("cat", "/root/clock").stdout.split(",")[0].strip("[ "))
