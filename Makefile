@@ -21,7 +21,7 @@ install:
 	ln -sf ../lib/toy/toy/__main__.py $(DESTDIR)$(PREFIX)/bin/toy
 	install -D -m 755 zypp-plugin/toy $(DESTDIR)$(PREFIX)/lib/zypp/plugins/commit/toy
 	install -D -m 644 rpm-macros/macros.toy $(DESTDIR)$(PREFIX)/lib/rpm/macros.d/macros.toy
-	install -D -m 644 rpm-macros/macros.machine $(DESTDIR)$(PREFIX)/lib/toy/macros.machine
+	sed 's|%{_prefix}|$(PREFIX)|' rpm-macros/macros.machine >$(DESTDIR)$(PREFIX)/lib/toy/macros.machine
 	install -D -m 755 rpm-macros/scriptlets/systemctl $(DESTDIR)$(PREFIX)/lib/toy/scriptlets/systemctl
 	for tool in hostnamectl localectl loginctl timedatectl udevadm; do \
 	    ln -sf systemctl $(DESTDIR)$(PREFIX)/lib/toy/scriptlets/$$tool; \
@@ -51,7 +51,7 @@ test:
 
 # The same with an rpm whose databases are of the kind that openSUSE has: Debian's own source, built for it. Like this,
 # by environment alone, the tests run with any other rpm.
-ndb = /opt/toy-rpm-ndb
+ndb = /usr/lib/toy-rpm-ndb
 
 test-ndb:
 	tests/setup tests

@@ -21,6 +21,9 @@ def _can_make(backend: str) -> bool:
         return (Path(directory) / FILES[backend]).exists()
 
 
+FILE = FILES[rpm.expandMacro("%{_db_backend}")]
+"""That of the one which it makes unless it is told otherwise."""
+
 BACKENDS = [backend for backend in FILES if _can_make(backend)]
 
 

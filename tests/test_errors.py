@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bad input: one line that names the thing and the next step, status 125, and nothing is lost."""
 
+import re
+
 import pytest
 from host import Host
 from overlay import refused
@@ -78,6 +80,14 @@ def test_a_host_without_snapshots(host: Host, which: str, breakage: str) -> None
 def test_another_tool_is_missing(host: Host, tool: str) -> None:
     host.sh(f'for folder in $(echo $PATH | tr : " "); do rm -f $folder/{tool}; done')
     assert tool in refused(host, *OVERLAY, "true").split(";")[0]
+
+
+@pytest.mark.parametrize("verb", [["--", "true"], ["status"], ["dump"]])
+def test_no_rpm_for_python(host: Host, verb: list[str]) -> None:
+    where = host.run("/usr/bin/python3", "-c", "import rpm; print(rpm.__path__[0])").stdout.strip()
+    host.sh(f"mv {where} {where}.away")
+    line = r"rpm's Python module cannot be used: .*; install python3-rpm, or see: \S+ -c 'import rpm'"
+    assert re.fullmatch(line, refused(host, "toy", *verb))
 
 
 def test_nspawn_that_fails(host: Host) -> None:

@@ -224,7 +224,7 @@ class TestMacros:
     def test_an_rpm_that_has_its_configuration_elsewhere_is_told_as_well(self, host: Host) -> None:
         host.sh("cp -r /usr/lib/rpm /srv/rpm")
         for variable in ({"RPM_CONFIGDIR": "/srv/rpm"}, {}):
-            for command in (["rpm"], ["env", "-u", "RPM_CONFIGDIR", "rpm"]):
+            for command in (["rpm"], ["env", "-u", "RPM_CONFIGDIR", "-u", "LD_LIBRARY_PATH", "/usr/bin/rpm"]):
                 told = toy(host, *command, "--eval", "%{_netsharedpath}", env=variable).stdout
                 assert "/root" in told.strip().split(":")
         assert "macros.toy-homes" not in host.run("toy", "diff").stdout

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from backends import FILE
 from host import Host
 from image import RPMS, publish
 from overlay import refused, start, toy
@@ -16,6 +17,8 @@ from truth import OVERLAY, packages
 DATABASE = "/usr/lib/sysimage/rpm"
 SET = "/usr/lib/sysimage/rpm-headers"
 STATE = "/var/lib/toy/toy"
+OTHER = {"rpmdb.sqlite": "rpmdb.sqlite-wal", "Packages.db": "Index.db"}[FILE]
+"""Another file of a database."""
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
@@ -86,24 +89,24 @@ class TestDatabase:
     @pytest.mark.parametrize(
         "script",
         [
-            "ln -s /created rpmdb.sqlite",
-            "ln -s /etc/passwd rpmdb.sqlite",
-            "mkfifo rpmdb.sqlite",
-            "mkdir rpmdb.sqlite",
-            "mknod rpmdb.sqlite c 1 5",
-            "ln -s /dev/zero rpmdb.sqlite",
-            "truncate -s 10T rpmdb.sqlite",
-            "mv moved rpmdb.sqlite; rm -f rpmdb.sqlite-wal; ln -s /etc/passwd rpmdb.sqlite-wal",
+            "ln -s /created $file",
+            "ln -s /etc/passwd $file",
+            "mkfifo $file",
+            "mkdir $file",
+            "mknod $file c 1 5",
+            "ln -s /dev/zero $file",
+            "truncate -s 10T $file",
+            "mv moved $file; rm -f $other; ln -s /etc/passwd $other",
         ],
     )
     def test_what_is_no_database_is_one_line(self, victim: Host, script: str) -> None:
-        victim.sh(f"cd {STATE}/rpmdb; mv rpmdb.sqlite moved; rm -f rpmdb.sqlite-*; {script}")
+        victim.sh(f"file={FILE} other={OTHER}; cd {STATE}/rpmdb; mv $file moved; rm -f $file-*; {script}")
         for command in (("toy", "status"), ("toy", "diff"), (*OVERLAY, "true")):
             assert f"{STATE}/rpmdb" in refused(victim, *command)
         assert is_unharmed(victim)
 
     def test_nobody_waits_for_one_that_is_written_to_all_the_time(self, victim: Host) -> None:
-        script = f"echo waiting; while [ ! -e /var/stop ]; do touch {DATABASE}/rpmdb.sqlite; done"
+        script = f"echo waiting; while [ ! -e /var/stop ]; do touch {DATABASE}/{FILE}; done"
         process = start(victim, "toy", "--", "sh", "-c", script)
         done = victim.run("toy", "status", check=False, timeout=60)
         line = f"toy: the rpm database in {STATE}/rpmdb is being written to; try again when that is done\n"
@@ -209,9 +212,7 @@ class TestTree:
 class TestOtherUsers:
     """Other users of the host."""
 
-    @pytest.mark.parametrize(
-        "path", [SET, f"{SET}/.stamp", DATABASE, f"{DATABASE}/rpmdb.sqlite", f"{DATABASE}/.rpm.lock"]
-    )
+    @pytest.mark.parametrize("path", [SET, f"{SET}/.stamp", DATABASE, f"{DATABASE}/{FILE}", f"{DATABASE}/.rpm.lock"])
     def test_nobody_waits_for_their_locks(self, victim: Host, path: str) -> None:
         lock = ("flock", "--shared", path, "sh", "-c", "echo waiting; read line")
         process = subprocess.Popen(victim.command(*NOBODY, *lock), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -235,7 +236,7 @@ class TestOtherUsers:
         modes = host.sh(
             f"cd {STATE}; stat --format='%a %n' . .. overlay var rpmdb rpmdb/* base log seen 2>/dev/null || :"
         )
-        wanted = {".": "700", "..": "700", "overlay": "755", "var": "755", "rpmdb": "755", "rpmdb/rpmdb.sqlite": "644"}
+        wanted = {".": "700", "..": "700", "overlay": "755", "var": "755", "rpmdb": "755", f"rpmdb/{FILE}": "644"}
         found = {name: mode for mode, name in map(str.split, modes.splitlines())}
         assert wanted.items() <= found.items()
         assert host.sh(f"umask {mask}; toy -- sh -c umask") == "0022\n"
@@ -306,7 +307,7 @@ class TestRecords:
     def test_what_is_no_record(self, victim: Host, record: str) -> None:
         for content in ("[" * 100000, "1" * 5000, "NaN", '{"a": 1}', "\xff"):
             victim.write(f"{STATE}/{record}", content)
-            victim.run("touch", "/usr/lib/sysimage/rpm/rpmdb.sqlite")
+            victim.run("touch", f"/usr/lib/sysimage/rpm/{FILE}")
             assert "hello-1" in packages(victim, *OVERLAY)
 
     def test_seeded(self, victim: Host) -> None:

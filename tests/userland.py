@@ -57,7 +57,7 @@ def other_rpm() -> list[str]:
     folders = [folder for name in of_rpm for folder in os.environ.get(name, "").split(":") if folder]
     programs = shutil.which("rpm")
     assert programs is not None
-    return [folder for folder in (*folders, os.path.dirname(programs)) if not folder.startswith(("/usr/", "/bin"))]
+    return [folder for folder in (*folders, os.path.dirname(programs)) if folder not in ("/bin", "/usr/bin")]
 
 
 def _of_debian() -> list[str]:

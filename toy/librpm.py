@@ -7,10 +7,15 @@ import sys
 if sys.flags.no_site:  # toy does without until here: of all it imports, rpm alone lies in a directory for packages
     site.main()
 
-import rpm as rpm
-
 from .errors import ToyError, typed
 from .header import Header
+
+try:
+    import rpm as rpm
+except ImportError as error:  # also where librpm does not find its configuration, of which it says more by itself
+    raise ToyError(
+        f"rpm's Python module cannot be used: {error}", f"install python3-rpm, or see: {sys.executable} -c 'import rpm'"
+    ) from error
 
 rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
 
