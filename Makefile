@@ -14,7 +14,7 @@ all:
 
 install:
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/toy/toy
-	install -m 644 toy/*.py $(DESTDIR)$(PREFIX)/lib/toy/toy
+	cd toy && find . -name "*.py" -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/lib/toy/toy/{} \;
 	chmod 755 $(DESTDIR)$(PREFIX)/lib/toy/toy/__main__.py
 # Compiled once, here: toy runs with -B and leaves nothing behind that no package owns.
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(PREFIX)/lib/toy/toy
@@ -22,6 +22,7 @@ install:
 	install -D -m 755 zypp-plugin/toy $(DESTDIR)$(PREFIX)/lib/zypp/plugins/commit/toy
 	install -D -m 644 rpm-macros/macros.toy $(DESTDIR)$(PREFIX)/lib/rpm/macros.d/macros.toy
 	sed 's|%{_prefix}|$(PREFIX)|' rpm-macros/macros.machine >$(DESTDIR)$(PREFIX)/lib/toy/macros.machine
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/toy/macros.machine
 	install -D -m 755 rpm-macros/scriptlets/systemctl $(DESTDIR)$(PREFIX)/lib/toy/scriptlets/systemctl
 	for tool in hostnamectl localectl loginctl timedatectl udevadm; do \
 	    ln -sf systemctl $(DESTDIR)$(PREFIX)/lib/toy/scriptlets/$$tool; \

@@ -6,7 +6,7 @@ from host import Host
 from overlay import toy
 from truth import OVERLAY
 
-from toy import accounts
+from toy.reconcile import accounts
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ import pytest
 from awkward import blobs, headers
 from backends import KEYS_ARE_PACKAGES
 
-from toy import build, sync
+from toy.database.merge import Builder
+from toy.database.rpmdb import Database
 from toy.errors import DamagedHeader, ToyError
-from toy.headerset import DIRECTORY, HeaderSet
-from toy.rpmdb import Database
-from toy.sync import Dumped
+from toy.headers.dump import Dumped
+from toy.headers.dump import dump as dump_database
+from toy.headers.headerset import DIRECTORY, HeaderSet
 
 Damage = Callable[[Path], object]
 
@@ -29,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 def dump(database: Path, root: Path, *, everything: bool = True) -> Dumped:
     with Database.open(database) as opened, HeaderSet.open(root, create=True) as header_set:
-        return sync.dump(opened, header_set, everything=everything)
+        return dump_database(opened, header_set, everything=everything)
 
 
 def merge(root: Path, path: Path) -> None:
@@ -37,7 +38,7 @@ def merge(root: Path, path: Path) -> None:
         path.mkdir()
         return path
 
-    with HeaderSet.open(root) as header_set, build.Builder(new) as builder:
+    with HeaderSet.open(root) as header_set, Builder(new) as builder:
         builder.merge(dict.fromkeys(header_set.check().files, header_set))
 
 

@@ -7,8 +7,8 @@ import rpm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toy import header
-from toy.header import Header
+from toy.headers import header
+from toy.headers.header import Header
 
 # What rpm stores is bytes; in Python the odd ones are surrogates.
 texts = st.binary(min_size=1, max_size=300).map(lambda raw: raw.replace(b"\0", b"0").decode(errors="surrogateescape"))

@@ -136,7 +136,7 @@ class TestDatabase:
 CONFINED = """
 import os, socket, sys
 sys.path.insert(0, "/usr/lib/toy")
-from toy import confined
+from toy.confined import confinement
 
 def tried(what, action):
     try:
@@ -153,12 +153,12 @@ def act(problem):
     tried("read /etc/shadow", lambda: open("/etc/shadow"))
     tried("network", lambda: socket.socket().connect(("127.0.0.1", 1)))
     tried("setuid", lambda: os.setuid(0))
-    tried("mount", lambda: confined._mount("x", "/mnt", kind="tmpfs", flags=0))
+    tried("mount", lambda: confinement._mount("x", "/mnt", kind="tmpfs", flags=0))
     print("sees", [name for folder in ("/run", "/proc", "/root", "/var") for name in os.listdir(folder)])
     sys.stdout.flush()
 
 reading, out = os.pipe()
-pid = confined.start(act, confined.Place(), fds=(out,), cpu_seconds=10)
+pid = confinement.start(act, confinement.Place(), fds=(out,), cpu_seconds=10)
 os.close(out)
 print(open(reading).read(), end="")
 """
@@ -334,7 +334,7 @@ class TestStatus:
         "change",
         [
             "rm -r /usr/lib/toy/toy",
-            "for file in /usr/lib/toy/toy/*.py; do echo 1/0 > $file; done",
+            "for file in $(find /usr/lib/toy/toy -name '*.py'); do echo 1/0 > $file; done",
             "rm -r /usr/lib/python3*",
         ],
     )

@@ -7,7 +7,7 @@ from host import Host
 from image import DATABASE, HELLO, SOURCE, publish
 from truth import OVERLAY
 
-from toy import keyring
+from toy.database import keyring
 
 KEY = "efc7a03320227660c2e77358ad0007264f440f5c"
 PUBKEYS = f"{DATABASE}/pubkeys"

@@ -12,7 +12,7 @@ from host import Host
 from overlay import refused, start, toy, until_nothing_is_to_be_done
 from truth import OVERLAY
 
-from toy.fields import escaped, unescaped
+from toy.filesystem.fields import escaped, unescaped
 
 OVERLAPPING = "is in-use as upperdir/workdir of another mount"
 """What the kernel has in its log where uppers lie in one another, or one is mounted twice."""
@@ -238,7 +238,7 @@ exec "$@"
 WAIT = ("sh", "-c", "echo waiting; exec sleep 1000")
 
 HOLDERS = (
-    "import sys; sys.path.insert(0, '/usr/lib/toy'); from toy import holders; print(*holders.holders(sys.argv[1]))"
+    "import sys; sys.path.insert(0, '/usr/lib/toy'); from toy.overlay.holders import *; print(*holders(sys.argv[1]))"
 )
 
 UPPER = "/var/lib/toy/toy/overlay"

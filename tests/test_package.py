@@ -11,7 +11,7 @@ from host import Host
 from image import CHECKOUT, RPMS, SOURCE
 from truth import is_current, packages
 
-from toy.headerset import DIRECTORY
+from toy.headers.headerset import DIRECTORY
 
 MACROS = "--load=/usr/lib/rpm/macros.d/macros.toy"
 """The system's rpm loads it by itself; one that is somewhere else has other macros."""

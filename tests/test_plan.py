@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toy import plan
-from toy.stamp import Stamp
+from toy.headers import changes
+from toy.headers.stamp import Stamp
 
 names = st.frozensets(st.sampled_from("abcdefgh"))
 
@@ -17,7 +17,7 @@ names = st.frozensets(st.sampled_from("abcdefgh"))
 def test_every_header_follows_who_changed_it(
     base: frozenset[str], host: frozenset[str], merged: frozenset[str]
 ) -> None:
-    result = plan.carry_over(base=base, host=host, merged=merged).over(host)
+    result = changes.carry_over(base=base, host=host, merged=merged).over(host)
     for name in base | host | merged:
         if name in base and name not in merged:  # the overlay removed it
             assert name not in result
@@ -29,19 +29,19 @@ def test_every_header_follows_who_changed_it(
 
 @given(base=names, host=names, merged=names)
 def test_the_upper_holds_nothing_needless(base: frozenset[str], host: frozenset[str], merged: frozenset[str]) -> None:
-    upper = plan.carry_over(base=base, host=host, merged=merged)
+    upper = changes.carry_over(base=base, host=host, merged=merged)
     assert not upper.files & host
     assert upper.whiteouts <= host
 
 
 @given(base=names, merged=names)
 def test_without_a_change_of_the_host_nothing_changes(base: frozenset[str], merged: frozenset[str]) -> None:
-    assert plan.carry_over(base=base, host=base, merged=merged).over(base) == merged
+    assert changes.carry_over(base=base, host=base, merged=merged).over(base) == merged
 
 
 @given(have=names, want=names)
 def test_difference(have: frozenset[str], want: frozenset[str]) -> None:
-    difference = plan.difference(have=have, want=want)
+    difference = changes.difference(have=have, want=want)
     assert (have - set(difference.remove)) | set(difference.add) == want
     assert bool(difference) == (have != want)
 

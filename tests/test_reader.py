@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from toy import answers, confined, reader
-from toy.confined import UID, Place
+from toy.confined import confinement
+from toy.confined.confinement import UID, Place
+from toy.database import answers, reader
+from toy.database.reader import Reader
 from toy.errors import ToyError
-from toy.reader import Reader
 
 FILE = f"x-1-1.noarch.{64 * '0'}.hdr"
 
@@ -89,7 +90,7 @@ def test_a_reader_that_hangs_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_kernel_that_cannot_confine_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(confined, "_MOUNT_SETATTR", 0xFFFFFF)  # no kernel has that many
+    monkeypatch.setattr(confinement, "_MOUNT_SETATTR", 0xFFFFFF)  # no kernel has that many
     with Reader(Place(writable=str(tmp_path))) as one, pytest.raises(ToyError, match=r"^cannot confine a process: "):
         one.import_headers(tmp_path, [bytes(1 << 20)])  # more than fits in a pipe that nobody reads
 

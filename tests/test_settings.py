@@ -9,7 +9,7 @@ from host import Host
 from overlay import record, refused, start, toy, until_nothing_is_to_be_done
 from truth import OVERLAY, packages
 
-from toy.settings import Settings
+from toy.launch.settings import Settings
 
 FILE = "/etc/systemd/nspawn/toy.nspawn"
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from toy import events, show
-from toy.events import Event, Reconciliation
-from toy.status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
+from toy.reconcile import events
+from toy.reconcile.events import Event, Reconciliation
+from toy.report import show
+from toy.report.status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
 
 STATES = {
     CURRENT: "current",

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Linters and the type checker, as tests."""
 
+import ast
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +25,8 @@ def test_ruff(verb: list[str]) -> None:
 @pytest.mark.parametrize("target", ["toy", "zypp-plugin/toy", "tests", "tests/bench"])
 def test_mypy(target: str) -> None:
     path = CHECKOUT / target
-    files = sorted(map(str, path.glob("*.py"))) if path.is_dir() else [target]
+    pattern = "*.py" if target == "tests" else "**/*.py"
+    files = sorted(map(str, path.glob(pattern))) if path.is_dir() else [target]
     run_tool("mypy", "--strict", *files)
 
 
@@ -32,13 +36,57 @@ def test_visible_top_level() -> None:
     assert visible == {"zypp-plugin", "rpm-macros", "toy", "tests", "README.md", "LICENSE", "Makefile"}
 
 
-def test_one_owner_of_each_system_resource() -> None:
-    def users(*needles: str) -> set[str]:
-        return {
-            path.stem
-            for path in (CHECKOUT / "toy").glob("*.py")
-            if any(line.strip().startswith(needles) for line in path.read_text().splitlines())
-        }
+ORDER = (
+    *("errors", "streams", "debug", "progress", "process", "filesystem", "machine", "failure", "host", "headers"),
+    *("confined", "database", "overlay", "reconcile", "launch", "snapshots", "report"),
+    *("dump_root", "options", "cli", "__main__"),
+)
+"""Folders and modules of toy: each imports from itself and from those before it."""
 
-    assert users("import rpm", "from rpm ") == {"librpm"}
-    assert users("import subprocess", "from subprocess ", "pid = os.posix_spawn") == {"run"}
+MODULES = {
+    path.relative_to(CHECKOUT / "toy").with_suffix("").parts: ast.parse(path.read_text())
+    for path in sorted((CHECKOUT / "toy").glob("**/*.py"))
+}
+
+
+def imports(module: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield what a module imports, anywhere in it: of toy's own from below toy, of others from the top."""
+    for node in ast.walk(MODULES[module]):
+        match node:
+            case ast.Import():
+                yield from ((alias.name,) for alias in node.names)
+            case ast.ImportFrom(level=0, module=str(name)):
+                yield tuple(name.removeprefix("toy.").split("."))
+            case ast.ImportFrom(level=level, module=name):
+                folder = (*module[: len(module) - level], *(name.split(".") if name else ()))
+                for alias in node.names:
+                    is_module = not folder or (*folder, alias.name) in MODULES
+                    yield (*folder, alias.name) if is_module else folder
+
+
+def test_imports_point_one_way() -> None:
+    assert {module[0] for module in MODULES if module != ("__init__",)} == set(ORDER)
+    for module in MODULES:
+        for other in imports(module):
+            if other[0] in ORDER and module[0] in ORDER:
+                assert ORDER.index(other[0]) <= ORDER.index(module[0]), (module, other)
+
+
+def users(*wanted: str) -> set[str]:
+    """Return the modules that import or call one of these: `os.fork` or `rpm`, say."""
+    found = set()
+    for module, tree in MODULES.items():
+        used = {".".join(name) for name in imports(module)}
+        used |= {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        if used & set(wanted):
+            found.add("/".join(module))
+    return found
+
+
+def test_one_owner_of_each_system_resource() -> None:
+    assert users("rpm") == {"database/librpm"}
+    starting = ("fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "system")
+    every = {f"os.{name}" for name in dir(os) if name in starting or name.startswith(("exec", "spawn"))}
+    assert users("subprocess", "multiprocessing", "pty", *every) == {"process"}
+    assert users("fcntl.flock", "fcntl.lockf") == {"filesystem/lock"}
+    assert users("ctypes.CDLL", "ctypes.PyDLL") == {"confined/confinement", "filesystem/namespace"}

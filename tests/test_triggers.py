@@ -138,7 +138,7 @@ def test_they_fire_in_the_overlay_too(host: Host) -> None:
     [
         "chmod a-x /usr/lib/toy/toy/__main__.py",
         "rm -r /usr/lib/toy",
-        "rm -r /usr/lib/toy/toy/__pycache__; echo 'not python' > /usr/lib/toy/toy/sync.py",
+        "rm -r /usr/lib/toy/toy/headers/__pycache__; echo 'not python' > /usr/lib/toy/toy/headers/dump.py",
     ],
 )
 def test_they_are_silent_and_never_fail(host: Host, breakage: str) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from toy import files
-from toy.apply import WritableUpper
-from toy.operations import Operations
-from toy.package import PackageFile
+from toy.filesystem import files
+from toy.headers.package import PackageFile
+from toy.overlay.apply import WritableUpper
+from toy.overlay.operations import Operations
 
 EMPTY = "md5:d41d8cd98f00b204e9800998ecf8427e"
 

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from toy.walk import walk
+from toy.filesystem.walk import walk
 
 
 @pytest.fixture

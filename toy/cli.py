@@ -75,11 +75,11 @@ def _parsed(arguments: list[str]) -> int:
         return _dump(asked.root, everything=not asked.changed)
     _require_running_system()
     if asked.verb is None:
-        from . import snapshot
+        from .snapshots import enter
 
         with Attempt(f"enter snapshot {asked.snapshot}"):
-            return snapshot.enter(asked.snapshot, asked.name, command, say=streams.say)
-    from . import show
+            return enter.enter(asked.snapshot, asked.name, command, say=streams.say)
+    from .report import show
 
     verb = show.status if asked.verb == "status" else show.diff
     verb(asked.name if asked.machine is None else asked.machine, as_json=asked.json)
@@ -88,24 +88,24 @@ def _parsed(arguments: list[str]) -> int:
 
 def _dump(root: str | None, *, everything: bool) -> int:
     _require_root()
-    from . import dump
+    from .dump_root import dump_root
 
-    dump.dump(root, everything=everything, say=streams.say)
+    dump_root(root, everything=everything, say=streams.say)
     return 0
 
 
 def _add(path: str) -> int:
     _require_root()
-    from . import dump
+    from .dump_root import add_packages_of
 
-    dump.add(path)
+    add_packages_of(path)
     return 0
 
 
 def _launch(name: str, command: list[str] | None = None) -> int:
     _require_root()
     _require_running_system()
-    from . import launch
+    from .launch import launch
 
     with Attempt(f"enter machine {name}"):
         return launch.launch(name, command or [], say=streams.say)
@@ -117,6 +117,6 @@ def _require_root() -> None:
 
 
 def _require_running_system() -> None:
-    from . import surroundings
+    from .host import surroundings
 
     surroundings.require_running_system()

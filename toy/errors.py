@@ -32,6 +32,10 @@ class DamagedHeader(ToyError):
         self.file = path.name
 
 
+class UnusableDatabase(ToyError):
+    """A database that is there but cannot be read, or cannot be true."""
+
+
 class Attempt:
     """What is being done, as a context: if an OSError comes out of it, that says so. The innermost one counts.
 

@@ -10,7 +10,7 @@ import os
 import stat
 
 from .errors import ToyError, moved_away
-from .lock import Locked
+from .filesystem.lock import Locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ KEYS = "pubkeys"
 MACHINES = "/var/lib/machines"
 """Where machinectl(1) looks."""
 
+ACCOUNTS = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
+"""In /etc: those that a machine follows."""
+
 HEADERS = "usr/lib/sysimage/rpm-headers"
 """A header set's directory, below a root."""
 
@@ -41,6 +44,15 @@ def database_below(root: str, dbpath: str) -> str:
     """Return where the rpm database of a root is, if that of the running one is at `dbpath`."""
     # /var/lib/rpm is a link, where it is used at all, and no snapshot has a /var of its own.
     return dbpath if root == "/" else root.rstrip("/") + os.path.realpath(dbpath)
+
+
+def mount_source(upper: str) -> str:
+    """Return what stands as the source of the mounts of an overlay: it tells its upper from another.
+
+    That has another path in each mount namespace.
+    """
+    status = os.stat(upper)
+    return f"toy:{status.st_dev}:{status.st_ino}"
 
 
 def make_private(directory: str) -> None:
@@ -62,7 +74,7 @@ def make_private(directory: str) -> None:
 def _make(directory: str, *, like: str | None) -> None:
     from pathlib import Path
 
-    from . import files
+    from .filesystem import files
 
     with files.directory(Path(directory).parent) as fd:
         files.make_directory(fd, os.path.basename(directory), like=None if like is None else Path(like))

@@ -226,15 +226,15 @@ _FROM_NOTHING = """
 import resource, shutil, sys
 sys.path.insert(0, "/usr/lib/toy")
 from pathlib import Path
-from toy import build
-from toy.headerset import HeaderSet
+from toy.database.merge import Builder
+from toy.headers.headerset import HeaderSet
 def new():
     path = Path("/var/lib/toy/built")
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     return path
 with HeaderSet.open(Path("/")) as headers:
-    build.Builder(new).merge(dict.fromkeys(headers.check().files, headers))
+    Builder(new).merge(dict.fromkeys(headers.check().files, headers))
 shutil.rmtree(new())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -23,9 +23,10 @@ _DATABASE = "/usr/lib/sysimage/rpm"
 _BARE = """
 import json, sys
 sys.path.insert(0, "/usr/lib/toy")
-from toy import entry, machine, seen
+from toy import machine
+from toy.launch import fingerprint, invocation
 toy = machine.Machine("toy")
-print(json.dumps(entry.command_line(toy, seen.recall(toy), ["true"])))
+print(json.dumps(invocation.command_line(toy, fingerprint.recall(toy), ["true"])))
 """
 
 

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Confined processes, in which librpm and SQLite meet what lies in a machine: root in the overlay may have made it.
+
+Such a process sees the host's tree read-only, and nothing of /home, /proc, /run, /var and the like. It runs as a user
+that no account has, can gain no privileges, has no network, and a limit of memory and time. It may write where it is
+told to.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
+
+from .. import process
+from ..errors import EXIT_FAILURE, ToyError
+from ..host.homes import is_in
+from ..host.mounted import is_local, visible
+
+UID = 1_900_000_000 + os.getpid()
+"""Of no account, and in no range that anybody gives away (systemd, docs/UIDS-GIDS.md).
+
+Each toy has one of its own: otherwise, whoever takes it in an overlay could use up all processes that it may have.
+"""
+
+_MEMORY = 2 << 30
+_LARGEST_FILE = 8 << 30
+_TEMPORARY = 3 << 29
+"""Bytes, of a copied database and of what SQLite may have to take back."""
+_PROCESSES = 64
+
+_SHOWN = ("/etc", "/opt", "/usr")
+"""Where what is mounted is shown: programs lie there, and what they read."""
+
+_HIDDEN = ("dev", "home", "proc", "root", "run", "srv", "sys", "tmp", "var")
+"""Of the top directories: sockets lie there, and what is nobody else's business."""
+
+_ROOT = "/run"
+"""Where its tree is mounted, in a mount namespace of its own: a directory that there always is."""
+
+# From the kernel's headers: linux/sched.h, linux/mount.h, linux/fcntl.h, asm-generic/unistd.h, linux/prctl.h.
+_NEWPID = 0x20000000
+_NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x40000000
+"""Mount, UTS, IPC and network."""
+_RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _REC, _PRIVATE = 0x1, 0x2, 0x4, 0x20, 0x1000, 0x4000, 0x40000
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
+_SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Place(NamedTuple):
+    """Directories of ours that a confined process has as well, at the same paths."""
+
+    writable: str | None = None
+    """One that it may write in, handed over to it."""
+    shown: str | None = None
+    """One of which it has what `show` makes of it."""
+    show: Callable[[int, str], None] | None = None
+    """Fills an empty directory, by its path, from a descriptor of the one that is to be shown. It is called as root,
+    in the namespaces of the process; what it mounts there ends with them. Raises ToyError, OSError."""
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
+
+
+def start(
+    action: Callable[[ToyError | None], None], place: Place, *, fds: Sequence[int], cpu_seconds: int, seconds: int = 0
+) -> int:
+    """Start a process that confines itself and then calls `action`, and return its process number.
+
+    `action` is given what went wrong meanwhile, and has to do no more then than to pass it on. Of our descriptors the
+    process keeps `fds`. It may use `cpu_seconds` of CPU time, and is killed after `seconds`, if any are given. Once it
+    is waited for, all that it started has ended.
+    """
+    unshared: ToyError | None = None
+
+    def init() -> NoReturn:
+        """Be the first process of the namespace: once it has ended and is waited for, none is left in it."""
+        _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        problem = unshared or _attempt(lambda: _call(_libc.unshare, _NAMESPACES))
+        if problem is not None:
+            action(problem)
+            os._exit(EXIT_FAILURE)
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(EXIT_FAILURE))  # root's: nobody in there can stop it
+        signal.alarm(seconds)
+        _end_as(process.fork(lambda: action(_attempt(lambda: _enter(place, fds, cpu_seconds)))))
+
+    with open("/proc/self/ns/pid", "rb") as ours:
+        try:
+            unshared = _attempt(lambda: _call(_libc.unshare, _NEWPID))
+            return process.fork(init)
+        finally:
+            if unshared is None:
+                _call(_libc.setns, ours.fileno(), _NEWPID)
+
+
+def _end_as(child: int) -> NoReturn:
+    """End when a child has ended, with its status."""
+    _close_all_but(())
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os._exit(128 - status if status < 0 else status)
+
+
+def _attempt(step: Callable[[], None]) -> ToyError | None:
+    try:
+        step()
+    except ToyError as error:
+        return error
+    except OSError as error:
+        return ToyError(f"cannot confine a process: {error}", "see if the kernel is Linux 5.12 or later: uname -r")
+    return None
+
+
+def _enter(place: Place, fds: Sequence[int], cpu_seconds: int) -> None:
+    """Confine this process, the first of its namespaces, for good."""
+    _detach(fds)
+    shown = None if place.shown is None else os.open(place.shown, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    _mount_tree()
+    if place.writable is not None:
+        os.makedirs(_ROOT + place.writable)
+        _mount(place.writable, _ROOT + place.writable, flags=_BIND)
+    if place.shown is not None and shown is not None and place.show is not None:
+        os.makedirs(_ROOT + place.shown)
+        place.show(shown, _ROOT + place.shown)
+        os.close(shown)
+    os.chroot(_ROOT)
+    os.chdir("/")
+    for limit, most in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_FSIZE, _LARGEST_FILE),
+        (resource.RLIMIT_NPROC, _PROCESSES),
+    ):
+        resource.setrlimit(limit, (most, most))
+    os.setgroups([])
+    os.setresgid(UID, UID, UID)
+    os.setresuid(UID, UID, UID)  # and with root go the capabilities
+    _call(_libc.prctl, _SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of the user unsets it
+
+
+def bind_read_only(name: str, source: int, target: str) -> None:
+    """Mount a file of a directory, given by its descriptor, in another one, given by its path, of a `Place`."""
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=source)
+    os.close(os.open(f"{target}/{name}", os.O_WRONLY | os.O_CREAT, 0o600))
+    _mount(f"/proc/self/fd/{fd}", f"{target}/{name}", flags=_BIND)
+    _mount(None, f"{target}/{name}", flags=_BIND | _REMOUNT | _RDONLY | _NOSUID | _NODEV)
+    os.close(fd)
+
+
+def _detach(fds: Sequence[int]) -> None:
+    """Have nothing of whoever started this process but `fds`, and end with it."""
+    _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # for whoever started it to decide on
+    null = os.open(os.devnull, os.O_RDWR)
+    _close_all_but((*fds, null))
+    for fd in {0, 1, 2}.difference(fds):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def _close_all_but(fds: Sequence[int]) -> None:
+    first = 0
+    for fd in (*sorted(fds), 2**31 - 1):  # a limit may have been lowered since
+        os.closerange(first, fd)
+        first = fd + 1
+
+
+def _mount_tree() -> None:
+    """Mount on _ROOT what the process is to see of the host."""
+    _mount(None, "/", flags=_REC | _PRIVATE)
+    _mount("/", _ROOT, flags=_BIND)
+    for point, source, kind in sorted(visible()):
+        if is_in(point, _SHOWN) and is_local(source, kind):  # a server that does not answer would make us wait
+            with contextlib.suppress(FileNotFoundError):  # it lies in one that does not show
+                _mount(point, _ROOT + point, flags=_BIND)
+    attributes = _MountAttributes(_RDONLY | _NOSUID | _NODEV)
+    size = ctypes.sizeof(attributes)
+    _call(_libc.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(_ROOT), _AT_RECURSIVE, ctypes.byref(attributes), size)
+    for name in _HIDDEN:
+        if os.path.isdir(f"{_ROOT}/{name}") and not os.path.islink(f"{_ROOT}/{name}"):
+            # SQLite wants a place for what it may have to take back.
+            data = f"mode={1777 if name == 'tmp' else 755},size={_TEMPORARY},nr_inodes=1k"
+            _mount("toy", f"{_ROOT}/{name}", kind="tmpfs", flags=_NOSUID | _NODEV, data=data)
+    with open(f"{_ROOT}{os.devnull}", "xb"):
+        _mount(os.devnull, f"{_ROOT}{os.devnull}", flags=_BIND)
+
+
+def _mount(source: str | None, target: str, *, kind: str | None = None, flags: int, data: str | None = None) -> None:
+    words = [None if word is None else os.fsencode(word) for word in (source, target, kind, data)]
+    _call(_libc.mount, *words[:3], ctypes.c_ulong(flags), words[3])
+
+
+def _call(function: Callable[..., int], *arguments: object) -> None:
+    """Call a function of libc. Raises OSError."""
+    if function(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{getattr(function, '__name__', 'libc')}: {os.strerror(number)}")
+
+
+def hand_over(directory: str) -> None:
+    """Give a directory of ours, with the files in it, to confined processes."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            os.chown(entry.path, UID, UID, follow_symlinks=False)
+    os.chown(directory, UID, UID, follow_symlinks=False)
+
+
+def take_back(directory: str) -> None:
+    """Take back what was handed over: regular files, which everybody may read. Nothing else remains.
+
+    The confined processes that had it have ended.
+    """
+    os.chown(directory, 0, 0)
+    with os.scandir(directory) as entries:
+        for entry in list(entries):
+            if entry.is_file(follow_symlinks=False):
+                os.chown(entry.path, 0, 0, follow_symlinks=False)
+                os.chmod(entry.path, 0o644)
+            elif entry.is_dir(follow_symlinks=False):
+                process.run(["rm", "-rf", "--one-file-system", "--", entry.path])
+            else:
+                os.unlink(entry.path)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a confined process answers, as the values that it should be: a database in a machine may have made it up.
+
+Each function takes what came through `wire`. If it is something else, it raises TypeError, ValueError or the like.
+`reader` asks.
+"""
+
+import sys
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from ..headers import header
+from ..headers.header import Header
+from ..headers.package import Package, PackageFile
+from ..headers.stamp import Stamp
+
+
+def text(value: Any) -> str:
+    """Return text."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def to_texts(value: Any) -> list[str]:
+    """Return several texts."""
+    return list(map(text, value))
+
+
+def to_paths(value: Any) -> AbstractSet[str]:
+    """Return paths."""
+    return frozenset(map(text, value))
+
+
+def to_header(value: Any) -> Header:
+    """Return a header."""
+    *texts, blob = value
+    name, version, release, arch = map(text, texts)
+    if not isinstance(blob, bytes):
+        raise TypeError
+    return Header(name, version, release, arch, blob)
+
+
+def to_headers(value: Any) -> list[Header]:
+    """Return several headers."""
+    return list(map(to_header, value))
+
+
+def to_packages(value: Any) -> dict[str, list[int]]:
+    """Return the hdrNums of each package name."""
+    return {text(name): list(map(int, numbers)) for name, numbers in value}
+
+
+def to_stamp(value: Any) -> Stamp:
+    """Return a stamp."""
+    names, runs = value
+    return Stamp.checked(text(names), [(int(first), int(last), int(tid)) for first, last, tid in runs])
+
+
+def to_file(value: Any) -> str:
+    """Return the file name of a header."""
+    if not header.is_file_name(text(value)):
+        raise ValueError
+    return sys.intern(str(value))
+
+
+def to_files(value: Any) -> dict[str, int]:
+    """Return the hdrNum of each header file."""
+    return {to_file(file): int(number) for file, number in value}
+
+
+def to_package(value: Any) -> Package:
+    """Return a package."""
+    name, arch, evr, provides, files, absent, installation = value
+    epoch, version, release = map(text, evr)
+    return Package(
+        text(name),
+        text(arch),
+        (epoch, version, release),
+        frozenset(map(text, provides)),
+        tuple(
+            PackageFile(text(path), int(mode), text(digest), text(target), bool(kept), text(owner))
+            for path, mode, digest, target, kept, owner in files
+        ),
+        frozenset(map(text, absent)),
+        text(installation),
+    )

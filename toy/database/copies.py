@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Copies of an rpm database that are as it was at one moment, whoever has it open.
+
+rpm's lock is not taken: it would make rpm fail rather than wait. No module is imported that takes time: the first copy
+begins before those are.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from .. import process
+from ..filesystem.looks import looks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+WAL = "rpmdb.sqlite-wal"
+
+FILES = ("Index.db", "Packages", "Packages.db", "rpmdb.sqlite", WAL)
+"""What makes up a database, of whichever kind. SQLite makes its -shm anew, and a -journal may name any file."""
+
+TICK = 20_000_000
+"""Nanoseconds after which a file that changes once more gets another time: kernels count in steps of up to 10 ms."""
+
+
+class Copy:
+    """A copy of a database, being made in an empty directory; it shares blocks where the file system can."""
+
+    def __init__(self, source: str, target: str) -> None:
+        self.source = source
+        self.target = target
+        self._paths = _files(source)
+        self._looked, self._began = looks(self._paths), time.time_ns()
+        # A slash at the end: if that is no directory any more, nothing is written.
+        options = ["--no-dereference", "--reflink=auto", "--preserve=mode"]
+        self._work = process.Started(["cp", *options, "--", *self._paths, f"{target}/"], ())
+
+    def is_true(self) -> bool:
+        """Wait for the end of it, and say whether it is what the original is now."""
+        try:
+            return (
+                self._work.succeeded()
+                and not is_fresh(map(os.stat, self._paths), self._began)
+                and _files(self.source) == self._paths
+                and looks(self._paths) == self._looked
+            )
+        except FileNotFoundError:  # one of its files went meanwhile
+            return False
+
+    def stop(self) -> None:
+        """End it, if it has not ended."""
+        self._work.stop()
+
+
+def copy(source: str, target: str) -> bool:
+    """Copy a database into an empty directory; False if somebody wrote to it meanwhile."""
+    try:
+        if is_fresh(map(os.stat, _files(source)), time.time_ns()):
+            time.sleep(TICK / 10**9)
+        return Copy(source, target).is_true()
+    except FileNotFoundError:
+        return False
+
+
+def _files(path: str) -> list[str]:
+    """Return what there is of the files of a database.
+
+    An empty file says nothing: SQLite's -wal gets another time whenever somebody has read the database.
+    """
+    found = []
+    for name in FILES:
+        try:
+            status = os.lstat(f"{path}/{name}")
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            found.append(f"{path}/{name}")
+    return found
+
+
+def is_fresh(files: Iterable[os.stat_result], now: int) -> bool:
+    """Say whether a file might change once more without getting another time."""
+    return any(now - status.st_mtime_ns in range(TICK) for status in files)

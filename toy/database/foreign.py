@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A machine's database, as a confined process has it: root in the overlay may have put anything in its place.
+
+No link is followed, and of its files only those are taken that make up a database.
+"""
+
+import errno
+import functools
+import os
+import stat
+import time
+
+from ..confined.confinement import UID, Place, bind_read_only
+from ..errors import ToyError, moved_away
+from .copies import FILES, TICK, WAL, is_fresh
+
+_QUIET = 5
+"""Seconds to wait for a moment in which nobody writes to a database."""
+
+_LARGEST = 1 << 30
+"""Bytes of a database that is copied into memory: 10,000 packages have 0.4."""
+
+
+def place(directory: str, *, is_still: bool) -> Place:
+    """Return what has a confined process see the database in a directory.
+
+    That is a copy in memory; or, if nobody writes to it meanwhile (`is_still`), the files themselves, read-only: a
+    launch after an update took 0.37 s so, and 0.41 s with a copy (`make bench`: 2,000 packages, xfs).
+    """
+    return Place(shown=directory, show=functools.partial(_show, directory, is_still=is_still))
+
+
+def _show(name: str, source: int, target: str, *, is_still: bool) -> None:
+    """Fill a directory with a database; `source` is a descriptor of what is called `name`."""
+    if not is_still or not _bind(source, target, name):
+        _copy(source, target, name)
+    os.chown(target, UID, UID)
+
+
+def _bind(source: int, target: str, name: str) -> bool:
+    """Mount the files of a database, unless SQLite's -wal has something that is to be read."""
+    found = _statuses(source, name)
+    if WAL in found and found.pop(WAL).st_size:
+        return False
+    for file in found:
+        bind_read_only(file, source, target)
+    return True
+
+
+def _copy(source: int, target: str, name: str) -> None:
+    """Copy the files of a database as they are at one moment.
+
+    Raises ToyError if one is no regular file, if they are too large, or if somebody does not stop to write to them.
+    """
+    deadline = time.monotonic() + _QUIET
+    while not _copied(source, target, name):
+        if time.monotonic() > deadline:
+            raise ToyError(f"the rpm database in {name} is being written to", "try again when that is done")
+        time.sleep(TICK / 10**9)
+    for file in os.listdir(target):
+        os.chown(f"{target}/{file}", UID, UID)
+
+
+def _copied(source: int, target: str, name: str) -> bool:
+    """Copy the files of a database once, and say whether nobody wrote to them meanwhile."""
+    began, before = time.time_ns(), _statuses(source, name)
+    if sum(status.st_size for status in before.values()) > _LARGEST:
+        raise ToyError(f"the rpm database in {name} has more than {_LARGEST >> 20} MiB", f"look at it: ls -l {name}")
+    try:
+        for file in os.listdir(target):
+            os.unlink(f"{target}/{file}")
+        for file in before:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            with open(os.open(file, flags, dir_fd=source), "rb") as inner, open(f"{target}/{file}", "wb") as outer:
+                left = before[file].st_size
+                while left > 0 and (sent := os.sendfile(outer.fileno(), inner.fileno(), None, left)):
+                    left -= sent
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ToyError(f"there is no memory for a copy of the rpm database in {name}", "see: free -m") from None
+        return False  # it went, or became something else
+    after = _statuses(source, name)
+    return _looks(after) == _looks(before) and not is_fresh(after.values(), began)
+
+
+def _statuses(source: int, name: str) -> dict[str, os.stat_result]:
+    """Return the files of a database. Raises ToyError if one is no regular file."""
+    found = {}
+    for file in FILES:
+        try:
+            found[file] = os.stat(file, dir_fd=source, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found[file].st_mode):
+            raise ToyError(f"{name}/{file} is not a regular file", moved_away(f"{name}/{file}"))
+    return found
+
+
+def _looks(statuses: dict[str, os.stat_result]) -> list[tuple[str, int, int, int, int]]:
+    return [(file, one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for file, one in statuses.items()]

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keys that rpm keeps in files beside its database, and how a machine's follow the host's.
+
+With `%_keyring fs` there is one file per key in KEYS, with `openpgp` one in a directory below that (rpm,
+docs/man/rpm-config.5, lib/rpmkeystore.cc). With `rpmdb` keys are packages, and follow as all packages do.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePath
+
+from ..filesystem import files
+from ..machine import KEYS
+
+_LARGEST = 1 << 20
+"""Bytes of a key: an overlay may bring anything, and what is beyond is left out."""
+
+_MOST = 10_000
+"""Entries of a directory, likewise."""
+
+_VERSION = 1
+
+Keys = Mapping[PurePath, str]
+"""The digest of each key file, by its path below that of the database."""
+
+
+def follow(target: Path, *, own: Path, host: Path, then: Keys) -> Keys:
+    """Have the keys in `target` be what comes of a machine's own ones and the host's, since the host's were `then`.
+
+    All but `then` are directories of databases; `target` may be `own`. Nobody uses either of them. Returns the host's
+    keys, and what was done is on stable storage then. No link is followed out of any of them. Raises OSError if a key
+    cannot be written.
+    """
+    ours, theirs, present = _keys(own), _keys(host), _keys(target)
+    for path in sorted(ours.keys() | theirs.keys() | present.keys()):
+        wanted = decided(ours.get(path), theirs.get(path), then.get(path))
+        if wanted == present.get(path):
+            continue
+        # What the overlay has in the place of a directory or of a key is no key, and stays.
+        with (
+            contextlib.suppress(files.NotADirectory, IsADirectoryError),
+            files.directory(target, path.parent, create=True) as fd,
+            files.naming(target / path),
+        ):
+            if wanted is None:
+                os.unlink(path.name, dir_fd=fd)
+                os.fsync(fd)
+            else:
+                content = _content(host if wanted == theirs.get(path) else own, path)
+                files.write(fd, path.name, content, durable=True)
+                _sync(target, path.parents[1:])
+    return theirs
+
+
+def decided(ours: str | None, theirs: str | None, then: str | None) -> str | None:
+    """Return which of two versions of a key counts, since the host's was `then`; None stands for no such key.
+
+    What only one side changed counts. Where both did, the host's version counts, and what only one of them removed is
+    as the overlay has it.
+    """
+    if ours == then:
+        return theirs
+    if theirs == then or ours is None or theirs is None:
+        return ours
+    return theirs
+
+
+def recall(record: Path) -> Keys:
+    """Return what `remember` recorded; nothing if that cannot be read: then no side's keys go."""
+    try:
+        stored = json.loads(record.read_bytes())
+        if stored["version"] == _VERSION:
+            return {PurePath(path): str(digest) for path, digest in stored["keys"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    return {}
+
+
+def remember(record: Path, keys: Keys) -> None:
+    """Record the host's keys, once a machine followed them."""
+    if keys != recall(record):
+        stored = {"version": _VERSION, "keys": {os.fspath(path): digest for path, digest in sorted(keys.items())}}
+        with files.directory(record.parent) as fd, files.naming(record):
+            files.write(fd, record.name, json.dumps(stored).encode(), durable=True)
+
+
+def _sync(database: Path, folders: Iterable[PurePath]) -> None:
+    """Have it on stable storage that there is something in these directories."""
+    for folder in folders:
+        with files.directory(database, folder) as fd:
+            os.fsync(fd)
+
+
+def _keys(database: Path) -> dict[PurePath, str]:
+    found: dict[PurePath, str] = {}
+    top = PurePath(KEYS)
+    inside = [top / name for name, is_directory in _entries(database, top) if is_directory]
+    for folder in (top, *inside):
+        for name, is_directory in _entries(database, folder):
+            with contextlib.suppress(OSError, files.NotADirectory):
+                if not is_directory:
+                    found[folder / name] = hashlib.sha256(_content(database, folder / name)).hexdigest()
+    return found
+
+
+def _entries(database: Path, folder: PurePath) -> Iterator[tuple[str, bool]]:
+    """Yield the files and directories in a directory, and whether they are directories."""
+    with (
+        contextlib.suppress(FileNotFoundError, files.NotADirectory),
+        files.directory(database, folder) as fd,
+        files.scan(fd) as entries,
+    ):
+        for entry in itertools.islice(entries, _MOST):
+            if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False):
+                yield entry.name, entry.is_dir(follow_symlinks=False)
+
+
+def _content(database: Path, path: PurePath) -> bytes:
+    """Return the content of a key file. Raises OSError for what is none."""
+    with files.directory(database, path.parent) as folder, files.opened(folder, path.name) as fd:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError("not a regular file")
+        with open(fd, "rb", closefd=False) as file:
+            content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError("too large for a key")
+    return content

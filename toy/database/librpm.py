@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""librpm: the only module that imports it, for all others."""
+
+import site
+import sys
+
+if sys.flags.no_site:  # toy does without until here: of all it imports, rpm alone lies in a directory for packages
+    site.main()
+
+from ..errors import ToyError, typed
+from ..headers.header import Header
+
+try:
+    import rpm as rpm
+except ImportError as error:  # also where librpm does not find its configuration, of which it says more by itself
+    raise ToyError(
+        f"rpm's Python module cannot be used: {error}", f"install python3-rpm, or see: {sys.executable} -c 'import rpm'"
+    ) from error
+
+rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
+
+
+def parsed(blob: bytes) -> "rpm.hdr":
+    """Return a header as librpm has it. Raises ToyError if rpm cannot read it."""
+    try:
+        return rpm.hdr(blob)
+    except rpm.error as error:
+        raise ToyError(f"rpm cannot read a header: {error}", f"to see whose: TOY_DEBUG=1 {typed()}") from error
+
+
+def to_header(found: "rpm.hdr") -> Header:
+    """Return what makes the file name of a header, and its blob."""
+    epoch = "" if found["epoch"] is None else f"{found['epoch']}:"
+    version = f"{epoch}{found['version']}"
+    return Header(found["name"] or "", version, str(found["release"]), found["arch"] or "", found.unload())

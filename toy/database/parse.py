@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What headers say, as librpm reads them."""
+
+import stat
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from ..errors import ToyError, quoted, typed
+from ..headers import header
+from ..headers.header import Header
+from ..headers.package import Package, PackageFile, is_plain
+from .librpm import parsed, rpm, to_header
+
+_UNKNOWN = -1
+"""State of a file in a header that does not tell (rpm, include/rpm/rpmfiles.h: rpmfileState)."""
+
+_DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
+"""hashlib's name of what RPMTAG_FILEDIGESTALGO says (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
+
+
+def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
+    """Return a directory's files of a package, and itself, but for mere %ghosts.
+
+    Raises ToyError if rpm cannot read it.
+    """
+    found = parsed(blob)
+    inside = directory.rstrip("/") + "/"
+    return {
+        path
+        for path, flags in zip(found["filenames"], found["fileflags"], strict=False)  # whoever made the header
+        if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
+    }
+
+
+def package(blob: bytes) -> Package:
+    """Return what a header says. Raises ToyError if rpm cannot read it."""
+    try:
+        return _package(blob)
+    except (TypeError, ValueError) as error:  # whoever made it, it was not rpm
+        raise ToyError(f"a header makes no sense: {error}", f"to see whose: TOY_DEBUG=1 {typed()}") from error
+
+
+def _package(blob: bytes) -> Package:
+    found = parsed(blob)
+    algorithm = _DIGESTS.get(found["filedigestalgo"] or 1, "")
+    files, absent = [], set()
+    paths = found["filenames"]
+    columns = (found[tag] for tag in ("filemodes", "filedigests", "filelinktos", "fileflags"))
+    owners = zip(found["fileusername"], found["filegroupname"], strict=True)
+    states = found["filestates"] or [_UNKNOWN] * len(paths)
+    for path, mode, sum_, target, flags, owner, state in zip(paths, *columns, owners, states, strict=True):
+        if state != header.NORMAL:
+            absent.add(path)
+        else:
+            digest = f"{algorithm}:{sum_}" if stat.S_ISREG(mode) and sum_ else ""
+            kept = bool(flags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
+            # The mode is 16 bits, which some versions take for a signed number.
+            files.append(PackageFile(path, mode & 0xFFFF, digest, target, kept, ":".join(owner)))
+    evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
+    return Package(
+        found["name"] or "",
+        found["arch"] or "",
+        evr,
+        frozenset(found["providename"]),
+        tuple(files),
+        frozenset(absent),
+        header.installation(blob),
+    )
+
+
+def with_file_states(blob: bytes, states: Mapping[str, int]) -> Header:
+    """Return a header in which these files, by their paths, are in other states as far as they were installed.
+
+    Raises ToyError if rpm cannot read it.
+    """
+    found = parsed(blob)
+    changes = {
+        index: states[file.name]
+        for index, file in enumerate(rpm.files(found))
+        if file.state == header.NORMAL and file.name in states
+    }
+    return to_header(parsed(header.with_file_states(blob, changes)))
+
+
+def is_newer(one: Package, other: Package) -> bool:
+    """Say whether rpm takes the version of `one` for newer."""
+    try:
+        return bool(rpm.labelCompare(one.evr, other.evr) > 0)
+    except ValueError as error:
+        raise ToyError(
+            f"{one.label} or {other.label} makes no sense: {error}",
+            f"see: rpm -q {quoted(one.name)} {quoted(other.name)}",
+        ) from None

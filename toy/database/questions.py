@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a confined process does for a `reader.Reader`: it answers questions, with librpm. See `answers` as well."""
+
+import contextlib
+import os
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from ..confined.wire import Channel, Closed
+from ..errors import ToyError, UnusableDatabase
+from ..headers.header import Header
+from ..headers.package import Package
+from ..headers.stamp import Stamp
+from . import parse, rpmdb
+from .rpmdb import Database
+
+
+def serve(channel: Channel, headers: int, problem: ToyError | None) -> None:
+    """Answer questions in a confined process, until nobody asks any more."""
+    questions = _Questions(headers)
+    if problem is not None:
+        os.close(headers)  # nobody is to wait until they are read
+    with contextlib.suppress(Closed):
+        while True:
+            what, *arguments = channel.receive()
+            try:
+                if problem is not None:
+                    raise problem
+                answer: tuple[object, ...] = ("answer", getattr(questions, what)(*arguments))
+            except ToyError as error:
+                answer = ("unusable" if isinstance(error, UnusableDatabase) else "error", error.what, error.next_step)
+            except MemoryError:
+                answer = ("unusable", "rpm has no memory for it", "see: free -m")
+            channel.send(answer)
+
+
+class _Questions:
+    """The questions that there are. Each returns what a message can hold."""
+
+    def __init__(self, headers: int) -> None:
+        self._stack = contextlib.ExitStack()
+        self._headers = headers
+
+    def open(self, path: str) -> None:
+        self._stack.close()
+        self._database = self._stack.enter_context(Database.open(Path(path)))
+
+    def erase(self, path: str, numbers: list[int]) -> None:
+        self._stack.close()
+        rpmdb.erase(Path(path), numbers)
+
+    def import_headers(self, path: str) -> str:
+        self._stack.close()
+        return rpmdb.import_headers(Path(path), self._headers)
+
+    @staticmethod
+    def package(blob: bytes) -> Package:
+        return parse.package(blob)
+
+    @staticmethod
+    def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
+        return parse.paths_below(blob, directory)
+
+    @staticmethod
+    def with_file_states(blob: bytes, states: list[tuple[str, int]]) -> Header:
+        return parse.with_file_states(blob, dict(states))
+
+    def packages(self) -> list[tuple[str, list[int]]]:
+        return list(self._database.packages().items())
+
+    def stamp(self) -> Stamp:
+        return self._database.stamp()
+
+    def headers(self, numbers: list[int]) -> list[Header]:
+        return list(self._database.headers(numbers))
+
+    def files(self, numbers: list[int]) -> list[tuple[str, int]]:
+        return list(self._database.files(numbers).items())
+
+    def is_owned(self, path: str) -> bool:
+        return self._database.is_owned(path)
+
+    def owners(self, path: str) -> list[Package]:
+        return [parse.package(owner.blob) for owner in self._database.owners(path)]
+
+    def has_below(self, directory: str) -> bool:
+        return self._database.has_below(directory)
+
+    def broken_by(self, erase: list[int], install: list[bytes]) -> list[str]:
+        return self._database.broken_by(erase=erase, install=install)
+
+    def broken_among(self, numbers: list[int]) -> list[str]:
+        return self._database.broken_among(numbers)

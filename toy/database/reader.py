@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""rpm at work in a confined process, on databases and headers that root in an overlay may have made.
+
+What comes back is checked for its types alone: it says of the overlay what the overlay says.
+"""
+
+import contextlib
+import fcntl
+import functools
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from .. import process
+from ..confined import confinement
+from ..confined.confinement import Place
+from ..confined.wire import Channel, Closed, Late
+from ..errors import ToyError, UnusableDatabase
+from ..headers.header import Header
+from ..headers.package import Package
+from ..headers.stamp import Stamp
+from . import answers, questions, rpmdb
+
+_PATIENCE = 60
+"""Seconds for an answer; each is about few packages."""
+
+_CPU = 600
+"""Seconds of CPU time for all answers together, and for an import: 10,000 headers take 22."""
+
+_LONGEST_IMPORT = 3600
+"""Seconds by the clock."""
+
+_Value = TypeVar("_Value")
+
+
+class Reader:
+    """A confined process that reads for us; as a context, it is gone at the end. It begins with the first question."""
+
+    def __init__(self, place: Place = Place()) -> None:  # noqa: B008, a value
+        self._place = place
+        self.pid: int | None = None
+        """Of the process, while there is one."""
+        self._opened: str | None = None
+        self._headers: int | None = None
+        """A pipe, for what is to be imported."""
+        self._ahead: list[list[object]] = []
+        """Questions that were asked ahead, and did not come to be answered."""
+        self._answers: list[tuple[list[object], Any]] = []
+        """Questions that were asked ahead, with answers that nobody took yet."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def begin(self) -> None:
+        """Begin before the first question: a database is copied meanwhile."""
+        if self.pid is not None:
+            return
+        (there_in, here_out), (here_in, there_out) = os.pipe(), os.pipe()
+        theirs = Channel(there_in, there_out)
+        self._channel = Channel(here_in, here_out)
+        headers, self._headers = os.pipe()
+        action = functools.partial(questions.serve, theirs, headers)
+        # A process that writes may be at work for long: an hour, which nobody in it can change, is the end of that.
+        seconds = 0 if self._place.writable is None else _LONGEST_IMPORT
+        fds = (*theirs.fds, headers)
+        try:
+            self.pid = confinement.start(action, self._place, fds=fds, cpu_seconds=_CPU, seconds=seconds)
+        except OSError:
+            self._close()
+            raise
+        finally:
+            os.close(headers)
+            theirs.close()
+        if self._opened is not None:  # by one that did not live
+            self._exchange(["open", self._opened])
+
+    def stop(self) -> None:
+        """End the process. The next question begins another one."""
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pid = None
+            self._close()
+
+    def _close(self) -> None:
+        self._channel.close()
+        self._end_headers()
+        self._ahead = []
+        self._answers = []
+
+    def ask(self, what: str, *arguments: object, seconds: int | None = None) -> Any:
+        """Return the answer to a question, which is a method of `questions._Questions`.
+
+        Raises what that raises, and ToyError if the process did not live to answer, or takes longer than `seconds`,
+        which are `_PATIENCE` if none are given.
+        """
+        seconds = _PATIENCE if seconds is None else seconds
+        with self._alive(seconds):
+            self.begin()
+            kind, *answer = self._exchange([what, *arguments], seconds)
+        if kind == "answer":
+            return answer[0] if answer else None
+        problem, next_step = map(str, [*answer, "", ""][:2])
+        raise (UnusableDatabase if kind == "unusable" else ToyError)(problem, next_step)
+
+    def ask_ahead(self, what: str, *arguments: object) -> None:
+        """Ask a question whose answer `ask` takes later. Raises ToyError as that does."""
+        with self._alive(_PATIENCE):
+            self.begin()
+            self._channel.send([what, *arguments], seconds=_PATIENCE)
+        self._ahead.append([what, *arguments])
+
+    @contextlib.contextmanager
+    def _alive(self, seconds: int) -> Iterator[None]:
+        """Raise ToyError if the process does not live to answer, or takes too long."""
+        try:
+            yield
+        except (Closed, Late, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            self.stop()
+            why = f"did not get done in {seconds} s" if isinstance(error, Late) else "crashed"
+            if self._place.writable is not None:
+                see = f"see if there is space and memory: df -h {os.path.dirname(self._place.writable)}; free -m"
+                raise ToyError(f"rpm {why}, making a database in {self._place.writable}", see) from None
+            path = self._place.shown
+            about = f"the rpm database in {path}" if path else "a header of the overlay's"
+            anew = f"have it made anew from the header set: mv {path} {path}.damaged"
+            next_step = f"if no limit is too low (ulimit -a), {anew if path else 'report it as a bug of toy'}"
+            raise ToyError(f"rpm {why}, reading {about}", next_step) from None
+
+    def _exchange(self, question: list[object], seconds: int = _PATIENCE) -> Any:
+        while self._ahead:
+            self._answers.append((self._ahead.pop(0), self._channel.receive(seconds=seconds)))
+            if self._answers[-1][0] == question:
+                break
+        for index, (asked, answer) in enumerate(self._answers):
+            if asked == question:
+                del self._answers[index]
+                return answer
+        self._channel.send(question, seconds=_PATIENCE)
+        return self._channel.receive(seconds=seconds)
+
+    def package(self, blob: bytes) -> Package:
+        """Return what a header says. Raises ToyError if rpm cannot read it."""
+        return _typed(answers.to_package, self.ask("package", blob))
+
+    def with_file_states(self, blob: bytes, states: Mapping[str, int]) -> Header:
+        """Do what `parse.with_file_states` does."""
+        return _typed(answers.to_header, self.ask("with_file_states", blob, list(states.items())))
+
+    def paths_below(self, blob: bytes, directory: str) -> AbstractSet[str]:
+        """Do what `parse.paths_below` does."""
+        return _typed(answers.to_paths, self.ask("paths_below", blob, directory))
+
+    def open(self, path: Path) -> "ForeignDatabase":
+        """Open the database in a directory of the process's. Raises ToyError as `Database.open` does."""
+        self._opened = None
+        self.ask("open", os.fspath(path))
+        self._opened = os.fspath(path)
+        return ForeignDatabase(path, self)
+
+    def erase(self, path: Path, numbers: Iterable[int]) -> None:
+        """Do what `rpmdb.erase` does."""
+        self._opened = None
+        self.ask("erase", os.fspath(path), sorted(numbers))
+
+    def begin_import(self, path: Path, contents: Iterable[bytes]) -> None:
+        """Have a process that did not do so before begin to import the contents of few header files."""
+        blob = b"".join(contents)
+        self._ask_for_import(path)
+        assert self._headers is not None
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._headers, fcntl.F_SETPIPE_SZ, len(blob))  # so that nobody waits for rpm
+        self._feed([blob])
+
+    def has_imported(self, path: Path) -> bool:
+        """Wait for the end of an import that was begun, and say whether rpm succeeded."""
+        with contextlib.suppress(ToyError):
+            self.ask("import_headers", os.fspath(path), seconds=_LONGEST_IMPORT)
+            return True
+        return False
+
+    def import_headers(self, path: Path, contents: Iterable[bytes]) -> str:
+        """Have a process that did not do so before do what `rpmdb.import_headers` does."""
+        self._ask_for_import(path)
+        self._feed(contents)
+        return _typed(answers.text, self.ask("import_headers", os.fspath(path), seconds=_LONGEST_IMPORT))
+
+    def _ask_for_import(self, path: Path) -> None:
+        self._opened = None
+        process.trace(rpmdb.import_command(path))
+        self.ask_ahead("import_headers", os.fspath(path))
+
+    def _feed(self, contents: Iterable[bytes]) -> None:
+        assert self._headers is not None
+        try:
+            for chunk in contents:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[os.write(self._headers, rest) :]
+        except BrokenPipeError:
+            pass  # it says why
+        finally:
+            self._end_headers()
+
+    def _end_headers(self) -> None:
+        if self._headers is not None:
+            os.close(self._headers)
+            self._headers = None
+
+
+class ForeignDatabase:
+    """A database that a `Reader` has open; its methods are those of `Database`."""
+
+    def __init__(self, path: Path, reader: Reader) -> None:
+        self.path = path
+        self.reader = reader
+
+    def packages(self) -> dict[str, list[int]]:
+        """Return the hdrNums of each package name."""
+        return _typed(answers.to_packages, self.reader.ask("packages"))
+
+    def stamp(self) -> Stamp:
+        """Return the stamp of the database."""
+        return _typed(answers.to_stamp, self.reader.ask("stamp"))
+
+    def headers(self, numbers: Iterable[int]) -> Iterator[Header]:
+        """Yield the headers with these hdrNums. Raises ToyError if one cannot be read."""
+        for batch in rpmdb.batches(list(numbers)):
+            yield from _typed(answers.to_headers, self.reader.ask("headers", batch))
+
+    def files(self, numbers: Sequence[int]) -> dict[str, int]:
+        """Return the file names of the headers with these hdrNums, and these."""
+        return _typed(answers.to_files, self.reader.ask("files", numbers))
+
+    def is_owned(self, path: str) -> bool:
+        """Say whether a package owns a file."""
+        return bool(self.reader.ask("is_owned", path))
+
+    def owners(self, path: str) -> list[Package]:
+        """Return the packages that own a file."""
+        return [_typed(answers.to_package, package) for package in self.reader.ask("owners", path)]
+
+    def has_below(self, directory: str) -> bool:
+        """Say whether any package has a file in a directory or below it, or the directory itself."""
+        return bool(self.reader.ask("has_below", directory))
+
+    def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
+        """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came."""
+        return self._checked("broken_by", list(erase), list(install))
+
+    def broken_among(self, numbers: Sequence[int]) -> list[str]:
+        """Return what rpm says of the dependencies of the packages with these hdrNums, one line each."""
+        return self._checked("broken_among", numbers)
+
+    def _checked(self, what: str, *arguments: object) -> list[str]:
+        try:
+            return _typed(answers.to_texts, self.reader.ask(what, *arguments))
+        except ToyError as error:  # no reason to stop anything
+            return [f"dependencies could not be checked: {error.what}"]
+
+
+def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
+    """Return an answer as what it should be. Raises UnusableDatabase if it is not that."""
+    try:
+        return convert(value)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise UnusableDatabase("rpm's answer makes no sense", "see what is wrong: toy -- rpm -Va") from None

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rpm database. rpm's own macros decide where it is and what it is made of."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Protocol
+
+from .. import process
+from ..errors import ToyError, UnusableDatabase
+from ..headers import header
+from ..headers.header import Header
+from ..headers.stamp import Stamp
+from ..machine import database_below
+from . import parse
+from .librpm import parsed, rpm, to_header
+
+_UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
+
+_BACKENDS = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db", "bdb_ro": "Packages"}
+"""The backends that there are, and the file that tells each one (rpm, lib/backend/*: .path)."""
+
+
+def dbpath(root: Path | None = None) -> Path:
+    """Return where rpm keeps its database: in the running root, or where that of another root is."""
+    path = rpm.expandMacro("%{_dbpath}")
+    return Path(path if root is None else database_below(os.fspath(root), path))
+
+
+_BATCH = 100
+
+
+def _unreadable(path: Path) -> UnusableDatabase:
+    return UnusableDatabase(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep librpm's ndb from our stderr: what it cannot open it says there by itself, whatever the verbosity."""
+    stderr, unread = os.dup(2), os.memfd_create("stderr")  # a root that was entered may have no /dev
+    try:
+        os.dup2(unread, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(unread)
+
+
+@contextlib.contextmanager
+def _at(path: Path) -> Iterator[None]:
+    """Have rpm open the database in a directory, as what it is."""
+    backend = _backend(path)
+    if backend is not None:
+        rpm.addMacro("_db_backend", backend)
+    rpm.addMacro("_dbpath", os.fspath(path))
+    try:
+        yield
+    finally:
+        # What is opened stays; the next one to ask for `dbpath` means the system's.
+        rpm.delMacro("_dbpath")
+        if backend is not None:
+            rpm.delMacro("_db_backend")
+
+
+def _backend(path: Path) -> str | None:
+    """Return the backend of the database in a directory, or None if it is the configured one, or none that we know."""
+    configured = rpm.expandMacro("%{_db_backend}")
+    present = set(os.listdir(path))
+    if _BACKENDS.get(configured) in present:
+        return None
+    return next((backend for backend, file in _BACKENDS.items() if file in present), None)
+
+
+def _is_database(names: AbstractSet[str]) -> bool:
+    """Say whether a directory with these entries has a database in it."""
+    if rpm.expandMacro("%{_db_backend}") in _BACKENDS:
+        return bool(names & set(_BACKENDS.values()))
+    return any(not name.startswith(".") for name in names)  # .rpm.lock stays
+
+
+def _connected(path: Path) -> "rpm.TransactionSet":
+    try:
+        ts = rpm.TransactionSet()
+        ts.setVSFlags(_UNCHECKED)
+        with _at(path), _silenced():
+            failed = ts.openDB()
+        if failed:
+            raise _unreadable(path)
+    except rpm.error:
+        raise _unreadable(path) from None
+    backend = _backend(path)
+    if backend is not None and not any(True for _ in ts.dbIndex("name")):
+        # rpm takes what it has no backend for for an empty database, or makes an empty one of its own beside it.
+        ts.closeDB()
+        raise UnusableDatabase(
+            f"the rpm database in {path} is of the kind {backend}, which this rpm ({rpm.__version__}) cannot read",
+            "use the rpm that wrote it, or have that one convert it: rpmdb --rebuilddb",
+        )
+    return ts
+
+
+def batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield the hdrNums of few headers at a time, which are in memory together."""
+    for first in range(0, len(numbers), _BATCH):
+        yield numbers[first : first + _BATCH]
+
+
+class _Checked(Protocol):
+    def packages(self) -> dict[str, list[int]]: ...
+    def broken_among(self, numbers: Sequence[int]) -> list[str]: ...
+
+
+def broken(database: _Checked) -> list[str]:
+    """Return what rpm says of the dependencies of all packages, one line each."""
+    every = [number for numbers in database.packages().values() for number in numbers]
+    return sorted({problem for batch in batches(every) for problem in database.broken_among(batch)})
+
+
+class Database:
+    """An rpm database, open for reading.
+
+    A header's hdrNum is its number in one database; rpm gives each only once, except that
+    `rpmdb --rebuilddb` numbers all headers anew.
+    """
+
+    def __init__(self, path: Path, transaction_set: "rpm.TransactionSet") -> None:
+        self.path = path
+        self._ts = transaction_set
+        self._packages: dict[str, list[int]] | None = None
+        self._shared: dict[str, bool] = {}
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, path: Path) -> Iterator["Database"]:
+        """Open the database in the directory `path`. Raises ToyError if there is none or it cannot be read."""
+        try:
+            present = set(os.listdir(path))
+        except OSError as error:
+            raise UnusableDatabase(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
+        if not _is_database(present):  # rpm would make an empty one, and believe it
+            raise UnusableDatabase(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
+        ts = _connected(path)
+        try:
+            yield cls(path, ts)
+        finally:
+            ts.closeDB()
+
+    def _index(self, tag: str) -> Iterator[tuple["str | int", list[int]]]:
+        with _silenced():
+            index = self._ts.dbIndex(tag)
+        for key in index:
+            yield key, [number for number, _ in index.instances()]
+
+    def packages(self) -> dict[str, list[int]]:
+        """Return the hdrNums of each package name, as of the last `stamp`; no header is read."""
+        if self._packages is None:
+            self._packages = {str(name): numbers for name, numbers in self._index("name")}
+        return self._packages
+
+    def stamp(self) -> Stamp:
+        """Return the stamp of the database as it is now; no header is read."""
+        self._shared = {}
+        self._packages = None  # SQLite takes its time for a whole index if what it knows of its tables is outdated
+        packages = self.packages()
+        transactions = dict.fromkeys((number for numbers in packages.values() for number in numbers), 0)
+        for tid, installed in self._index("installtid"):
+            transactions |= dict.fromkeys(installed, int(tid))
+        return Stamp.of(packages, transactions)
+
+    def headers(self, numbers: Iterable[int]) -> Iterator[Header]:
+        """Yield the headers with these hdrNums. Raises ToyError if one cannot be read."""
+        for number in numbers:
+            found = None
+            for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
+                yield to_header(found)
+            if found is None:
+                raise _unreadable(self.path)
+
+    def sharing(self, number: int) -> set[str]:
+        """Return the names of the packages that have a file at a path of the one with this hdrNum, itself among them.
+
+        Few directories are of more than one package, and few files of a package are in those.
+        """
+        names: set[str] = set()
+        for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
+            names.add(found["name"])
+            folders = found["dirnames"]
+            shared = {index for index, folder in enumerate(folders) if self._is_shared(folder)}
+            for index, base in zip(found["dirindexes"], found["basenames"], strict=False):
+                if index in shared:
+                    owners = self._ts.dbMatch("basenames", folders[index] + base)
+                    if owners.count() > 1:
+                        names.update(owner["name"] for owner in owners)
+        return names
+
+    def _is_shared(self, folder: str) -> bool:
+        """Say whether several packages have files in a directory, as of the last `stamp`."""
+        if folder not in self._shared:  # it takes long just for those that all packages have
+            self._shared[folder] = self._ts.dbMatch("dirnames", folder).count() > 1
+        return self._shared[folder]
+
+    def files(self, numbers: Sequence[int]) -> dict[str, int]:
+        """Return the file names of the headers with these hdrNums, and these."""
+        names = header.file_names(self.headers(numbers))
+        return {file: number for (file, _), number in zip(names, numbers, strict=True)}
+
+    def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]:
+        """Return the paths that packages own below a directory, by the file names of their headers."""
+        found = header.file_names(self._around(directory))
+        return {file: parse.paths_below(each.blob, directory) for file, each in found}
+
+    def _around(self, directory: str) -> Iterator[Header]:
+        """Yield the headers of the packages that have a file in a directory, or that or one that it lies in."""
+        numbers: set[int] = set()
+        inside = directory.rstrip("/") + "/"
+        index = self._ts.dbIndex("dirnames")
+        for key in map(str, index):  # ten thousands
+            if key.startswith(inside) or inside.startswith(key):
+                numbers.update(number for number, _ in index.instances())
+        return self.headers(sorted(numbers))
+
+    def has_below(self, directory: str) -> bool:
+        """Say whether any package has a file in a directory or below it, or the directory itself."""
+        inside = f"{directory}/"
+        return any(str(key).startswith(inside) for key, _ in self._index("dirnames")) or self.is_owned(directory)
+
+    def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
+        """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came.
+
+        Nothing is installed or erased, and what is broken already is not said. One line each.
+        """
+        ts = _connected(self.path)  # one of its own: what is added to a transaction set stays in it
+        try:
+            for number in erase:
+                ts.addErase(number)
+            for blob in install:
+                # From 4.20 on, rpm installs no key as it does a package; and nothing depends on one.
+                with contextlib.suppress(rpm.error):
+                    ts.addInstall(parsed(blob), None, "i")
+            ts.check()
+            return sorted(
+                str(problem).replace("(installed) ", "")
+                for problem in ts.problems() or ()
+                # What is installed already meets itself here.
+                if problem.type != rpm.RPMPROB_CONFLICT or problem.pkgNEVR != problem.altNEVR
+            )
+        except rpm.error as error:  # no reason to stop anything
+            return [f"rpm could not check the dependencies: {error}"]
+        finally:
+            ts.closeDB()
+
+    def broken_among(self, numbers: Sequence[int]) -> list[str]:
+        """Return what rpm says of the dependencies of the packages with these hdrNums, one line each."""
+        return self.broken_by(erase=(), install=(found.blob for found in self.headers(numbers)))
+
+    def named(self, name: str) -> Iterator[Header]:
+        """Yield the headers of all packages with a name."""
+        return map(to_header, self._ts.dbMatch("name", name))
+
+    def is_owned(self, path: str) -> bool:
+        """Say whether a package owns a file."""
+        return any(True for _ in self._ts.dbMatch("basenames", os.fsencode(path)))
+
+    def owners(self, path: str) -> Iterator[Header]:
+        """Yield the headers of the packages that own a file."""
+        return map(to_header, self._ts.dbMatch("basenames", os.fsencode(path)))
+
+
+def import_command(path: Path) -> list[str]:
+    """Return the command that imports header files from its stdin into a database."""
+    return ["rpmdb", "--dbpath", os.fspath(path), "--importdb"]
+
+
+def import_headers(path: Path, files: int) -> str:
+    """Import header files, one after the other in a descriptor, into a database. Returns rpm's last word on stderr.
+
+    rpmdb(8) passes over a header that it does not like, or has no space for, and says that all is well: whoever imports
+    reads the database back and compares. No --initdb for a new one: that would fsync after every header.
+    Raises ToyError if rpmdb fails.
+    """
+    try:
+        return process.run(import_command(path), stdin=files)
+    except process.Failed as error:
+        what = f"rpmdb --importdb into {path} failed: {error.why}"
+        raise ToyError(what, f"see if there is space: df -h {path.parent}") from None
+
+
+def erase(path: Path, numbers: Iterable[int]) -> None:
+    """Erase the headers with these hdrNums from a database, and nothing else anywhere.
+
+    Raises UnusableDatabase if that cannot be done.
+    """
+    ts = rpm.TransactionSet()
+    ts.setVSFlags(_UNCHECKED)
+    ts.setFlags(
+        rpm.RPMTRANS_FLAG_JUSTDB
+        | rpm.RPMTRANS_FLAG_NOSCRIPTS
+        | rpm.RPMTRANS_FLAG_NOTRIGGERS
+        | rpm.RPMTRANS_FLAG_NOPLUGINS
+    )
+    with _at(path):
+        for number in numbers:
+            ts.addErase(number)
+        if ts.run(lambda *_: None, None):
+            raise UnusableDatabase(
+                f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb"
+            )

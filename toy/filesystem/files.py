@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files as root must handle them in a tree that somebody else may have arranged.
+
+No symbolic link is followed on the way, and nothing half-written gets a final name.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from .. import process
+from ..errors import ToyError, moved_away
+from . import attributes
+
+
+class NotADirectory(ToyError):
+    """A component of a path is something else than a directory, perhaps a symbolic link."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is not a directory", moved_away(path))
+
+
+_HERE = PurePath()
+
+_LARGEST = 8 << 30
+"""Bytes of a file that is compared by its content."""
+
+_LONGEST = 16 << 20
+"""Bytes of a file that is read as a whole; somebody may have made it larger than memory."""
+
+TEMPORARY = ".toy-new"
+"""Name of the file being written in a directory; its one writer holds the directory's lock.
+
+The directory may be one that users of the overlay have files in.
+"""
+
+
+@contextlib.contextmanager
+def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like: Path | None = None) -> Iterator[int]:
+    """Yield a descriptor of the directory `below` in the tree `root`.
+
+    `root` is trusted; below it every component must be a real directory. With `create`, missing ones are made, with
+    the attributes of their namesakes in the trusted tree `like`, or mode 0755. Raises FileNotFoundError if one is
+    missing, and NotADirectory if one is something else. An OSError of what is done there has the whole path.
+    """
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    parts = below.parts
+    here = root
+    try:
+        for depth, name in enumerate(parts, 1):
+            if name in ("..", below.anchor):
+                raise NotADirectory(root / os.path.join(*parts[:depth]).lstrip("/"))  # of a tree that ends at `root`
+            if create:
+                with contextlib.suppress(FileExistsError):
+                    model = None if like is None else like.joinpath(*parts[:depth])
+                    make_directory(fd, name, like=model if model is not None and model.is_dir() else None)
+            try:
+                child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            except OSError as error:
+                if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                    raise
+                raise NotADirectory(root.joinpath(*parts[:depth])) from None
+            os.close(fd)
+            fd = child
+            here = here / name
+        yield fd
+    except OSError as error:
+        _name(error, here, is_folder=True)
+        raise
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def scan(dir_fd: int) -> Iterator[Iterator["os.DirEntry[str]"]]:
+    """Yield the entries of a directory as it is now.
+
+    Of a btrfs, a descriptor shows no entry that came after it was opened, or last rewound (linux, fs/btrfs/inode.c:
+    btrfs_get_dir_last_index).
+    """
+    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        with os.scandir(fd) as entries:
+            yield entries
+    finally:
+        os.close(fd)
+
+
+def read(dir_fd: int, name: str, *, longest: int = _LONGEST) -> bytes:
+    """Return the content of a regular file.
+
+    Raises OSError; EINVAL means that it is not a regular file, EFBIG that it has more bytes than `longest`.
+    """
+    with opened(dir_fd, name) as fd, open(fd, "rb", closefd=False) as file:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        if status.st_size > longest:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
+        return file.read(status.st_size)
+
+
+def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> None:
+    """Put a file of mode 0644 in place by rename; with `durable`, it also survives a power failure.
+
+    The caller holds the lock of the directory, so that TEMPORARY is its own.
+    """
+    remove(dir_fd, TEMPORARY)
+    fd = os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=dir_fd)
+    with open(fd, "wb") as file:
+        os.fchmod(fd, 0o644)  # whatever the umask
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(fd)
+    os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    if durable:
+        os.fsync(dir_fd)
+
+
+def rewrite(dir_fd: int, name: str, content: bytes) -> None:
+    """Put another content in the place of a regular file, by rename; its owner, mode and attributes stay.
+
+    The caller holds the lock of the directory, or nobody else may write there.
+    """
+    remove(dir_fd, TEMPORARY)
+    fd = os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+    with open(fd, "wb") as file, opened(dir_fd, name) as old:
+        file.write(content)
+        file.flush()
+        attributes.copy(old, fd)
+        os.fsync(fd)
+    os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError say which file it is about, by its whole path."""
+    try:
+        yield
+    except OSError as error:
+        _name(error, path)
+        raise
+
+
+@contextlib.contextmanager
+def within(folder: Path) -> Iterator[None]:
+    """Have an OSError of what is done in a directory, by its descriptor, say the whole path."""
+    try:
+        yield
+    except OSError as error:
+        _name(error, folder, is_folder=True)
+        raise
+
+
+def _name(error: OSError, path: Path, *, is_folder: bool = False) -> None:
+    """Have an OSError say a whole path, if it says a name, which may be in this folder, or a descriptor, or nothing."""
+    name = error.filename
+    if not (isinstance(name, str) and name.startswith("/")):
+        error.filename = os.fspath(path / name if is_folder and isinstance(name, str) else path)
+
+
+@contextlib.contextmanager
+def opened(dir_fd: int, name: str) -> Iterator[int]:
+    """Yield a descriptor for reading a regular file or a directory.
+
+    Raises OSError; EINVAL means that it is something else: to open a device may do something by itself.
+    """
+    mode = os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "not a regular file", name)
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def digest(dir_fd: int, name: str, algorithm: str) -> str:
+    """Return the digest of a file's content in hexadecimal; `algorithm` as hashlib has it.
+
+    Empty for a file that is too large to be read: somebody may have made one of exabytes, of nothing but holes.
+    """
+    with opened(dir_fd, name) as fd:
+        status, found = os.fstat(fd), hashlib.new(algorithm)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            return ""
+        left = status.st_size  # whoever writes to it meanwhile may be faster
+        while left > 0 and (part := os.read(fd, min(left, 1 << 18))):
+            found.update(part)
+            left -= len(part)
+        return found.hexdigest()
+
+
+def same(dir_fd: int, name: str, other: Path) -> bool:
+    """Say whether two files are there and alike: type, permissions, owner, and content or target."""
+    try:
+        one, two = os.stat(name, dir_fd=dir_fd, follow_symlinks=False), os.lstat(other)
+    except OSError:
+        return False
+    if (one.st_mode, one.st_uid, one.st_gid, one.st_rdev) != (two.st_mode, two.st_uid, two.st_gid, two.st_rdev):
+        return False
+    if stat.S_ISLNK(one.st_mode):
+        return os.readlink(name, dir_fd=dir_fd) == os.readlink(other)
+    if not stat.S_ISREG(one.st_mode):
+        return True
+    with directory(other.parent) as folder:
+        return one.st_size == two.st_size and digest(dir_fd, name, "md5") == digest(folder, other.name, "md5")
+
+
+def make_directory(dir_fd: int, name: str, *, like: Path | None = None, opaque: bool = False) -> None:
+    """Make a directory of mode 0755, or one with the attributes of another, in a place that nobody else writes to.
+
+    The latter is there with all of them, or not at all. Raises FileExistsError.
+    """
+    if like is None:
+        os.mkdir(name, 0o755, dir_fd=dir_fd)
+        with opened(dir_fd, name) as fd:
+            os.fchmod(fd, 0o755)  # whatever the umask
+        return
+    if exists(dir_fd, name):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+    remove(dir_fd, TEMPORARY)
+    os.mkdir(TEMPORARY, 0o700, dir_fd=dir_fd)
+    with opened(dir_fd, TEMPORARY) as fd, directory(like) as model:
+        attributes.copy(model, fd)
+        if opaque:
+            set_opaque(fd, True)
+    os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+def exists(dir_fd: int, name: str) -> bool:
+    """Say whether there is anything of this name."""
+    try:
+        os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove(dir_fd: int, name: str) -> None:
+    """Remove whatever has this name, if anything has; a directory with all that is in it."""
+    try:
+        os.unlink(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        # However deep it is; no symbolic link is followed.
+        process.run(["rm", "-rf", "--", f"/proc/self/fd/{dir_fd}/{name}"], pass_fds=[dir_fd])
+
+
+def remove_if_empty(dir_fd: int, name: str) -> None:
+    """Remove a directory, unless there is something in it."""
+    try:
+        os.rmdir(name, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def make_whiteout(dir_fd: int, name: str) -> None:
+    """Hide the lower's `name`, in the directory of an upper that is not mounted."""
+    os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=dir_fd)
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Say whether this is how overlayfs marks a removed file (Documentation/filesystems/overlayfs.rst)."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+_OPAQUE = f"{attributes.OVERLAY}opaque"
+
+
+def is_opaque(dir_fd: int) -> bool:
+    """Say whether a directory of an upper hides all of the one below it."""
+    try:
+        return os.getxattr(dir_fd, _OPAQUE) == b"y"
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
+        return False
+
+
+def set_opaque(dir_fd: int, opaque: bool) -> None:
+    """Have a directory of an upper hide all of the one below it, or not."""
+    if opaque:
+        os.setxattr(dir_fd, _OPAQUE, b"y")
+    elif is_opaque(dir_fd):
+        os.removexattr(dir_fd, _OPAQUE)
+
+
+def flush(path: Path) -> None:
+    """Write the files of a directory and of those in it, and the directories, to the disk."""
+    for folder, _, names in os.walk(path):
+        for entry in (*(os.path.join(folder, name) for name in names), folder):
+            fd = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How files look to stat(2), as text that is only compared: whether anything changed, without opening it.
+
+On the way that every launch goes: no module is imported that takes time.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_RACY = 2 * 10**9
+"""Nanoseconds in which a file may change twice and keep its times: as coarse as clocks and file systems may be."""
+
+
+def names(directory: str) -> list[str]:
+    """Return the sorted names in a directory, none if there is no such."""
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:  # there is none, or none that could be read; the other looks tell of that as well
+        return []
+
+
+def looks(paths: Iterable[str], *, settled: bool = False) -> str:
+    """Return how paths look, as text; with `settled`, no two calls return the same while one changed just now."""
+    lines = []
+    now = time.time_ns()
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            lines.append(f"{error.errno} {path}")
+            continue
+        # SQLite gives its -wal to its owner whenever root reads the database, which is no change of anything.
+        changed = status.st_mtime_ns if path.endswith("-wal") else max(status.st_mtime_ns, status.st_ctime_ns)
+        racy = f"{now} " if settled and changed > now - _RACY else ""
+        # No st_dev: of a btrfs subvolume it is another one after each boot. And no st_ino of a directory: in an overlay
+        # of two file systems it is another one whenever the kernel has forgotten it (overlayfs.rst, Inodes).
+        inode = 0 if stat.S_ISDIR(status.st_mode) else status.st_ino
+        lines.append(f"{racy}{inode} {status.st_mode:o} {status.st_size} {status.st_mtime_ns} {changed} {path}")
+    return "\n".join(lines)

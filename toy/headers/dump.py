@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""dump: make a header set match its database."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from .. import progress
+from ..errors import DamagedHeader, ToyError
+from . import changes, header
+from .contents import Dumpable, by_name, by_package, emptied, unequal
+from .header import Header
+from .headerset import HeaderSet
+from .stamp import Stamp
+
+
+class Dumped(NamedTuple):
+    """What a dump did, by file name."""
+
+    added: list[str]
+    removed: list[str]
+    mended: list[str]
+    """Files that were there, but not what their name says; or of a set whose stamp said that it is as it should be."""
+
+
+def dump(database: Dumpable, headers: HeaderSet, *, everything: bool = True) -> Dumped:
+    """Make the header set match the database, writing only what differs.
+
+    With `everything`, each package is looked at, and the content of each file; without, the packages that changed
+    since the set was stamped. Raises ToyError if either cannot be read, or if the database has lost all its packages:
+    the set may be what is left of them.
+    """
+    while True:
+        stamp = database.stamp()
+        try:
+            earlier = headers.stamp
+            done = _dump(database, headers, stamp, everything=everything)
+        except ToyError:
+            if database.stamp() == stamp:
+                raise
+            continue  # rpm was at work meanwhile
+        headers.stamp = stamp
+        if earlier == stamp:
+            return Dumped([], [], sorted({*done.added, *done.removed, *done.mended}))
+        return done
+
+
+def add(database: Dumpable, headers: HeaderSet, path: str) -> None:
+    """Add the header files of the packages that a file is of, whatever the size of the database.
+
+    For use while rpm is at work: it marks other packages' files as replaced after its %filetriggerin has run, so the
+    stamp stays, and the next dump looks at everything since it.
+    """
+    for name in {owner.name for owner in database.owners(path)}:
+        for file, found in header.file_names(database.named(name)):
+            if not headers.has(file):
+                headers.write(file, found.blob)
+
+
+def _dump(database: Dumpable, headers: HeaderSet, stamp: Stamp, *, everything: bool) -> Dumped:
+    packages = by_package(database)
+    present = by_name(headers.list().files)
+    if present and not packages:
+        raise emptied(database, headers)
+    every = packages.keys() | present.keys()
+    suspects = every if everything else unequal(packages, present)
+    if not everything and stamp != headers.stamp:
+        changed = _changed(database, packages, stamp, headers.stamp)
+        suspects = every if changed is None else suspects | changed
+    done = Dumped([], [], [])
+    for package in progress.shown(sorted(suspects), len(suspects), "writing header files of packages"):
+        wanted = dict(header.file_names(database.headers(packages.get(package, ()))))
+        have = present.get(package, set())
+        difference = changes.difference(have=have, want=wanted.keys())
+        for file in difference.add:
+            headers.write(file, wanted[file].blob)
+        for file in difference.remove:
+            headers.remove(file)
+        done.added.extend(difference.add)
+        done.removed.extend(difference.remove)
+        if everything:
+            done.mended.extend(_mend(headers, {file: wanted[file] for file in wanted.keys() & have}))
+    return done
+
+
+def _changed(
+    database: Dumpable, packages: Mapping[str, list[int]], stamp: Stamp, earlier: Stamp | None
+) -> set[str] | None:
+    """Return the packages that may have changed since the earlier stamp; None means any of them."""
+    added = None if earlier is None else stamp.added_since(earlier)
+    if added is None:
+        return None
+    if 4 * len(added) > sum(map(len, packages.values())):
+        return None  # to look for what they share would take longer
+    # A package that takes over another's file has rpm mark it as replaced in the other's header.
+    return {header.package(name) for number in added for name in database.sharing(number)}
+
+
+def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:
+    for file in sorted(wanted):
+        try:
+            headers.read(file)
+        except DamagedHeader:
+            headers.write(file, wanted[file].blob)
+            yield file

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The header set of a root: the directory with one file per installed header, and its stamp.
+
+Header files are not fsynced: a file is held against the digest in its name whenever it is read, and the
+database it came from writes it anew.
+"""
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from ..errors import DamagedHeader, ToyError, moved_away
+from ..filesystem import files
+from ..filesystem.lock import Locked
+from ..machine import HEADERS
+from . import header
+from .stamp import Stamp
+
+DIRECTORY = PurePath(HEADERS)
+"""Below the root. %_toy_headersdir of rpm-macros/macros.toy is the same."""
+
+STAMP = ".stamp"
+LOCK = ".lock"
+
+_LONGEST = 64 << 20
+"""Bytes of a header file or a stamp: a package with 100,000 files has 20; an overlay may bring anything."""
+
+
+class Listing(NamedTuple):
+    """The entries of a set's directory, by name."""
+
+    files: frozenset[str]
+    whiteouts: frozenset[str]
+    foreign: frozenset[str]
+
+
+class HeaderSet:
+    """A header set, open."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+        """Of its directory."""
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(
+        cls, root: Path, below: PurePath = DIRECTORY, *, create: bool = False, like: Path | None = None
+    ) -> Iterator["HeaderSet"]:
+        """Open a set of a machine that is locked, or one that is only read; `create`, `like`: see `files.directory`.
+
+        Raises FileNotFoundError if there is none, other OSErrors if it cannot be made.
+        """
+        with files.directory(root, below, create=create, like=like) as fd:
+            yield cls(root / below, fd)
+
+    @classmethod
+    @contextlib.contextmanager
+    def open_of_root(cls, root: Path, *, create: bool = False) -> Iterator["HeaderSet"]:
+        """Open the set of a root that rpm may be at work in: nobody else writes to it meanwhile. Raises as `open` does.
+
+        The lock is a directory in the set that only root can open, and so lock: others can read the set itself. Where
+        that can be neither found nor made, nobody can write.
+        """
+        with cls.open(root, create=create) as headers, contextlib.ExitStack() as stack:
+            with contextlib.suppress(FileNotFoundError):
+                if create:
+                    headers.make_lock()
+                stack.enter_context(Locked(stack.enter_context(files.opened(headers.fd, LOCK))))
+            yield headers
+
+    def make_lock(self) -> None:
+        """Make the directory that is locked, unless there is one or the file system is read-only."""
+        try:
+            os.mkdir(LOCK, 0o700, dir_fd=self.fd)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+
+    @classmethod
+    @contextlib.contextmanager
+    def open_upper(cls, upper: Path, lower: Path) -> Iterator["HeaderSet"]:
+        """Open the set of an overlay's upper that is not mounted; make it if need be."""
+        with files.directory(upper, DIRECTORY.parent, create=True, like=lower) as parent:
+            with contextlib.suppress(FileNotFoundError):
+                if files.is_whiteout(os.stat(DIRECTORY.name, dir_fd=parent, follow_symlinks=False)):
+                    os.unlink(DIRECTORY.name, dir_fd=parent)  # somebody in the overlay removed the whole set
+        with cls.open(upper, create=True, like=lower) as headers:
+            yield headers
+
+    def _named(self, file: str) -> str:
+        """Return the name of a header file. Raises ToyError for any other: records that name files may be damaged."""
+        if not header.is_file_name(file):
+            raise ToyError(
+                f"{file!r} is no name of a header file in {self.path}", "see where it comes from: toy status"
+            )
+        return file
+
+    def list(self) -> Listing:
+        """List the directory, without reading a file."""
+        ours, whiteouts, foreign = set(), set(), set()
+        with files.scan(self.fd) as entries:
+            for entry in entries:
+                if entry.name in (STAMP, LOCK, files.TEMPORARY):
+                    continue
+                if not header.is_file_name(entry.name):
+                    foreign.add(entry.name)
+                elif not entry.is_file(follow_symlinks=False) and files.is_whiteout(entry.stat(follow_symlinks=False)):
+                    whiteouts.add(entry.name)
+                else:
+                    ours.add(sys.intern(entry.name))  # if it is not a regular file, read() says so
+        return Listing(frozenset(ours), frozenset(whiteouts), frozenset(foreign))
+
+    def check(self) -> Listing:
+        """List the directory. Raises ToyError for an entry that is no header file."""
+        listing = self.list()
+        for name in sorted(listing.foreign):
+            raise ToyError(f"{self.path / name} is not a header file", moved_away(self.path / name, out_of_set=True))
+        return listing
+
+    def has(self, file: str) -> bool:
+        """Say whether there is a file of this name."""
+        return os.path.lexists(self.path / self._named(file))
+
+    def read(self, file: str) -> bytes:
+        """Return a file's content: magic and blob. Raises DamagedHeader if it is not what its name says."""
+        try:
+            content = files.read(self.fd, self._named(file), longest=_LONGEST)
+        except OSError as error:
+            raise DamagedHeader(self.path / file, error.strerror or str(error)) from None
+        problem = header.problem(file, content)
+        if problem is not None:
+            raise DamagedHeader(self.path / file, problem)
+        return content
+
+    def read_blob(self, file: str) -> bytes:
+        """Return the blob of a header file. Raises DamagedHeader."""
+        return self.read(file)[len(header.MAGIC) :]
+
+    def write(self, file: str, blob: bytes) -> None:
+        """Write a header file, whatever was there under its name."""
+        with files.naming(self.path / file):
+            files.write(self.fd, self._named(file), header.MAGIC + blob)
+
+    def remove(self, file: str) -> None:
+        """Remove a header file or a whiteout."""
+        with files.naming(self.path / file):
+            os.unlink(self._named(file), dir_fd=self.fd)
+
+    def hide(self, file: str) -> None:
+        """Hide a file of the lower layer: put a whiteout in its place. For the set of an upper that is not mounted."""
+        with files.naming(self.path / file):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._named(file), dir_fd=self.fd)
+            files.make_whiteout(self.fd, self._named(file))
+
+    @property
+    def opaque(self) -> bool:
+        """Whether the directory, as part of an overlay, hides the one below it."""
+        return files.is_opaque(self.fd)
+
+    @opaque.setter
+    def opaque(self, opaque: bool) -> None:
+        files.set_opaque(self.fd, opaque)
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """The stamp, or None where there is none that can be read."""
+        try:
+            return Stamp.from_bytes(files.read(self.fd, STAMP, longest=_LONGEST))
+        except (OSError, ValueError):
+            return None
+
+    @stamp.setter
+    def stamp(self, stamp: Stamp | None) -> None:
+        if stamp is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(STAMP, dir_fd=self.fd)
+        elif stamp != self.stamp:
+            with files.naming(self.path / STAMP):
+                files.write(self.fd, STAMP, stamp.to_bytes())

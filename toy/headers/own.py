@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What of an overlay's database is its own, as the header set of its upper has it."""
+
+from collections.abc import Set as AbstractSet
+
+from . import changes
+from .contents import Content, Readable, by_name, by_package, emptied, files_of, unequal
+from .headerset import HeaderSet
+
+
+def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[str]) -> Content:
+    """Put what the overlay changed in its database into the set of its upper, which is not mounted.
+
+    `base` is the host's set that the database was merged with. Returns what is in the database.
+    Raises ToyError if either cannot be read, or if the database has lost all its packages.
+    """
+    listing = upper.check()
+    stamp = database.stamp()
+    packages = by_package(database)
+    if base and not packages:
+        raise emptied(database, upper)
+    merged: AbstractSet[str] = changes.Upper(listing.files, listing.whiteouts).over(base)
+    if upper.opaque or upper.stamp != stamp or unequal(packages, by_name(merged)):
+        # No dump has seen the last changes, or somebody changed the set: what the database says, counts.
+        numbers = files_of(database)
+        merged = numbers.keys()
+        wanted = changes.carry_over(base=base, host=base, merged=merged)
+        for file in sorted(wanted.files - listing.files):
+            for found in database.headers([numbers[file]]):
+                upper.write(file, found.blob)
+        arrange(upper, wanted)
+        upper.stamp = stamp
+    return Content(database.path, merged, stamp)
+
+
+def arrange(upper: HeaderSet, wanted: changes.Upper) -> None:
+    """Make the set of an upper that is not mounted have these entries, of files it has already."""
+    listing = upper.check()
+    if upper.opaque or wanted != (listing.files, listing.whiteouts):
+        upper.stamp = None
+        for file in sorted(wanted.whiteouts - listing.whiteouts):
+            upper.hide(file)
+        for file in sorted((listing.files | listing.whiteouts) - wanted.files - wanted.whiteouts):
+            upper.remove(file)
+        upper.opaque = False

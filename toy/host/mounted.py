@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the host has mounted below its root, and what of that shows in an overlay. On the way that every launch goes."""
+
+from __future__ import annotations
+
+import os
+
+from ..filesystem.fields import unescaped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ELSEWHERE = frozenset({"dev", "proc", "root", "run", "sys", "tmp"})
+"""Of the top directories: not in any overlay, whatever a package may own there."""
+
+_OWN = (*(f"/{name}" for name in ELSEWHERE), "/var")
+
+_NO_DISK = ("fuse", "fuseblk", "ramfs", "tmpfs")
+"""Types that are on no disk, whatever their source says: of FUSE, any user chooses it."""
+
+
+class Mounted:
+    """What the root has mounted below it, ascending."""
+
+    def __init__(self, *, without: str) -> None:
+        """Find it out; what is mounted at `without` or below is left out, like all that a machine has of its own."""
+        self.shown: list[tuple[str, str]] = []
+        """Where file systems show in an overlay, and their types.
+
+        Those are on block devices, or overlays themselves (/etc was one in MicroOS): a network or a process that
+        does not answer would make a launch wait.
+        """
+        self.hidden: list[str] = []
+        """Where others are, which do not show; what lies in them does not either."""
+        within = {"/": True}
+        for point, source, kind in sorted(visible()):
+            around = point
+            while (around := os.path.dirname(around)) not in within:
+                pass
+            is_own = any(f"{point}/".startswith(f"{own}/") for own in (*_OWN, without))
+            within[point] = within[around] and not is_own and is_local(source, kind) and os.path.isdir(point)
+            if within[point]:
+                self.shown.append((point, kind))
+            elif within[around] and not is_own:
+                self.hidden.append(point)
+
+
+def is_local(source: str, kind: str) -> bool:
+    """Say whether a file system is on a disk, or an overlay; //... is a server's (cifs)."""
+    is_path = source.startswith("/") and not source.startswith("//")
+    return kind == "overlay" or (is_path and kind.partition(".")[0] not in _NO_DISK)
+
+
+def table() -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Yield number, number of the parent, root in the file system, mount point, type and source of each mount.
+
+    See proc_pid_mountinfo(5). Users mount as well, and as much as this goes through: names may hold anything.
+    """
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        for line in file:
+            before, _, after = line.partition(" - ")
+            number, parent, _, root, point, *_ = before.split(" ")
+            kind, source, *_ = after.split(" ")
+            yield number, parent, unescaped(root), unescaped(point), kind, source
+
+
+def visible() -> Iterable[tuple[str, str, str]]:
+    """Yield mount point, source and type of the mounts below the root, but for those that lie under a later one."""
+    mounts: dict[str, tuple[str, str, str, str]] = {}
+    covered: dict[str, set[str]] = {}
+    for number, parent, _, point, kind, source in table():
+        mounts[number] = parent, point, source, kind
+        covered.setdefault(parent, set()).add(point)
+    visible: dict[str, bool] = {}
+    for number, (_, point, source, kind) in mounts.items():
+        if point != "/" and point not in covered.get(number, ()) and _is_visible(number, mounts, covered, visible):
+            yield point, source, kind
+
+
+def _is_visible(
+    number: str,
+    mounts: dict[str, tuple[str, str, str, str]],
+    covered: dict[str, set[str]],
+    visible: dict[str, bool],
+) -> bool:
+    """Say whether nothing that is mounted later hides a mount; `visible` keeps what is known."""
+    around = []
+    while number in mounts and number not in visible:
+        around.append(number)
+        number = mounts[number][0]
+    is_visible = visible.get(number, True)
+    for number in reversed(around):
+        parent, above, _, _ = mounts[number]
+        while is_visible and (above := os.path.dirname(above)) != "/":
+            is_visible = above not in covered[parent]
+        visible[number] = is_visible
+    return is_visible

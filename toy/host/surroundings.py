@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where toy runs: machines are of the running system, and not of a snapshot that an update is at work on.
+
+On the way that every launch goes (see `launch`).
+"""
+
+import os
+
+from ..errors import ToyError
+
+_UPDATE = "TRANSACTIONAL_UPDATE"
+"""Environment variable of what transactional-update runs (transactional-update, lib/Transaction.cpp: runCommand)."""
+
+_SUBVOLUME = 256
+"""Inode number of the root of each btrfs subvolume (btrfs-progs, BTRFS_FIRST_FREE_OBJECTID)."""
+
+
+def require_running_system() -> None:
+    """Raise ToyError in `transactional-update shell` and its like: a machine that is made there is found by nobody.
+
+    The /var there is the snapshot's own, and is covered by the host's as soon as the snapshot is booted.
+    """
+    if _is_chroot() and (_UPDATE in os.environ or _is_unfinished_snapshot()):
+        raise ToyError("this is the snapshot of an update, not the running system", "leave it, and run toy there")
+
+
+def _is_chroot() -> bool:
+    try:
+        return not os.path.samestat(os.stat("/proc/1/root/"), os.stat("/"))
+    except OSError:  # there is no /proc, or it tells us nothing
+        return True
+
+
+def _is_unfinished_snapshot() -> bool:
+    """Say whether the root is a snapshot that nobody has booted: the variable does not outlive sudo(8)."""
+    if os.stat("/").st_ino != _SUBVOLUME:  # that is known without reading the table of all mounts
+        return False
+    from . import snapper
+
+    number = snapper.number_of(_mounted())
+    if number is None:
+        return False
+    try:
+        # All is there where a rescue system works on the installed one; and where an update does.
+        if os.path.samestat(os.stat(snapper.root(number)), os.stat("/")):
+            return snapper.is_in_progress(number)
+    except OSError:
+        pass
+    return os.access("/", os.W_OK)  # as none is once it is finished
+
+
+def _mounted() -> str:
+    """Return which directory of its file system is mounted at the root, or "" if that is not known."""
+    from .mounted import table
+
+    found = ""
+    try:
+        for _, _, directory, point, _, _ in table():
+            if point == "/":
+                found = directory  # the last is the uppermost
+    except OSError:
+        pass
+    return found

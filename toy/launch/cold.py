@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a launch does before and after where something changed: around `reconcile`, which takes 24 ms to import."""
+
+from __future__ import annotations
+
+import os
+
+from .. import process
+from ..database import copies
+from ..errors import ToyError
+from ..machine import RPMDB, database_below
+from . import fingerprint, invocation, nspawn
+from .fingerprint import Fingerprint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ..machine import Machine
+
+    Say = Callable[[str], None]
+
+
+def prepare(machine: Machine, *, say: Say) -> Fingerprint:
+    """Bring a machine that is locked and not mounted in line with its host, and return how both look then."""
+    last = fingerprint.last(machine)
+    ahead = _copy_ahead(machine, last)
+    from ..reconcile import prepare
+
+    dbpath = prepare.dbpath()
+    spawn = fingerprint.of_nspawn()
+    late_options = _LateOptions(last.late_options if last is not None and last.nspawn == spawn else None)
+    database, accounts = fingerprint.of_database(machine, dbpath), fingerprint.of_accounts(machine)
+    is_left_alone = last is not None and last.machine == fingerprint.of_machine(machine)
+
+    def run_in_overlay(lower: Sequence[Path], command: Sequence[str]) -> None:
+        so_far = Fingerprint(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options.get())
+        line = invocation.command_line(machine, so_far, list(command), own_options=[])
+        process.run(line, environment=nspawn.ENVIRONMENT)
+
+    lower = prepare.bring_in_line(machine, ahead, run=run_in_overlay, is_left_alone=is_left_alone, say=say)
+    return Fingerprint(
+        lower=list(map(os.fspath, lower)),
+        dbpath=dbpath,
+        late_options=late_options.get(),
+        nspawn=spawn,
+        database=database,
+        accounts=accounts,
+        host_set=fingerprint.of_host_set(machine),
+        metadata=fingerprint.of_metadata(machine),
+        machine=fingerprint.of_machine(machine),
+    )
+
+
+def keep(machine: Machine, stands: Fingerprint, *, say: Say) -> None:
+    """After a launch: put into the machine's set what was changed in its database.
+
+    Raises ToyError if that cannot be done; the next launch does it then.
+    """
+    from pathlib import Path
+
+    from ..reconcile import prepare
+
+    if prepare.keep(machine, Path(stands.lower[0]), say=say):
+        stands.machine = fingerprint.of_machine(machine)
+        stands.remember(machine)
+
+
+def load() -> None:
+    """Import all that `keep` needs."""
+    from ..reconcile import prepare  # noqa: F401
+
+
+def _copy_ahead(machine: Machine, last: Fingerprint | None) -> copies.Copy | None:
+    """Begin to copy the host's database into `new_rpmdb`, if another one will most likely be made from it."""
+    dbpath = RPMDB if last is None else last.dbpath
+    if last is not None and last.database == fingerprint.of_database(machine, dbpath):
+        return None
+    try:
+        if os.path.exists(machine.new_base):
+            return None  # what is in `new_rpmdb` is wanted
+        os.mkdir(machine.new_rpmdb)
+        return copies.Copy(database_below(machine.root, dbpath), machine.new_rpmdb)
+    except OSError:
+        return None  # whoever opens it says what is the matter
+
+
+class _LateOptions:
+    """Those of `nspawn.LATE_OPTIONS` that systemd-nspawn knows. It is asked meanwhile: that takes 12 ms."""
+
+    def __init__(self, known: list[str] | None) -> None:
+        self._known = known
+        self._asked = process.Asked(["systemd-nspawn", "--help"]) if known is None else None
+
+    def get(self) -> list[str]:
+        """Return them."""
+        if self._asked is not None:
+            asked, self._asked = self._asked, None
+            try:
+                said = asked.answer()
+            except ToyError:  # the launch says what is the matter with it
+                said = ""
+            self._known = [option for option in nspawn.LATE_OPTIONS if option in said]
+        return self._known or []

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a launch saw when all was in line: while everything still looks like that, the next one has nothing to do.
+
+Some forty calls of stat(2), however many packages there are; nothing is opened, and no module imported that takes time.
+After a launch that did not end in order, nothing looks as it should.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import process
+from ..filesystem.looks import looks, names
+from ..machine import ACCOUNTS, HEADERS, KEYS, Machine, database_below
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FORMAT = "toy 4"
+_END = "end"
+
+_METADATA = "cache/zypp/solv"
+
+
+class Fingerprint:
+    """What a launch saw. Looks are text that is only compared."""
+
+    def __init__(
+        self,
+        *,
+        lower: list[str],
+        dbpath: str,
+        late_options: list[str],
+        nspawn: str = "",
+        database: str = "",
+        accounts: str = "",
+        host_set: str = "",
+        metadata: str = "",
+        machine: str = "",
+    ) -> None:
+        self.lower = lower
+        """The lower layers, uppermost first."""
+        self.dbpath = dbpath
+        """Where rpm keeps its database, from the root."""
+        self.late_options = late_options
+        """Those of `nspawn.LATE_OPTIONS` that systemd-nspawn knows."""
+        self.nspawn = nspawn
+        """How systemd-nspawn looks."""
+        self.database = database
+        """How the host's rpm database looks."""
+        self._accounts = accounts
+        self._host_set = host_set
+        self._metadata = metadata
+        self.machine = machine
+        """How the machine's own database and header set look."""
+
+    def holds(self, machine: Machine) -> bool:
+        """Say whether all looks the same now."""
+        return (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine) == (
+            of_nspawn(),
+            of_database(machine, self.dbpath),
+            of_accounts(machine),
+            of_host_set(machine),
+            of_metadata(machine),
+            of_machine(machine),
+        )
+
+    def remember(self, machine: Machine) -> None:
+        """Put on record what the next launch should see."""
+        looks = (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine)
+        fields = (_FORMAT, self.dbpath, " ".join(self.late_options), *looks, *self.lower, _END)
+        try:
+            with open(machine.seen, "wb") as file:
+                file.write(os.fsencode("\0".join(fields)))
+        except OSError:
+            pass  # the next launch takes its time, and says what is the matter
+
+
+def recall(machine: Machine) -> Fingerprint | None:
+    """Return what the last launch saw, if it ended in order and all looks the same now."""
+    then = last(machine)
+    return then if then is not None and then.holds(machine) else None
+
+
+def last(machine: Machine) -> Fingerprint | None:
+    """Return what the last launch saw, if it ended in order."""
+    if os.path.exists(machine.entered):
+        return None
+    try:
+        with open(machine.seen, "rb") as file:
+            fields = os.fsdecode(file.read()).split("\0")
+    except FileNotFoundError:
+        return None
+    if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 11:
+        return None
+    dbpath, late_options, nspawn, database, accounts, host_set, metadata, ours, *lower = fields[1:-1]
+    if not lower or not {machine.root, machine.host_layer}.issuperset(lower):
+        return None  # no launch wrote that
+    return Fingerprint(
+        lower=lower,
+        dbpath=dbpath,
+        late_options=late_options.split(),
+        nspawn=nspawn,
+        database=database,
+        accounts=accounts,
+        host_set=host_set,
+        metadata=metadata,
+        machine=ours,
+    )
+
+
+def enter(machine: Machine) -> None:
+    """Have it on record that a machine is entered: until `leave`, it cannot be known what it looks like."""
+    try:
+        os.mkdir(machine.entered, 0o700)
+    except FileExistsError:
+        pass
+
+
+def leave(machine: Machine) -> None:
+    """Have it on record that a machine is not entered any more."""
+    try:
+        os.rmdir(machine.entered)
+    except FileNotFoundError:
+        pass
+
+
+def of_nspawn() -> str:
+    """Return how systemd-nspawn looks. Raises ToyError if there is none."""
+    return looks([process.path_of("systemd-nspawn")])
+
+
+def of_database(machine: Machine, dbpath: str) -> str:
+    """Return how the host's rpm database looks, and what says where that is.
+
+    To be called before any of it is read. What changed just now looks like nothing else.
+    """
+    return looks([*_database(database_below(machine.root, dbpath)), *_rpm_configuration()], settled=True)
+
+
+def of_accounts(machine: Machine) -> str:
+    """Return how the host's accounts look, as `of_database` does."""
+    return looks((f"{machine.root.rstrip('/')}/etc/{name}" for name in ACCOUNTS), settled=True)
+
+
+def of_host_set(machine: Machine) -> str:
+    """Return how the host's header set looks: to be called once it is in line with the host's database."""
+    return looks(f"{root}/{HEADERS}" for root in (machine.root.rstrip("/"), machine.host_layer))
+
+
+def of_metadata(machine: Machine) -> str:
+    """Return how the repository metadata of the host and of the machine look."""
+    repositories = names(f"/var/{_METADATA}")
+    solv = (f"/var/{_METADATA}", f"{machine.var}/{_METADATA}")
+    return looks([solv[0], *(f"{folder}/{name}/cookie" for folder in solv for name in repositories)])
+
+
+def of_machine(machine: Machine) -> str:
+    """Return how the machine's own database and header sets look."""
+    records = (f"{machine.overlay}/{HEADERS}", machine.hidden, machine.base, machine.intent)
+    return looks([*_database(machine.rpmdb), *records])
+
+
+def _database(directory: str) -> Iterator[str]:
+    """Yield the files of an rpm database that change with it. SQLite's -shm is a reader's as well."""
+    yield directory
+    yield from (f"{directory}/{name}" for name in names(directory) if not name.endswith("-shm") and name[0] != ".")
+    yield from (f"{directory}/{KEYS}/{name}" for name in names(f"{directory}/{KEYS}"))
+
+
+def _rpm_configuration() -> Iterator[str]:
+    """Yield the files that may say where the rpm database is (rpm, docs/man/rpm-config.5: macros), but for homes."""
+    vendor = os.environ.get("RPM_CONFIGDIR", "/usr/lib/rpm")
+    yield from (f"{vendor}/macros", f"{vendor}/macros.d", "/etc/rpm")
+    yield from (f"/etc/rpm/{name}" for name in names("/etc/rpm"))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One launch of a machine, from its lock to its unlock.
+
+A launch with nothing to do should cost no more than systemd-nspawn does. So what every launch goes through does without
+the modules of the standard library that take a millisecond or more to import, such as contextlib, pathlib, re or typing
+(tests/test_warm.py has the list). `cold` brings the rest, where something is to be done.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from .. import process
+from ..errors import ToyError, typed
+from ..machine import Machine
+from . import fingerprint, invocation, mounts, nspawn, supervise, tmpfiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_CONTAINER = "/run/host/container-manager"
+"""See https://systemd.io/CONTAINER_INTERFACE."""
+
+
+def launch(
+    name: str, command: list[str], *, say: Callable[[str], None], root: str = "/", etc: Sequence[str] = ()
+) -> int:
+    """Run `command`, or a shell if it is empty, in the machine `name` over a root, and return its exit status.
+
+    `etc` are the layers of the root's /etc, if that is more than a directory in it. `say` takes a line for the user.
+    Raises ToyError if it could not be started. What cannot be put on record after it is said, and is no reason to lose
+    its status: the next launch finds it in the machine's rpm database.
+    """
+    machine = Machine(name, root, etc)
+    if os.path.exists(_CONTAINER):
+        raise ToyError("this is inside a machine or a container already", "leave it first")
+    process.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)
+    with machine:
+        stands = fingerprint.recall(machine)
+        if stands is None:
+            from ..overlay import holders
+
+            holders.wait_until_unused(machine.overlay)
+            gc.disable()  # this does not live long enough for that to pay
+            from . import cold
+
+            stands = cold.prepare(machine, say=say)
+            stands.remember(machine)
+        tmpfiles.follow(machine, stands, say=say)
+        line = invocation.command_line(machine, stands, command)
+        fingerprint.enter(machine)
+        try:
+            status = _enter(machine, line)
+        except (ToyError, KeyboardInterrupt):
+            fingerprint.leave(machine)  # nothing was done in it
+            raise
+        try:
+            if fingerprint.of_machine(machine) != stands.machine:
+                from . import cold
+
+                with supervise.Interruptible():
+                    cold.keep(machine, stands, say=say)
+            fingerprint.leave(machine)
+        except (Exception, KeyboardInterrupt) as error:  # with another toy on the disk by now, it can be anything
+            name = machine.name
+            say(f"{_said(error)}; the next launch puts on record what changed in machine {name}: toy -n {name} -- true")
+        return status
+
+
+def _enter(machine: Machine, line: list[str]) -> int:
+    status, ready = supervise.supervised(
+        line, environment=nspawn.ENVIRONMENT, address=machine.notifications, meanwhile=_load_rest
+    )
+    if ready:
+        return status
+    if status == mounts.MOUNT_FAILED:
+        raise mounts.failure(machine.name, machine.overlay)
+    raise ToyError(
+        f"systemd-nspawn did not start machine {machine.name} (status {status})",
+        f"see what it said above, or: TOY_DEBUG=1 {typed()}",
+    )
+
+
+def _load_rest() -> None:
+    """Import all that the end of a launch needs, while the payload is at work.
+
+    By the end, the host may have another version of toy, of rpm or of Python, or none: `transactional-update apply`
+    mounts a new /usr over the running one, and a package can be removed.
+    """
+    try:
+        from .. import debug  # noqa: F401
+        from . import cold
+
+        cold.load()
+    except Exception:  # noqa: S110, the end says what it lacks, if it comes to need it
+        pass
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    try:
+        from .. import debug, failure
+
+        if debug.is_on():
+            debug.trace(error)
+        if isinstance(error, ToyError | OSError):
+            return failure.explained(error).what
+    except Exception:  # noqa: S110, see above
+        pass
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The overlays that a machine consists of: one over its root, and one over each file system mounted below that.
+
+An overlay does not show what is mounted below its lower layer: neither /usr/local, if that is a subvolume of its own,
+nor what `transactional-update apply` puts over the running /usr. All of them share one upper tree, so that it does not
+matter to what was written in /usr/local whether something is mounted there. On the way that every launch goes.
+
+So their uppers lie in one another. To the kernel that is undefined where files are accessed through both of two
+overlays (Documentation/filesystems/overlayfs.rst, "Sharing and copying layers"). Here they are not: each overlay is
+mounted on the one around it before anything runs there, and covers all that both have. The kernel cannot know, and
+warns when it mounts an upper within one that is mounted already, as it does for a killed mount that lives on (linux,
+fs/overlayfs/super.c: ovl_check_layer). Therefore the innermost is mounted first, at a stage apart, and bound to its
+place when all are there. (Root in the overlay can look below a mount, by a bind mount of / without what is in it: the
+upper's files are there, at worst one that is removed already.)
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..errors import ToyError, moved_away
+from ..machine import Machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..host.mounted import Mounted
+
+_REAL = ("dev", "etc", "proc", "run", "sys", "tmp", "usr", "var")
+"""Top directories in which systemd-nspawn reads or writes by plain path before it has entered the machine: a symbolic
+link in the place of one, it follows on the host."""
+
+_MACHINE_ID = "etc/machine-id"
+"""A file that systemd-nspawn opens in the same way: a FIFO would keep it for ever."""
+
+_NO_LAYER = ("vfat", "msdos", "exfat")
+"""Types that the kernel never has below an overlay, since case is nothing to them. The EFI partition has one."""
+
+
+class Overlay:
+    """One overlay mount."""
+
+    def __init__(self, point: str, *, lower: list[str], upper: str, work: str, stage: str = "") -> None:
+        self.point = point
+        """Where it is to be seen, from the machine's root; "" is that itself."""
+        self.lower = lower
+        """The lower layers, uppermost first."""
+        self.upper = upper
+        self.work = work
+        self.stage = stage
+        """Where one below the root is mounted first."""
+        self.is_possible = True
+        """Whether the kernel may take what is there as a lower layer."""
+
+
+def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overlay]:
+    """Return the overlays of a machine that is locked and not mounted, each after the one that it is in.
+
+    `lower` are the layers of the root, uppermost first.
+    """
+    _require_kinds(machine.overlay)
+    found = [Overlay("", lower=lower, upper=machine.overlay, work=_place(machine, "0"))]
+    if machine.etc and (upper := _upper(machine, "/etc")) is not None:
+        found.append(_overlay(machine, "/etc", list(machine.etc), upper, number=1))
+    for point, kind in mounted.shown:
+        if machine.root != "/" and (point.startswith(f"{machine.root}/") or _has_something(machine.root + point)):
+            continue  # another root has what is mounted here on the running one as a part of itself: its /usr, say
+        upper = _upper(machine, point)
+        if upper is not None:
+            layers = [layer + point for layer in lower[:-1] if os.path.isdir(layer + point)]
+            overlay = _overlay(machine, point, [*layers, point], upper, number=len(found))
+            overlay.is_possible = kind not in _NO_LAYER
+            found.append(overlay)
+    return found
+
+
+def _require_kinds(upper: str) -> None:
+    """Raise ToyError if an upper has something in it that systemd-nspawn should not come upon."""
+    for name in _REAL:
+        status = _status(f"{upper}/{name}")
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            raise ToyError(f"{upper}/{name} is not a directory", moved_away(f"{upper}/{name}"))
+    status = _status(f"{upper}/{_MACHINE_ID}")
+    if status is not None and not stat.S_ISREG(status.st_mode) and not _is_whiteout(status):
+        raise ToyError(f"{upper}/{_MACHINE_ID} is not a regular file", moved_away(f"{upper}/{_MACHINE_ID}"))
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _is_whiteout(status: os.stat_result) -> bool:
+    """Say what `files.is_whiteout` does, which takes time to import."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def _overlay(machine: Machine, point: str, lower: list[str], upper: str, *, number: int) -> Overlay:
+    stage = _place(machine, f"{number}.merged")
+    return Overlay(point, lower=lower, upper=upper, work=_place(machine, f"{number}"), stage=stage)
+
+
+def _upper(machine: Machine, point: str) -> str | None:
+    """Return the upper's directory for what is mounted somewhere, as a copy-up would have made it.
+
+    None if the upper has something else there: that is what one sees, then.
+    """
+    path = machine.overlay
+    for name in point.split("/")[1:]:
+        path += f"/{name}"
+        try:
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                return None
+        except FileNotFoundError:
+            _make(machine, point)
+            break
+    return machine.overlay + point
+
+
+def _make(machine: Machine, point: str) -> None:
+    from pathlib import Path, PurePath
+
+    from ..filesystem import files
+
+    with files.directory(Path(machine.overlay), PurePath(point[1:]), create=True, like=Path("/")):
+        pass
+
+
+def _place(machine: Machine, name: str) -> str:
+    """Return a directory for one of the overlays that are mounted together; it keeps nothing."""
+    path = f"{machine.work}/{name}"
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    return path
+
+
+def _has_something(directory: str) -> bool:
+    try:
+        return bool(os.listdir(directory))
+    except FileNotFoundError:
+        return False

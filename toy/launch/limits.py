@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which of the host's mounts a machine has only read-only, or not at all: what the launches say of it, and the record.
+
+The record is one line: words of a kind, a colon and a path, as `fields` has it. On the way that every launch goes.
+"""
+
+from __future__ import annotations
+
+from ..filesystem.fields import escaped, unescaped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..machine import Machine
+
+READ_ONLY = "read-only"
+MISSING = "missing"
+
+SAID = ("/usr", "/etc", "/opt")
+"""Where packages lie: a launch says it of these, and of what is mounted below."""
+
+
+def is_said(point: str) -> bool:
+    """Say whether a launch says it of a mount point."""
+    return any(f"{point}/".startswith(f"{folder}/") for folder in SAID)
+
+
+class Limits:
+    """What a launch begins with: what was said the last time, and what is known before anything is mounted."""
+
+    def __init__(self, machine: Machine, *, hidden: Iterable[str]) -> None:
+        """Read the record; `hidden` are mount points that are not going to be shown."""
+        self.machine = machine.name
+        self.record = machine.limits
+        self.before = _line(machine)
+        self.known = "".join(f" {MISSING}:{escaped(point)}" for point in hidden if is_said(point))
+
+
+def recorded(machine: Machine, kind: str) -> list[str]:
+    """Return the mount points of a kind in the record. What is no word of a record is none of them."""
+    found = []
+    for word in _line(machine).split(" "):
+        try:
+            found += [unescaped(word.removeprefix(f"{kind}:"))] if word.startswith(f"{kind}:/") else []
+        except ValueError:
+            continue  # somebody edited it
+    return found
+
+
+def _line(machine: Machine) -> str:
+    try:
+        with open(machine.limits, encoding="utf-8", errors="surrogateescape") as file:
+            return file.readline().rstrip("\n")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What keeps rpm in a machine from writing into homes: `%_netsharedpath`, the paths that rpm leaves to other hosts.
+
+Below those rpm installs, changes and erases nothing, and has nothing to say in a verification. The macro comes in a
+file of the launch's own, mounted read-only where each rpm in the machine finds it. On the way that every launch goes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..host import homes
+from ..machine import Machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator, Mapping
+
+MACROS = "macros.d/macros.toy-homes"
+"""The macro file, below a directory of rpm's configuration. No package owns it: rpm cannot replace what is mounted."""
+
+CONFIGURATION = "/usr/lib/rpm"
+
+_MACRO = "%_netsharedpath"
+_OF_USER = "%_toy_netsharedpath"
+"""What the user's own definitions define in the machine."""
+
+
+_LARGEST = 1 << 20
+"""Bytes of a macro file; whoever made a larger one in the machine did not mean it for rpm."""
+
+
+def mounts(machine: Machine, shared: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+    """Write the macro files of a launch. Returns each, and where it is to be mounted, read-only.
+
+    `shared` is what `homes.shared` returns.
+    """
+    if not shared:
+        return []
+    os.makedirs(machine.macros, mode=0o700, exist_ok=True)
+    paths = [path for names in shared.values() for path in names]
+    vendors = dict.fromkeys((CONFIGURATION, os.environ.get("RPM_CONFIGDIR") or CONFIGURATION))
+    macros = _write(f"{machine.macros}/homes", definition(paths).encode(errors="surrogateescape"))
+    found = [(macros, f"{vendor}/{MACROS}") for vendor in vendors]
+    for number, (target, fd) in enumerate(_files_of_user(machine, shared)):
+        with open(fd, "rb") as file:
+            amended = _amended(file.read(_LARGEST + 1))
+            if amended is not None:
+                found.append((_write(f"{machine.macros}/{number}", amended, like=fd), target))
+    return found
+
+
+def definition(paths: Iterable[str]) -> str:
+    """Return the macro file; what the user defined comes at the end."""
+    listed = ":".join(path.replace("%", "%%") for path in paths if "\n" not in path)
+    of_user = _OF_USER.removeprefix("%")
+    return f"{_MACRO} {listed}%{{?{of_user}::%{{{of_user}}}}}\n"
+
+
+def _amended(content: bytes) -> bytes | None:
+    """Return a macro file that defines something else in the place of the macro, or None if it does not define that."""
+    if len(content) > _LARGEST or _MACRO.encode() not in content:
+        return None
+    import re
+
+    amended = re.sub(rb"(?m)^([ \t]*)%b(?!\w)" % _MACRO.encode(), rb"\1" + _OF_USER.encode(), content)
+    return None if amended == content else amended
+
+
+def _files_of_user(machine: Machine, shared: Container[str]) -> Iterator[tuple[str, int]]:
+    """Yield the macro files that rpm reads later (rpm, docs/man/rpm.8: macros): path in the machine, and descriptor."""
+    folder = "etc/rpm"
+    root = machine.root.rstrip("/") or "/"
+    own, of_host = _names(machine.overlay, folder), _names(root, folder)
+    for name in sorted({*own, *of_host}):
+        if name == "macros" or name.startswith("macros."):
+            fd = _opened(machine.overlay if name in own else root, f"{folder}/{name}")
+            if fd is not None:
+                yield f"/{folder}/{name}", fd
+    home = os.path.realpath(homes.of_root())
+    if home in shared:  # other people could put a link in the place of their file, and have it cover any other
+        for name in (".rpmmacros", ".config/rpm/macros"):
+            fd = _opened(home, name)
+            if fd is not None:
+                yield f"{home}/{name}", fd
+
+
+def _names(root: str, folder: str) -> list[str]:
+    fd = _opened(root, folder, stat.S_IFDIR)
+    if fd is None:
+        return []
+    try:
+        return os.listdir(fd)
+    finally:
+        os.close(fd)
+
+
+def _opened(root: str, path: str, kind: int = stat.S_IFREG) -> int | None:
+    """Return a descriptor for reading what is below a trusted directory, or None if it is nothing of that kind.
+
+    Whoever arranged it, no symbolic link is followed, and no device is opened.
+    """
+    fd = os.open(root, os.O_PATH | os.O_CLOEXEC)
+    try:
+        for name in path.split("/"):
+            above, fd = fd, os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            os.close(above)
+        if stat.S_IFMT(os.fstat(fd).st_mode) == kind:
+            return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+    return None
+
+
+def _write(path: str, content: bytes, *, like: int | None = None) -> str:
+    """Write a file of root's that all can read, or one with owner and mode of another file. Returns its path."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:
+        file.write(content)
+        if like is None:
+            os.fchmod(fd, 0o644)
+        else:
+            status = os.fstat(like)
+            os.fchown(fd, status.st_uid, status.st_gid)
+            os.fchmod(fd, stat.S_IMODE(status.st_mode))
+    return path

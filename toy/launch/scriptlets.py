@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What lets packages' scriptlets do without a running systemd: a macro file that each rpm in a machine reads.
+
+On the way that every launch goes.
+"""
+
+from __future__ import annotations
+
+import os
+
+MACROS = "macros.d/macros.toy-machine"
+"""That file, below a directory of rpm's configuration. No package owns it: rpm cannot replace what is mounted."""
+
+_CONFIGURATION = "/usr/lib/rpm"
+
+_SOURCE = os.path.normpath(f"{os.path.realpath(__file__)}/../../../macros.machine")
+
+
+def mounts() -> list[tuple[str, str]]:
+    """Return the file, and where it is to be mounted, read-only; nothing if toy is not installed."""
+    if not os.path.exists(_SOURCE):
+        return []
+    vendors = dict.fromkeys((_CONFIGURATION, os.environ.get("RPM_CONFIGDIR", _CONFIGURATION)))
+    return [(_SOURCE, f"{vendor}/{MACROS}") for vendor in vendors]

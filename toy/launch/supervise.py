@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A payload at work: signals reach it, and its exit status comes back, whatever systemd-nspawn is at."""
+
+from __future__ import annotations
+
+# What signal is made of. That makes enums of all its constants as well, which takes longer than all else that a launch
+# with nothing to do goes through.
+import _signal  # type: ignore[import-not-found]
+import os
+import select
+import time
+
+from .. import process
+from .notifications import Notifications
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+def supervised(
+    command: list[str], *, environment: dict[str, str], address: str, meanwhile: Callable[[], None]
+) -> tuple[int, bool]:
+    """Run systemd-nspawn, somewhere in `command`, on our stdin, stdout and stderr.
+
+    Without a terminal of its own, its payload would not get the signals that we get: they are handed on to the
+    payload's process group. `address` is the path of a socket for sd_notify(3), in a directory that is root's alone.
+    `meanwhile` is called once, if the payload is at work for longer than a moment. Returns the exit status, 128 + N if
+    signal N killed it, and whether nspawn ever said that it was up. Raises KeyboardInterrupt if a signal came while it
+    did not come up.
+    """
+    with Notifications(address) as notifications, _Signals() as signals:
+        # nspawn takes a ^C for itself, so without a terminal it gets a process group of its own; a terminal it sets to
+        # raw mode, and there is none then.
+        has_terminal = os.isatty(0) and os.isatty(1)
+        environment = {**os.environ, **environment, "NOTIFY_SOCKET": address}
+        pid = process.spawn(command, environment, own_group=not has_terminal)
+        has_signal = _watch(pid, notifications, signals, meanwhile)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if has_signal and not notifications.is_up:
+        raise KeyboardInterrupt
+    return 128 - status if status < 0 else status, notifications.is_up
+
+
+_MOMENT = 0.2
+"""Seconds after which what can wait is done."""
+
+_PATIENCE = 1.0
+"""Seconds that nspawn may take to come up once a signal says that it is not wanted."""
+
+_TICK = 0.005
+"""Seconds between two looks for a payload."""
+
+
+def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile: Callable[[], None]) -> bool:
+    """Wait until nspawn has ended, and say whether a signal came meanwhile."""
+    process = os.pidfd_open(pid)
+    poll = select.poll()
+    for fd in (process, notifications.fileno(), signals.fileno()):
+        poll.register(fd, select.POLLIN)
+    pending: set[int] = set()
+    is_waiting, has_signal, since = True, False, 0.0
+    while True:
+        seconds = _TICK if pending else _MOMENT if notifications.is_up and is_waiting else None
+        ready = dict(poll.poll(None if seconds is None else seconds * 1000))
+        notifications.read()
+        came = signals.read()
+        has_signal |= bool(came)
+        if process in ready:
+            os.close(process)
+            return has_signal
+        if not pending:
+            since = time.monotonic()
+        pending |= came
+        if pending:
+            # Without a payload, nspawn is starting or ending, and either takes but a moment.
+            if _handed_on(pid, pending):
+                pending.clear()
+            elif time.monotonic() > since + _PATIENCE:
+                pending.clear()
+                if not notifications.is_up:
+                    os.kill(pid, _signal.SIGKILL)
+        elif not ready:
+            is_waiting = False
+            meanwhile()
+
+
+_HANDED_ON = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
+
+
+class _Signals:
+    """Signals that a payload is to get; while this is entered, they do no more than to be there to be read.
+
+    Afterwards they do nothing: there is a status not to be lost. See `Interruptible`.
+    """
+
+    def __enter__(self) -> _Signals:  # noqa: PYI034, typing takes time
+        self._there, self._here = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        _signal.set_wakeup_fd(self._here, warn_on_full_buffer=False)
+        for number in _HANDED_ON:
+            _signal.signal(number, _ignore)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _signal.set_wakeup_fd(-1)
+        os.close(self._there)
+        os.close(self._here)
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when one came."""
+        return self._there
+
+    def read(self) -> set[int]:
+        """Return the numbers of those that came."""
+        try:
+            return set(os.read(self._there, 4096))
+        except BlockingIOError:
+            return set()
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    pass
+
+
+class Interruptible:
+    """While this is entered, after a payload has ended, SIGINT raises KeyboardInterrupt, once."""
+
+    def __enter__(self) -> None:
+        _signal.signal(_signal.SIGINT, _interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        _signal.signal(_signal.SIGINT, _ignore)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    _signal.signal(number, _ignore)
+    raise KeyboardInterrupt
+
+
+def _handed_on(pid: int, numbers: Iterable[int]) -> bool:
+    """Send signals to the payload of nspawn, and say whether there was one."""
+    payload = _payload(pid)
+    if payload is None:
+        return False
+    try:
+        for number in numbers:
+            os.killpg(payload, number)
+    except ProcessLookupError:  # it has no process group yet, or ended just now
+        return False
+    return True
+
+
+def _payload(ancestor: int) -> int | None:
+    """Find what `systemd-nspawn --as-pid2` runs: number 2 of the inner one of the two process namespaces."""
+    own_depth = len(_namespace_pids(os.getpid()))
+    candidates = [ancestor]
+    while candidates:
+        pid = candidates.pop()
+        try:
+            numbers = _namespace_pids(pid)
+            if len(numbers) == own_depth + 2 and numbers[-1] == "2":
+                return pid
+            with open(f"/proc/{pid}/task/{pid}/children") as children:
+                candidates.extend(map(int, children.read().split()))
+        except OSError:
+            continue  # it ended meanwhile
+    return None
+
+
+def _namespace_pids(pid: int) -> list[str]:
+    with open(f"/proc/{pid}/status") as status:
+        return next(line for line in status if line.startswith("NSpid:")).split()[1:]

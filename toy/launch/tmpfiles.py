@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What tmpfiles.d(5) has in a machine's /run and /var, which is there as after a boot.
+
+Packages of the host and of the overlay have it; systemd-tmpfiles(8) makes it, in the overlay, when any of it changed.
+Of /run, which is empty at each launch, the result is kept, and copied there. The question whether something changed is
+on the way that every launch goes: some ten calls of stat(2).
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import process
+from ..filesystem.looks import looks, names
+from . import fingerprint, invocation, nspawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..machine import Machine
+    from .fingerprint import Fingerprint
+
+_FOLDERS = ("etc/tmpfiles.d", "usr/local/lib/tmpfiles.d", "usr/lib/tmpfiles.d")
+_KEPT = "/run/toy"
+
+_MISSING = "what tmpfiles.d has in /run and /var may be missing"
+
+# What is missing is made, and nothing is taken away, emptied or written to: what is in a /var stays as it is.
+# nologin(5) keeps users out until the end of a boot.
+_SCRIPT = r"""
+config=$(systemd-tmpfiles --cat-config) || exit 3
+config=$(printf '%s\n' "$config" |
+    sed -E -e '/^\s*"?[FRrw]/d' -e ':again; s/^(\s*"?[bcCdDefLpqQv]\S*)[+=]/\1/; t again') || exit 3
+printf '%s\n' "$config" |
+    systemd-tmpfiles --create --boot --prefix=/run --prefix=/var --exclude-prefix=/run/nologin -
+[ $? -lt 124 ] || exit 3  # it says of some line that it makes no sense there
+kept=$1
+shift
+for each in /run/*; do
+    case $each in /run/host | "$kept") ;; *) set -- "$@" "$each" ;; esac  # systemd-nspawn's, and where this goes
+done
+cp --archive --one-file-system "$@" "$kept" || exit 3
+"""
+
+_FAILED = 3
+_FAILURES = (_FAILED, 124, 125, 126, 127)
+"""Exit statuses of the script; of timeout(1), when that took too long or could not run it; and of a shell that finds no
+timeout(1). Any other is systemd-nspawn's."""
+
+_PATIENCE = 60
+"""Seconds."""
+
+# All that systemd-nspawn leaves to a container but CHOWN, DAC_OVERRIDE, FOWNER, FSETID and SETFCAP.
+_DROPPED = (
+    *("AUDIT_CONTROL", "AUDIT_WRITE", "DAC_READ_SEARCH", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MKNOD"),
+    *("NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "SETGID", "SETPCAP", "SETUID", "SYS_ADMIN", "SYS_BOOT"),
+    *("SYS_CHROOT", "SYS_NICE", "SYS_PTRACE", "SYS_RESOURCE", "SYS_TTY_CONFIG"),
+)
+_OPTIONS = ("--no-new-privileges=yes", f"--drop-capability={','.join(f'CAP_{name}' for name in _DROPPED)}")
+
+_WITHOUT_FILTER = {"SYSTEMD_SECCOMP": "0"}
+"""That filter takes a third of the time, and forbids little that can be done without those capabilities."""
+
+
+def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None]) -> None:
+    """Have a machine that is prepared and held have what the configuration says now.
+
+    What cannot be made is missing in the machine, and tried again by the next launch.
+    """
+    now = looks(_configuration(machine), settled=True)
+    try:
+        with open(machine.configuration, encoding="utf-8", errors="surrogateescape") as file:
+            if file.read() == now and os.path.isdir(machine.run):
+                return
+    except FileNotFoundError:
+        pass
+    fingerprint.enter(machine)
+    try:
+        _make(machine, stands)
+        with open(machine.configuration, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(now)
+    except OSError as error:
+        say(f"{_MISSING} in machine {machine.name}: {error}")
+    except process.Failed as error:
+        if error.status in _FAILURES:  # else systemd-nspawn failed: so does the launch, and says why
+            say(f"{_MISSING} in machine {machine.name}: systemd-tmpfiles does not work there")
+
+
+def _configuration(machine: Machine) -> Iterator[str]:
+    """Yield the directories with it, and those of the files in them that are not a package's of the host."""
+    host = machine.root.rstrip("/")
+    yield from (f"{host}/{folder}" for folder in _FOLDERS)
+    yield from (f"{host}/{_FOLDERS[0]}/{name}" for name in names(f"{host}/{_FOLDERS[0]}"))
+    for folder in _FOLDERS:
+        path = machine.overlay
+        # A link in the overlay may lead anywhere, and when it comes or goes, the directory that it is in changes.
+        for name in folder.split("/"):
+            path += f"/{name}"
+            if os.path.islink(path):
+                break
+        else:
+            yield path
+            yield from (each for name in names(path) if not os.path.islink(each := f"{path}/{name}"))
+
+
+def _make(machine: Machine, stands: Fingerprint) -> None:
+    import shutil
+
+    new = f"{machine.run}.new"
+    for path in (machine.configuration, machine.run, new):  # without the old one, /run is empty when this begins
+        if os.path.lexists(path):
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    os.mkdir(new)
+    os.chmod(new, 0o755)  # whatever the umask
+    command = ["timeout", f"{_PATIENCE}", "sh", "-c", _SCRIPT, "sh", _KEPT]
+    options = [f"--bind={nspawn.bind(new, _KEPT)}", *_OPTIONS]
+    line = invocation.command_line(machine, stands, command, own_options=options)
+    process.run(line, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER})
+    os.rename(new, machine.run)

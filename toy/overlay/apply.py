@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Operations on the files of an overlay, carried out. What is in the way of one is the overlay's own, and stays."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path, PurePath
+
+from ..filesystem import attributes, files
+from ..filesystem.walk import walk
+from ..headers.package import PackageFile, folders
+from .operations import Operations
+from .upper import UpperFiles
+
+
+class WritableUpper(UpperFiles):
+    """An upper on which operations are carried out."""
+
+    def apply(self, operations: Operations) -> list[str]:
+        """Carry out operations; those that were before change nothing. Returns the paths of changed files that stay."""
+        stays = [file.path for file in operations.remove if not file.is_directory and not self._remove(file)]
+        for file in sorted(operations.remove, reverse=True):  # a directory after what is in it
+            if file.is_directory:
+                self._prune(file.path)
+        for path in sorted(operations.uncover):
+            self._uncover(path)
+        self._show(operations.show)
+        for path in operations.merge:
+            self._merge(path)
+        stays += [path for path in operations.clear if not self._clear(path)]
+        for path in operations.follow:
+            self._follow(path)
+        for path in sorted(operations.hide, reverse=True):
+            self._hide(path)
+        if operations.sweep:
+            self._sweep()
+        self._tidy({*operations.show, *(file.path for file in operations.remove)})
+        for path in operations.drop:
+            self._drop(path)
+        return sorted(stays)
+
+    def _remove(self, file: PackageFile) -> bool:
+        """Remove a file if it is what its package installed. Returns whether it is gone."""
+        with contextlib.suppress(FileNotFoundError), self.entry(file.path) as (fd, name, status):
+            if files.is_whiteout(status):
+                return True
+            if file.is_ghost:
+                return True  # as good as gone: no package brought it
+            if stat.S_IFMT(status.st_mode) != stat.S_IFMT(file.mode):
+                return False
+            if stat.S_ISREG(status.st_mode) and not self._is_installed(fd, name, file):
+                return False
+            if file.kept and stat.S_IMODE(status.st_mode) != stat.S_IMODE(file.mode):
+                return False  # who may read it is configuration as well
+            if stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) != file.target:
+                return False
+            os.unlink(name, dir_fd=fd)
+        return True
+
+    @staticmethod
+    def _is_installed(dir_fd: int, name: str, file: PackageFile) -> bool:
+        algorithm, _, digest = file.digest.partition(":")
+        return bool(algorithm) and files.digest(dir_fd, name, algorithm) == digest
+
+    def _prune(self, path: str) -> None:
+        """Remove a directory if it is empty."""
+        with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
+            if stat.S_ISDIR(status.st_mode):
+                files.remove_if_empty(fd, name)
+
+    def _uncover(self, path: str) -> None:
+        """Put an opaque directory in the place of a whiteout."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
+            if files.is_whiteout(status) and self._is_real_directory(self._lower(path)):
+                os.unlink(name, dir_fd=fd)
+                files.make_directory(fd, name, like=self._lower(path), opaque=True)
+
+    def _show(self, paths: Iterable[str]) -> None:
+        """Let the lower's files be seen."""
+        wanted = set(paths)
+        leading = set[str]().union(*map(folders, wanted)) - wanted
+        for path in sorted(wanted | leading):  # a directory before what is in it
+            if path in wanted:
+                with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
+                    if files.is_whiteout(status):
+                        os.unlink(name, dir_fd=fd)
+                self._merge(path)
+            elif self.is_opaque(path):
+                self._open(path, wanted, leading)
+
+    def _open(self, path: str, wanted: AbstractSet[str], leading: AbstractSet[str]) -> None:
+        """Have a directory not be opaque, and yet nothing be seen through it but what is wanted and leads there."""
+        with self.entry(path) as (fd, name, _), files.opened(fd, name) as directory:
+            here = set(os.listdir(directory))
+            for entry in self._lower_names(path):
+                inner = f"{path}/{entry}"
+                if entry not in here and inner in leading:
+                    if self._is_real_directory(self._lower(inner)):
+                        files.make_directory(directory, entry, like=self._lower(inner))
+                elif entry not in here and inner not in wanted:
+                    files.make_whiteout(directory, entry)
+                if self._is_directory(directory, entry):
+                    with files.opened(directory, entry) as child:
+                        files.set_opaque(child, True)
+            files.set_opaque(directory, False)
+
+    def _lower_names(self, path: str) -> list[str]:
+        """Return what is in a directory of the lower's."""
+        lower = self._lower(path)
+        return os.listdir(lower) if self._is_real_directory(lower) else []
+
+    @staticmethod
+    def _is_real_directory(path: Path) -> bool:
+        return path.is_dir() and not path.is_symlink()
+
+    @staticmethod
+    def _is_directory(dir_fd: int, name: str) -> bool:
+        try:
+            return stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
+        except FileNotFoundError:
+            return False
+
+    def _merge(self, path: str) -> None:
+        """Have a directory not be opaque."""
+        with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
+            if stat.S_ISDIR(status.st_mode):
+                with files.opened(fd, name) as directory:
+                    files.set_opaque(directory, False)
+
+    def _clear(self, path: str) -> bool:
+        """Remove a directory that holds nothing but directories and whiteouts. Returns whether it is gone."""
+        if not self.places(path):
+            return True
+        found = list(walk(self.upper, PurePath(path).relative_to("/")))
+        known = {here for here, _ in found}
+        for here in known:
+            with files.directory(self.upper, here) as fd:
+                for name in os.listdir(fd):
+                    is_known = here / name in known
+                    if not is_known and not files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False)):
+                        return False
+        for here, _ in reversed(found):
+            with files.directory(self.upper, here) as fd:
+                for name in os.listdir(fd):
+                    os.unlink(name, dir_fd=fd)
+            with files.directory(self.upper, here.parent) as fd:
+                os.rmdir(here.name, dir_fd=fd)
+        return True
+
+    def _follow(self, path: str) -> None:
+        """Give a directory the attributes of the lower's."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
+            lower = self._lower(path)
+            if stat.S_ISDIR(status.st_mode) and self._is_real_directory(lower):
+                with files.opened(fd, name) as directory, files.directory(lower) as model:
+                    attributes.copy(model, directory)
+
+    def _drop(self, path: str) -> None:
+        """Remove a file of the upper, so that the lower's is seen."""
+        with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
+            if stat.S_ISREG(status.st_mode):
+                os.unlink(name, dir_fd=fd)
+
+    def _hide(self, path: str) -> None:
+        """Hide the lower's file, or a directory of which nothing would be seen any more."""
+        places = self.places(path)
+        if not places or places[-1][0] != self.upper:
+            return
+        where = places[-1][1]
+        lower = self.lower / where
+        if not os.path.lexists(lower):
+            return
+        seen = set(os.listdir(lower)) if lower.is_dir() and not lower.is_symlink() else set()
+        try:
+            with self._like_lower(where.parent) as fd:
+                try:
+                    status = os.stat(where.name, dir_fd=fd, follow_symlinks=False)
+                except FileNotFoundError:
+                    if not seen:
+                        files.make_whiteout(fd, where.name)
+                    return
+                if not stat.S_ISDIR(status.st_mode):
+                    return  # it is hidden, by a whiteout or by a file of the overlay's
+                with files.opened(fd, where.name) as directory:
+                    names = os.listdir(directory)
+                    if seen - set(names) or not all(
+                        files.is_whiteout(os.stat(name, dir_fd=directory, follow_symlinks=False)) for name in names
+                    ):
+                        return
+                    for name in names:
+                        os.unlink(name, dir_fd=directory)
+                os.rmdir(where.name, dir_fd=fd)
+                files.make_whiteout(fd, where.name)
+        except files.NotADirectory:
+            return  # hidden with the directory it is in, or by something else
+
+    @contextlib.contextmanager
+    def _like_lower(self, folder: PurePath) -> Iterator[int]:
+        """Yield a descriptor of a directory of the upper, made with the lower's attributes where it is missing."""
+        for part in (*list(folder.parents)[-2::-1], folder) if folder.name else ():
+            with files.directory(self.upper, part.parent) as fd:
+                try:
+                    os.stat(part.name, dir_fd=fd, follow_symlinks=False)
+                except FileNotFoundError:
+                    files.make_directory(fd, part.name, like=self.lower / part)
+        with files.directory(self.upper, folder) as fd:
+            yield fd
+
+    def _sweep(self) -> None:
+        """Remove the whiteouts that hide nothing."""
+        swept = set()
+        for here, fd in walk(self.upper):
+            with files.within(self.upper / here):
+                for name in os.listdir(fd):
+                    is_whiteout = files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False))
+                    if is_whiteout and not os.path.lexists(self.lower / here / name):
+                        os.unlink(name, dir_fd=fd)
+                        swept.add(f"/{here / name}")
+        self._tidy(swept)
+
+    def _tidy(self, paths: Iterable[str]) -> None:
+        """Remove the directories above these paths that are empty and in all else like the lower's.
+
+        A copy that holds nothing would be in the way once the lower has a link or a file in its place.
+        """
+        for folder in sorted({str(above) for path in paths for above in PurePath(path).parents}, reverse=True):
+            if any(tree != self.upper for tree, _ in self.places(folder)):
+                continue  # nothing would be seen through it
+            with contextlib.suppress(OSError), self.entry(folder) as (fd, name, status):
+                if not stat.S_ISDIR(status.st_mode) or not self._is_real_directory(self._lower(folder)):
+                    continue
+                with files.opened(fd, name) as directory, files.directory(self._lower(folder)) as lower:
+                    if files.is_opaque(directory) or not attributes.same(directory, lower):
+                        continue
+                files.remove_if_empty(fd, name)

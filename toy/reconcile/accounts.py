@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Accounts: once something in the overlay has written passwd(5) or its kin, they no longer show what the host adds.
+
+A three-way merge, entry by entry, of the host's file as it was at the last launch, as it is now, and the overlay's.
+"""
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+
+from ..filesystem import files
+from ..machine import ACCOUNTS
+from .events import Event
+
+_ETC = PurePath("etc")
+
+_MEMBERS: Mapping[str, tuple[int, ...]] = {"group": (3,), "gshadow": (2, 3)}
+"""The fields, from 0, that are lists of names: group(5), gshadow(5)."""
+
+_NUMBER: Mapping[str, int] = {"passwd": 2, "group": 2}
+"""The field, from 0, of the user's or group's number: passwd(5), group(5)."""
+
+_BY_LINE = frozenset({"subuid", "subgid"})
+"""Files in which one name may have several entries: subuid(5)."""
+
+FOLLOWED = frozenset(f"/{_ETC}/{name}{suffix}" for name in ACCOUNTS for suffix in ("", "-"))
+"""Their paths, and those of the copies that useradd(8) and the like keep of them."""
+
+
+def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
+    """Have the accounts of an upper that is not mounted follow the lower's.
+
+    `saved` is a directory for copies of the host's files as they were the last time. Returns what needs a look.
+    """
+    happened = []
+    saved.mkdir(mode=0o700, exist_ok=True)
+    with files.directory(saved) as saved_fd:
+        for name in ACCOUNTS:
+            now, then = _read(lower, _ETC, name), _read(saved, PurePath(), name)
+            if now is None or now == then:
+                continue
+            ours = _read(upper, _ETC, name)
+            if ours is not None:
+                merged, clashes = merge(name, then=then or b"", now=now, ours=ours)
+                if merged != ours:
+                    with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
+                        files.rewrite(fd, name, merged)
+                happened += [Event("clash", f"{clash} (/{_ETC / name})") for clash in clashes]
+            with files.naming(saved / name):
+                files.write(saved_fd, name, now)
+    return happened
+
+
+def _read(root: Path, folder: PurePath, name: str) -> bytes | None:
+    """Return a file's content, or None where it is none that could be followed."""
+    try:
+        with files.directory(root, folder) as fd:
+            return files.read(fd, name)
+    except (FileNotFoundError, files.NotADirectory):
+        return None
+    except OSError as error:
+        if error.errno not in (errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP):
+            raise OSError(error.errno, error.strerror, os.fspath(root / folder / name)) from None
+        return None
+
+
+def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> tuple[bytes, list[str]]:
+    """Return `ours`, the overlay's file `name`, with what the host changed in its own between `then` and `now`.
+
+    Entries that the host added are added, fields that it changed change if the overlay did not change them as well,
+    and names join and leave lists of names. What the host removed stays: files in the overlay may be theirs.
+    Every other byte is as it was. Returned as well are, in words, numbers that clash.
+    """
+    before, after = _entries(name, then), _entries(name, now)
+    lines = ours.splitlines(keepends=True)
+    present = {_key(name, line): index for index, line in enumerate(lines)}
+    added = []
+    for key, line in after.items():
+        if before.get(key) == line:
+            continue
+        if key in present:
+            mine = lines[present[key]].rstrip(b"\n")
+            end = lines[present[key]][len(mine) :]
+            lines[present[key]] = _merged(name, before.get(key), line, mine) + end
+        elif key not in before:
+            added.append(line + b"\n")
+    # What begins with + or - stands for entries from elsewhere, and comes last (nsswitch.conf(5), "compat").
+    end_of_own = next((index for index, line in enumerate(lines) if line[:1] in (b"+", b"-")), len(lines))
+    if added and end_of_own and not lines[end_of_own - 1].endswith(b"\n"):
+        lines[end_of_own - 1] += b"\n"
+    lines[end_of_own:end_of_own] = added
+    new = {key: line for key, line in after.items() if key not in before}
+    return b"".join(lines), _clashes(name, new, _entries(name, ours))
+
+
+def _key(name: str, line: bytes) -> bytes:
+    line = line.rstrip(b"\n")
+    return line if name in _BY_LINE else line.partition(b":")[0]
+
+
+def _entries(name: str, content: bytes) -> dict[bytes, bytes]:
+    lines = [line for line in content.splitlines() if b":" in line and line[:1] not in (b"+", b"-", b"#")]
+    return {_key(name, line): line for line in lines}
+
+
+def _merged(name: str, then: bytes | None, now: bytes, ours: bytes) -> bytes:
+    """Return an entry of the overlay's with what the host changed in it, field by field."""
+    new, fields = now.split(b":"), ours.split(b":")
+    old = [b""] * len(new) if then is None else then.split(b":")
+    if not len(old) == len(new) == len(fields):
+        return ours
+    for index, field in enumerate(fields):
+        if index in _MEMBERS.get(name, ()):
+            fields[index] = _merged_names(old[index], new[index], field)
+        elif field == old[index] and then is not None:
+            fields[index] = new[index]
+    return b":".join(fields)
+
+
+def _merged_names(then: bytes, now: bytes, ours: bytes) -> bytes:
+    before, after = then.split(b","), now.split(b",")
+    kept = [name for name in ours.split(b",") if name and (name in after or name not in before)]
+    return b",".join(kept + [name for name in after if name and name not in before and name not in kept])
+
+
+def _clashes(name: str, new: Mapping[bytes, bytes], ours: Mapping[bytes, bytes]) -> list[str]:
+    """Say which new entries of the host have a number that the overlay gave to another one, or have another there."""
+    if name not in _NUMBER:
+        return []
+
+    def number(line: bytes) -> bytes:
+        return line.split(b":")[_NUMBER[name]] if line.count(b":") >= _NUMBER[name] else b""
+
+    def clash(what: bytes, theirs: bytes, mine: bytes) -> str:
+        return f"{os.fsdecode(what)} is {os.fsdecode(theirs)} on the host, {os.fsdecode(mine)} in the overlay"
+
+    holders = {number(line): key for key, line in ours.items()}
+    found = []
+    for key, line in new.items():
+        theirs = number(line)
+        if key in ours and number(ours[key]) != theirs:
+            found.append(clash(key, theirs, number(ours[key])))
+        elif theirs and holders.get(theirs, key) != key:
+            found.append(clash(theirs, key, holders[theirs]))
+    return found

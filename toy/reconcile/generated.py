@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files that are made from what is installed: a copy in the overlay is stale once the host changed."""
+
+import fnmatch
+import os
+from collections.abc import Callable, Iterable, Mapping
+
+from ..headers.package import is_plain
+
+_DIRECTORY = "{}"
+"""In a command: the directory of the file."""
+
+_CACHES: Mapping[str, tuple[str, ...]] = {
+    "/etc/ld.so.cache": ("ldconfig",),
+    "/etc/udev/hwdb.bin": ("systemd-hwdb", "update"),
+    "/usr/lib/udev/hwdb.bin": ("systemd-hwdb", "update", "--usr"),
+    "/usr/lib*/gio/modules/giomodule.cache": ("gio-querymodules", _DIRECTORY),
+    "/usr/share/applications/mimeinfo.cache": ("update-desktop-database", "-q", _DIRECTORY),
+    "/usr/share/glib-2.0/schemas/gschemas.compiled": ("glib-compile-schemas", _DIRECTORY),
+    "/usr/share/icons/*/icon-theme.cache": ("gtk-update-icon-cache", "-f", "-q", _DIRECTORY),
+    "/usr/share/mime/mime.cache": ("update-mime-database", _DIRECTORY),
+}
+"""Patterns (glob(7)) of paths, and the command that makes the file anew."""
+
+Cache = tuple[str, list[str]]
+"""A path, and the command that makes it anew."""
+
+
+def in_upper(find: Callable[[str], Iterable[str]]) -> list[Cache]:
+    """Return the caches that an upper has; `find` returns what it has of a pattern."""
+    return [(path, _command(path, words)) for pattern, words in _CACHES.items() for path in find(pattern)]
+
+
+def _command(path: str, words: Iterable[str]) -> list[str]:
+    return [os.path.dirname(path) if word == _DIRECTORY else word for word in words]
+
+
+def is_known(cache: Cache) -> bool:
+    """Say whether `in_upper` could have returned this."""
+    path, command = cache
+    return is_plain(path) and any(
+        fnmatch.fnmatchcase(path, pattern) and command == _command(path, words) for pattern, words in _CACHES.items()
+    )

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is on record of a machine: its merged database, the base that goes with it, and what is about to be done."""
+
+import json
+import os
+import sys
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from .. import process
+from ..filesystem import files
+from ..headers import header
+from ..machine import Machine
+
+
+def read_base(path: Path) -> frozenset[str] | None:
+    """Return the header files that a base names, or None if it cannot be read."""
+    try:
+        names = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) and header.is_file_name(name) for name in names):
+        return None
+    return frozenset(map(sys.intern, names))  # the same ones are in a header set's listing
+
+
+class Merged:
+    """The merged database of a machine that is locked, or that is only read."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._directory = Path(machine.directory)
+        self.path = Path(machine.rpmdb)
+        self._base = Path(machine.base)
+        self._intent = Path(machine.intent)
+        self._new = Path(machine.new_rpmdb)
+        self._old = self._directory / "rpmdb.old"
+        self._new_base = Path(machine.new_base)
+        self._known: tuple[frozenset[str] | None] | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a merged database. Dot files and directories in its place do not make one."""
+        try:
+            with os.scandir(self.path) as entries:
+                return any(not entry.name.startswith(".") and not entry.is_dir() for entry in entries)
+        except FileNotFoundError:
+            return False
+
+    def base(self) -> frozenset[str] | None:
+        """Return the files of the host's set that the database was merged with, or None if that cannot be read."""
+        if self._known is None:
+            self._known = (read_base(self._base),)
+        return self._known[0]
+
+    def intent(self) -> bytes | None:
+        """Return what `intend` recorded, if that was not finished."""
+        try:
+            return self._intent.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def intend(self, intent: bytes) -> None:
+        """Record what is going to be done, before anything of it is; `commit` and `rebase` say that it is done."""
+        with files.directory(self._directory) as fd, files.naming(self._intent):
+            files.write(fd, self._intent.name, intent, durable=True)
+
+    def new(self) -> Path:
+        """Return an empty directory to build the next database in."""
+        _remove(self._new)
+        self._new.mkdir()
+        return self._new
+
+    def commit(self, base: AbstractSet[str]) -> None:
+        """Put the database in `new` in place, together with its base; power may fail at any step."""
+        files.flush(self._new)
+        self._write_base(self._new_base, base)  # from here on, finish() goes forward
+        self.finish()
+        self._forget_intent()
+
+    def rebase(self, base: AbstractSet[str]) -> None:
+        """Record another base for the database as it is."""
+        if base != self.base():
+            self._write_base(self._base, base)
+        self._forget_intent()
+
+    def _forget_intent(self) -> None:
+        if self._intent.exists():
+            self._intent.unlink()
+            with files.directory(self._directory) as fd:
+                os.fsync(fd)
+
+    def _write_base(self, path: Path, base: AbstractSet[str]) -> None:
+        self._known = None
+        with files.directory(self._directory) as fd, files.naming(path):
+            files.write(fd, path.name, json.dumps(sorted(base), indent=0).encode(), durable=True)
+
+    def finish(self) -> None:
+        """Finish what a commit began, or drop what never came to it."""
+        if self._new_base.exists():
+            if self._new.exists():
+                if self.path.exists():
+                    _remove(self._old)
+                    self.path.rename(self._old)
+                self._new.rename(self.path)
+            self._new_base.rename(self._base)
+            self._known = None
+            with files.directory(self._directory) as fd:
+                os.fsync(fd)
+        _remove(self._new)
+        _remove(self._old)
+
+
+def _remove(directory: Path) -> None:
+    if os.path.lexists(directory):
+        process.run(["rm", "-rf", "--one-file-system", "--", os.fspath(directory)])  # however deep it is

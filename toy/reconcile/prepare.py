@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a launch does before and after, where something changed."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from .. import failure
+from ..database import rpmdb
+from ..database.copies import Copy
+from ..database.merge import Builder
+from ..database.reader import Reader
+from ..database.rpmdb import Database
+from ..errors import Attempt, DamagedHeader, ToyError
+from ..headers.headerset import HeaderSet
+from ..machine import Machine
+from ..overlay import labels
+from . import events, host_set, settle, var
+from .events import Event
+from .journal import Merged
+
+Run = Callable[[Sequence[Path], Sequence[str]], None]
+"""Runs a command in an overlay over some lower layers, to its end. Raises ToyError if it fails."""
+
+Say = Callable[[str], None]
+"""Takes a line for the user."""
+
+_FEW, _LARGEST = 100, 32 << 20
+"""Headers, and bytes, that are worth to be imported before it is known whether they are wanted."""
+
+
+def dbpath() -> str:
+    """Return where rpm keeps the host's database."""
+    return os.fspath(rpmdb.dbpath())
+
+
+def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alone: bool, say: Say) -> list[Path]:
+    """Bring header sets, merged database and files of a machine that is locked and not mounted up to date.
+
+    `ahead` is a copy of the host's database that was begun in `new_rpmdb`. `run` runs a command in the overlay over the
+    given lower layers. With `is_left_alone`, nobody touched the machine's database and set since the last launch.
+    Returns the lower layers, uppermost first.
+    """
+    record = Merged(machine)
+    if ahead is None:
+        record.finish()
+    try:
+        with Builder(record.new, ahead) as builder, settle.reader_of(machine, is_held=True) as reader:
+            if ahead is not None:
+                builder.begin(_own(machine))
+            if record.exists and (ahead is not None or not is_left_alone):
+                # These two are always asked. They take 7 ms (2,000 packages), while the host's set is looked at here.
+                reader.ask_ahead("open", machine.rpmdb)
+                reader.ask_ahead("packages")
+            with host_set.open_database(machine) as host_database:
+                lower = _settle(machine, host_database, reader, builder, run, say, is_left_alone=is_left_alone)
+    finally:
+        record.finish()
+    try:
+        var.share_metadata(Path(machine.var))
+    except (ToyError, OSError) as error:
+        what = f"the host's repository metadata is not shared: {failure.explained(error).what}"
+        say(f"{what}; to fetch it: toy -n {machine.name} -- zypper refresh")
+    _label(machine, say)
+    return lower
+
+
+def keep(machine: Machine, layer: Path, *, say: Say) -> bool:
+    """After a launch: put into the machine's set what was changed in its database, and say whether there is one.
+
+    `layer` is the uppermost of the lower layers. Raises ToyError if that cannot be done; the next launch does it then.
+    """
+    with Attempt(f"keep what was changed in machine {machine.name}"):
+        settle.keep(machine, layer)
+    _label(machine, say)
+    return Merged(machine).exists  # else the next launch makes one
+
+
+def _own(machine: Machine) -> dict[str, bytes]:
+    """Return the header files of the overlay's set, if they are all that there is to it, and few."""
+    with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
+        listing = headers.check()
+        if not headers.opaque and not listing.whiteouts and len(listing.files) <= _FEW:
+            found: dict[str, bytes] = {}
+            for file in sorted(listing.files):
+                found[file] = headers.read(file)
+                if sum(map(len, found.values())) > _LARGEST:
+                    return {}
+            return found
+    return {}
+
+
+def _label(machine: Machine, say: Say) -> None:
+    try:
+        labels.restore(machine)
+    except ToyError as error:  # what is confined may not get at it
+        say(f"files of machine {machine.name} may lack their SELinux labels: {error}")
+
+
+def _settle(
+    machine: Machine,
+    database: Database,
+    reader: Reader,
+    builder: Builder,
+    run: Run,
+    say: Say,
+    *,
+    is_left_alone: bool,
+) -> list[Path]:
+    """Settle what changed on either side; `database` is the host's. Returns the lower layers, uppermost first."""
+    with Attempt("bring the host's header set up to date"):
+        lower, done = host_set.current_set(machine, database)
+    _say_mended(done.mended, say)
+
+    def run_in_overlay(command: Sequence[str]) -> None:
+        run(lower, command)
+
+    happened: list[Event] = []
+    try:
+        settle.settle(
+            machine, lower[0], database, reader, builder,
+            run=run_in_overlay, happened=happened, is_left_alone=is_left_alone,
+        )  # fmt: skip
+    except DamagedHeader as damaged:
+        before = lower
+        lower, done = host_set.current_set(machine, database, everything=True)
+        mended = [*done.mended, *settle.mend(machine, damaged)]
+        if not mended and not any(done) and lower == before:
+            raise
+        _say_mended(mended, say)
+        reader.stop()  # it shows the database as it was before
+        settle.settle(machine, lower[0], database, reader, builder, run=run_in_overlay, happened=happened)
+    finally:
+        if happened:
+            happened = events.in_order(happened)
+            events.record(Path(machine.log), happened)
+            events.say(happened, say, more=f"toy status {machine.name}")
+    return lower
+
+
+def _say_mended(mended: Iterable[str], say: Say) -> None:
+    for file in mended:
+        say(f"header file {file} was not what the rpm database has; mended")

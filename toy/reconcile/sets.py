@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The header sets that one machine is made of, open together."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from ..headers import header
+from ..headers.changes import Upper
+from ..headers.headerset import HeaderSet
+from ..machine import Machine
+
+
+class Sets(NamedTuple):
+    """The open header sets of one machine."""
+
+    host: HeaderSet
+    host_files: frozenset[str]
+    """Listed once: nobody changes the host's set while it is locked."""
+    upper: HeaderSet
+    hidden: HeaderSet
+    """The headers of the host's packages that the overlay hides: the host may drop them."""
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, machine: Machine, layer: Path) -> Iterator["Sets"]:
+        """Open the sets; `layer` is the lower layer with the host's."""
+        with (
+            HeaderSet.open_of_root(layer) as host_set,
+            HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,
+            HeaderSet.open(*hidden_of(machine), create=True) as hidden,
+        ):
+            yield cls(host_set, host_set.check().files, upper, hidden)
+
+    def remember(self, hidden: AbstractSet[str]) -> None:
+        """Keep the headers of the host's packages that the overlay hides, as far as the host has them still."""
+        known = self.hidden.check().files
+        for file in sorted((hidden - known) & self.host_files):
+            self.hidden.write(file, self.host.read_blob(file))
+        for file in sorted(known - hidden):
+            self.hidden.remove(file)
+
+
+def hidden_of(machine: Machine) -> tuple[Path, PurePath]:
+    """Return where a machine's set of the headers lies that it hides: a trusted directory, and the place in it."""
+    return Path(machine.directory), PurePath(os.path.basename(machine.hidden))
+
+
+def perhaps_standing_in(upper: Upper) -> set[str]:
+    """Return those of the overlay's own headers that may stand for one of the host's that it hides."""
+    hidden = set(map(header.label, upper.whiteouts))
+    return {file for file in upper.files if header.label(file) in hidden}

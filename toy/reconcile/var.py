@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The overlay's own /var: what packages expect to find there, and the host's repository metadata.
+
+Whoever is root in the overlay arranges that tree, so nothing here follows a symbolic link in it.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path, PurePath
+
+from .. import process
+from ..filesystem import attributes, files
+from ..headers import header
+from ..headers.package import is_plain
+from ..host.homes import is_in
+
+_HOST = Path("/var")
+
+_TREES = ("lib/alternatives", "lib/ca-certificates", "lib/selinux", "lib/zypp")
+"""State in /var that goes with what is installed; transactional-update shares the same with a new snapshot."""
+
+# libzypp keeps per repository what it downloaded (raw) and libsolv's form of it (solv), and beside those @System,
+# libsolv's form of the rpm database, which must not be shared.
+_METADATA = ("raw", "solv")
+_SYSTEM = "@System"
+
+
+def seed(
+    var: Path,
+    owned: Mapping[str, AbstractSet[str]],
+    *,
+    own: AbstractSet[str],
+    of_host: AbstractSet[str],
+    homes: Iterable[str],
+    record: Path,
+) -> None:
+    """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and what its packages own.
+
+    `owned` are paths by the header files of the packages that own them, `own` the header files of the overlay's own
+    packages, `of_host` those of the host's packages that it shows, as the host has them. Nothing is copied out of
+    `homes`. `record` is the file that says `owned`, and what came from the host like this: while it is as it came, it
+    follows the host's, and it goes when the host does not have it any more, or no package of its owns it.
+    """
+    for folder in (PurePath(), PurePath("lib")):
+        with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
+            for entry in entries:
+                if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
+                    _supply(var, folder / entry.name)
+    theirs = {path for file in owned.keys() & of_host for path in owned[file] if not is_in(path, homes)}
+    theirs |= {path for tree in _TREES for path in _below(_HOST / tree)}
+    ours = {path for file in owned.keys() & own for path in owned[file]}
+    before = _read_record(record)[1]
+    after: dict[str, str] = {}
+    for path in sorted(PurePath(name).relative_to(_HOST) for name in theirs):
+        have = _looks(var, path)
+        came_from_host = have is None or before.get(str(path)) == have
+        if came_from_host and have != _DIRECTORY and have != (now := _looks(_HOST, path)) and now is not None:
+            if have is not None:
+                _drop(var, path)
+            _supply(var, path)
+        looks = _looks(var, path)
+        if came_from_host and looks is not None:
+            after[str(path)] = looks
+    for name in sorted(before.keys() - after.keys(), reverse=True):
+        if f"{_HOST}/{name}" not in theirs | ours and _looks(var, PurePath(name)) == before[name]:
+            _drop(var, PurePath(name))
+    content = [{file: sorted(paths) for file, paths in owned.items() if paths}, after]
+    with files.directory(record.parent) as fd, files.naming(record):
+        files.write(fd, record.name, json.dumps(content, indent=0).encode())
+
+
+def owned(record: Path) -> dict[str, AbstractSet[str]] | None:
+    """Return the `owned` that a record says, or None if there is none that can be read."""
+    known = _read_record(record)[0]
+    return None if known is None else {file: frozenset(paths) for file, paths in known.items()}
+
+
+def _below(tree: Path) -> Iterator[str]:
+    """Yield the paths of a tree of the host's, itself among them."""
+    for folder, directories, names in os.walk(tree):
+        yield folder
+        yield from (os.path.join(folder, name) for name in (*directories, *names))
+
+
+_DIRECTORY = "directory"
+
+
+def _looks(var: Path, path: PurePath) -> str | None:
+    """Return what tells the file at a path from another or a changed one, or None if there is none."""
+    try:
+        with files.directory(var, path.parent) as fd:
+            status = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                return _DIRECTORY
+            if stat.S_ISLNK(status.st_mode):
+                return f"-> {os.readlink(path.name, dir_fd=fd)}"
+            # Size and time are not enough: reproducible builds give versions the same times.
+            digest = files.digest(fd, path.name, "sha256") if stat.S_ISREG(status.st_mode) else "-"
+            return f"{status.st_mode:o} {status.st_uid}:{status.st_gid} {status.st_mtime_ns} {digest}"
+    except (FileNotFoundError, files.NotADirectory):
+        return None
+
+
+def _drop(var: Path, path: PurePath) -> None:
+    """Remove a file, or a directory if it is empty."""
+    with files.directory(var, path.parent) as fd:
+        try:
+            os.unlink(path.name, dir_fd=fd)
+        except IsADirectoryError:
+            with contextlib.suppress(OSError):
+                os.rmdir(path.name, dir_fd=fd)
+
+
+def _read_record(record: Path) -> tuple[dict[str, list[str]] | None, dict[str, str]]:
+    """Return paths by header files, and what is known to have come from the host."""
+    try:
+        owned, came = json.loads(record.read_bytes())
+        if all(map(header.is_file_name, owned)) and all(is_plain(f"/{name}") for name in came):
+            return {file: _paths(paths) for file, paths in owned.items()}, {name: str(came[name]) for name in came}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    return None, {}  # then nothing in the overlay's /var is known to be the host's, and all of it stays
+
+
+def _paths(paths: list[str]) -> list[str]:
+    """Return paths of a record. Raises ValueError for one that is none of a package's in /var."""
+    if not all(is_plain(path) and is_in(path, (os.fspath(_HOST),)) for path in paths):
+        raise ValueError("it names what no launch copies")
+    return paths
+
+
+def share_metadata(var: Path) -> None:
+    """Copy the metadata of each repository that the host refreshed later than the overlay.
+
+    Raises ToyError if something cannot be copied; the overlay has its own of that, or none.
+    """
+    host = _HOST / "cache/zypp"
+    with contextlib.suppress(FileNotFoundError, files.NotADirectory):
+        for repository in sorted(os.listdir(host / "solv")):
+            if repository == _SYSTEM or not _newer(host / "solv" / repository / "cookie", var, repository):
+                continue
+            _supply(var, PurePath("cache/zypp"))
+            for kind in _METADATA:  # solv, with the cookie, comes last
+                with files.directory(var, PurePath("cache/zypp", kind), create=True, like=_HOST) as fd:
+                    _copy_tree(os.fspath(host / kind / repository), fd, repository)
+
+
+def _newer(cookie: Path, var: Path, repository: str) -> bool:
+    try:
+        refreshed = cookie.stat().st_mtime_ns
+    except OSError:
+        return False
+    try:
+        with files.directory(var, PurePath("cache/zypp/solv", repository)) as fd:
+            return os.stat("cookie", dir_fd=fd, follow_symlinks=False).st_mtime_ns < refreshed
+    except FileNotFoundError:
+        return True
+
+
+def forget_installed(var: Path) -> None:
+    """Drop libsolv's copy of the rpm database: it holds solvables by hdrNum, and those are new."""
+    with contextlib.suppress(FileNotFoundError, files.NotADirectory):
+        with files.directory(var, PurePath("cache/zypp/solv")) as fd:
+            files.remove(fd, _SYSTEM)
+
+
+def _supply(var: Path, path: PurePath) -> None:
+    """Copy one path, and the directories it lies in, where the host has it and the overlay does not."""
+    for part in (*list(path.parents)[-2::-1], path):
+        try:
+            with files.directory(_HOST, part.parent) as source, files.directory(var, part.parent) as target:
+                if files.exists(target, part.name):
+                    continue
+                mode = os.stat(part.name, dir_fd=source, follow_symlinks=False).st_mode
+                if stat.S_ISDIR(mode):
+                    files.make_directory(target, part.name, like=_HOST / part)
+                elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+                    _copy_file(part.name, source, target)
+        except (FileNotFoundError, files.NotADirectory):
+            return  # not on the host, or the overlay has it otherwise
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR):
+                raise
+            return  # whoever it belongs to puts something else there just now
+
+
+_SMALL = 1 << 20
+"""Bytes of a file that is copied without a process of its own: that takes 3 ms, and a policy is a thousand files."""
+
+
+def _copy_file(name: str, source: int, target: int) -> None:
+    """Copy a file or a symbolic link from one directory to another."""
+    status = os.stat(name, dir_fd=source, follow_symlinks=False)
+    if stat.S_ISREG(status.st_mode) and status.st_size > _SMALL:  # of holes, or of blocks that can be shared
+        _copy_tree(f"/proc/self/fd/{source}/{name}", target, name, pass_fds=[source])
+        return
+    with _replacing(target, name):
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink(name, dir_fd=source), files.TEMPORARY, dir_fd=target)
+            os.chown(files.TEMPORARY, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with files.opened(source, name) as fd, open(fd, "rb", closefd=False) as inner:
+                with open(os.open(files.TEMPORARY, flags, 0o600, dir_fd=target), "wb") as outer:
+                    outer.write(inner.read(status.st_size))
+                    outer.flush()
+                    attributes.copy(fd, outer.fileno())
+        times = (status.st_atime_ns, status.st_mtime_ns)
+        os.utime(files.TEMPORARY, ns=times, dir_fd=target, follow_symlinks=False)
+
+
+def _copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = ()) -> None:
+    """Copy a file or a tree, by its path, to a name in the directory `target`."""
+    with _replacing(target, name):
+        path = f"/proc/self/fd/{target}/{files.TEMPORARY}"
+        command = ["cp", "--archive", "--reflink=auto", "--no-target-directory", source, path]
+        process.run(command, pass_fds=[target, *pass_fds])
+
+
+@contextlib.contextmanager
+def _replacing(dir_fd: int, name: str) -> Iterator[None]:
+    """Have what is made under the temporary name take the place of what is there: all of it, or nothing."""
+    files.remove(dir_fd, files.TEMPORARY)
+    try:
+        yield
+    except BaseException:
+        files.remove(dir_fd, files.TEMPORARY)
+        raise
+    files.remove(dir_fd, name)
+    os.rename(files.TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the files of an upper are next to the lower's. The upper may be in use: it is only read."""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from ..filesystem import files
+from ..filesystem.walk import walk
+from ..headers.headerset import DIRECTORY
+from ..host.homes import is_in
+from ..launch import netshared, scriptlets
+
+_MOUNT_POINTS = (netshared.MACROS, scriptlets.MACROS)
+
+
+class Difference(NamedTuple):
+    """One path that is not in the overlay as it is on the host."""
+
+    change: str
+    """added, changed (type, permissions, owner, content or target) or removed."""
+    path: str
+    host_is_newer: bool
+    """Whether the host's was changed later than the overlay's."""
+
+
+def differences(upper: Path, lower: Path, homes: Collection[str]) -> list[Difference]:
+    """Return the differences by path.
+
+    Not among them are header sets and mount points, which are toy's own business, and what the upper has in `homes`
+    from a time when these were none: it does not show.
+    """
+    found = [difference for difference in _differences(upper, lower) if not is_in(difference.path, homes)]
+    return sorted(found, key=lambda difference: PurePath(difference.path).parts)
+
+
+def _differences(upper: Path, lower: Path) -> Iterator[Difference]:
+    with files.directory(upper) as fd:
+        if not files.same(fd, ".", lower):
+            yield Difference("changed", "/", os.stat(lower).st_ctime_ns > os.fstat(fd).st_ctime_ns)
+    hidden: set[PurePath] = set()  # directories that show nothing of the lower's
+    for here, fd in walk(upper, skip=DIRECTORY):
+        below = lower / here
+        with files.within(upper / here):
+            names = sorted(os.listdir(fd))
+            if here.parent in hidden or files.is_opaque(fd) or not _is_directory(below):
+                hidden.add(here)
+        if here in hidden:
+            for name in sorted(set(os.listdir(below)) - set(names)) if _is_directory(below) else ():
+                yield Difference("removed", f"/{here / name}", False)
+                yield from _removed(lower, here / name)
+        for name in names:
+            with contextlib.suppress(FileNotFoundError), files.within(upper / here):  # it is in use
+                yield from _compare(fd, lower, here / name)
+
+
+def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[Difference]:
+    ours = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
+    theirs = _status(lower / path)
+    if theirs is None:
+        if not files.is_whiteout(ours) and not any(map(path.match, _MOUNT_POINTS)):
+            yield Difference("added", f"/{path}", False)
+        return
+    if files.is_whiteout(ours):
+        yield Difference("removed", f"/{path}", False)
+    elif not files.same(fd, path.name, lower / path):
+        yield Difference("changed", f"/{path}", theirs.st_ctime_ns > ours.st_ctime_ns)
+    if not stat.S_ISDIR(ours.st_mode):
+        yield from _removed(lower, path)
+
+
+def _removed(lower: Path, path: PurePath) -> Iterator[Difference]:
+    """Yield what the lower has below a path."""
+    for folder, directories, names in os.walk(lower / path) if _is_directory(lower / path) else ():
+        for name in (*directories, *names):
+            yield Difference("removed", f"/{PurePath(folder, name).relative_to(lower)}", False)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+            raise
+        return None
+
+
+def _is_directory(path: Path) -> bool:
+    status = _status(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)

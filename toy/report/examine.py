@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a machine stands is found out: what is in it that is not on the host, what became of that, what needs a look."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from ..database import parse, rpmdb
+from ..database.rpmdb import Database
+from ..errors import ToyError, printable
+from ..headers import contents, header
+from ..headers.changes import Upper
+from ..headers.headerset import DIRECTORY, HeaderSet
+from ..headers.package import Package, folders
+from ..host import homes
+from ..host.mounted import Mounted
+from ..launch import limits
+from ..machine import OWN_BASE, Machine
+from ..reconcile import accounts, events, host_set, rules
+from ..reconcile.events import Event, Reconciliation
+from ..reconcile.journal import Merged, read_base
+from ..reconcile.sets import hidden_of, perhaps_standing_in
+from ..reconcile.settle import open_database, reader_of, unfinished
+from . import differences
+from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
+
+
+def status(machine: Machine) -> Status:
+    """Find out how a machine stands; nothing is changed, and it may be in use. Raises ToyError if it cannot be read."""
+    record = Merged(machine)
+    if not record.exists:
+        return _without_database(machine)
+    base = record.base()
+    if base is None:
+        raise ToyError(f"{machine.base} cannot be read", f"enter the machine: toy -n {machine.name}")
+    unfinished(machine, record)  # if that is damaged, no launch gets any further
+    with reader_of(machine) as reader, open_database(machine, reader) as database:
+        merged = contents.files_of(database)
+        own, removed = merged.keys() - base, base - merged.keys()
+        packages = _read(machine, removed)
+        for file in sorted(own):
+            (found,) = database.headers([merged[file]])
+            packages[file] = reader.package(found.blob)
+        broken = host_set.unknown(rpmdb.broken(database), Path(machine.root))
+    stand_ins = rules.amended(own, removed & packages.keys(), packages.__getitem__)
+    own, removed = own - stand_ins.keys(), removed - set(stand_ins.values())
+    added, gone = _versions(own, removed, packages)
+    own_packages = [packages[file] for file in sorted(own)]
+    owned = {file.path for package in own_packages for file in package.files}
+    shadowed = [
+        found.path
+        for found in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
+        if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.FOLLOWED
+    ]
+    current = host_set.peek(machine) == base
+    return Status(
+        machine=machine.name,
+        state=IN_USE if machine.is_in_use else CURRENT if current else BEHIND,
+        current=current,
+        added=added,
+        removed=gone,
+        conflicts=[
+            Conflict(path, packages[other].label, _owner(path, own_packages))
+            for file, other in sorted(stand_ins.items())
+            for path in sorted(packages[file].absent - packages[other].absent)
+        ],
+        shadowed=shadowed,
+        broken=broken,
+        read_only=limits.recorded(machine, limits.READ_ONLY),
+        missing=_missing(machine),
+        history=_untold(machine, shadowed),
+    )
+
+
+def _without_database(machine: Machine) -> Status:
+    """Find out as much as can be known of a machine that has no database: what its header set says."""
+    in_use = os.path.isdir(machine.directory) and machine.is_in_use
+    upper = Upper(frozenset(), frozenset())
+    with contextlib.suppress(FileNotFoundError), HeaderSet.open(Path(machine.overlay)) as headers:
+        listing = headers.list()
+        upper = Upper(listing.files, listing.whiteouts)
+    if not os.path.exists(machine.base) and not any(upper):
+        return Status(
+            machine.name, IN_USE if in_use else NOT_ENTERED, added=(), removed=(), conflicts=(), shadowed=(), broken=()
+        )
+    added, gone = _versions_by_names(upper)
+    return Status(
+        machine.name,
+        IN_USE if in_use else LOST,
+        current=host_set.peek(machine) == Merged(machine).base(),
+        added=added,
+        removed=gone,
+        history=events.last(Path(machine.log)),
+    )
+
+
+def inside_of(name: str) -> Status:
+    """Find out what can be known of a machine in itself: which packages it has otherwise than the host."""
+    base = read_base(Path(OWN_BASE))
+    if base is None:
+        return Status(name, INSIDE)
+    with Database.open(rpmdb.dbpath()) as database:
+        merged = contents.files_of(database).keys()
+    added, gone = _versions_by_names(Upper(merged - base, base - merged))
+    return Status(name, INSIDE, added=added, removed=gone)
+
+
+def _untold(machine: Machine, shadowed: Iterable[str]) -> Reconciliation | None:
+    """Return what the log says last, without what the state says: conflicts, what is broken, and what is shadowed."""
+    last = events.last(Path(machine.log))
+    told = [f"{printable(path)} (" for path in shadowed]
+
+    def is_told(event: Event) -> bool:
+        return event.kind in ("broken", "conflict") or (
+            event.kind == "shadowed" and any(map(event.text.startswith, told))
+        )
+
+    return last and last._replace(events=[event for event in last.events if not is_told(event)])
+
+
+def _missing(machine: Machine) -> list[str]:
+    hidden = Mounted(without=os.path.realpath(rpmdb.dbpath())).hidden
+    return sorted({*hidden, *limits.recorded(machine, limits.MISSING)})
+
+
+def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
+    """Return the packages of the host's header files, as far as they can be read."""
+    found: dict[str, Package] = {}
+    for place in (hidden_of(machine), (Path(machine.host_layer), DIRECTORY), (Path(machine.root), DIRECTORY)):
+        with contextlib.suppress(FileNotFoundError), HeaderSet.open(*place) as headers:
+            for file in sorted(wanted & headers.list().files - found.keys()):
+                with contextlib.suppress(ToyError):
+                    found[file] = parse.package(headers.read_blob(file))
+    return found
+
+
+def _owner(path: str, packages: Iterable[Package]) -> str | None:
+    """Return the package with the file that is at a path, or that the path leads through, or that lies below it."""
+    above = {path, *folders(path)}
+    for package in packages:
+        for file in package.files:
+            if file.path == path or (file.path in above and not file.is_directory) or path in folders(file.path):
+                return package.label
+    return None
+
+
+def _versions_by_names(upper: Upper) -> tuple[list[Versions], list[Versions]]:
+    """Return what `_versions` does where no header can be read."""
+    stand_ins = perhaps_standing_in(upper)
+    labels = set(map(header.label, stand_ins))
+    return _versions(
+        upper.files - stand_ins, {file for file in upper.whiteouts if header.label(file) not in labels}, {}
+    )
+
+
+def _versions(
+    own: AbstractSet[str], removed: AbstractSet[str], packages: Mapping[str, Package]
+) -> tuple[list[Versions], list[Versions]]:
+    """Return which packages the overlay added, and which it removed, from its own header files and those it hides."""
+    ours, theirs = _by_name(own, packages), _by_name(removed, packages)
+    added = [Versions(*key, version, theirs.get(key)) for key, version in ours.items()]
+    return added, [Versions(*key, None, version) for key, version in theirs.items() if key not in ours]
+
+
+def _by_name(files: AbstractSet[str], packages: Mapping[str, Package]) -> dict[tuple[str, str], str]:
+    """Return versions by name and architecture; what a header file's name says where the header cannot be read."""
+    versions: dict[tuple[str, str], list[str]] = {}
+    for file in sorted(files):
+        if file in packages:
+            package = packages[file]
+            versions.setdefault((package.name, package.arch), []).append(package.version)
+        else:
+            name, arch = header.package_of(file), header.arch_of(file)
+            version = header.label(file).removeprefix(f"{name}-").removesuffix(f".{arch}")
+            versions.setdefault((name, arch), []).append(version)
+    return {key: ", ".join(several) for key, several in versions.items()}

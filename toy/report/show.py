@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The verbs that show something: what they print on stdout."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..database import parse, rpmdb
+from ..database.rpmdb import Database
+from ..errors import Attempt, ToyError, printable
+from ..headers.package import Package
+from ..host import homes, inside
+from ..machine import DEFAULT, Machine
+from ..reconcile import settle
+from ..reconcile.events import Event
+from ..reconcile.journal import Merged
+from ..streams import show
+from . import differences, examine
+from .status import BEHIND, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
+
+_VERSION = 1
+"""Of the fields that `toy status --json` has: another one if one of them goes or comes to mean something else."""
+
+
+def status(name: str | None, *, as_json: bool) -> None:
+    """Print how a machine stands, by default the one that we are in."""
+    here = inside.machine()
+    if here is None:
+        machine = Machine(DEFAULT if name is None else name)
+        with Attempt(f"tell how machine {machine.name} stands"):
+            stands = examine.status(machine)
+    elif name in (None, here):
+        stands = examine.inside_of(here)
+    else:
+        raise ToyError(f"this is inside machine {here}, which knows of no other", f"on the host: toy status {name}")
+    show([json.dumps(fields(stands), indent=2)] if as_json else map(printable, lines(stands)))
+
+
+def lines(status: Status) -> Iterator[str]:
+    """Yield what people want to read of it, each line beginning with a word that says what it is about."""
+    name = status.machine
+    more = {
+        BEHIND: ", the host changed since",
+        INSIDE: f"; the host knows more: toy status {name}",
+        NOT_ENTERED: f"; to enter it: toy -n {name}",
+        LOST: f"; to have it made anew: toy -n {name} -- true",
+    }
+    yield f"machine: {name}"
+    yield f"state: {status.state}{more.get(status.state, '')}"
+    for package in status.added or ():
+        instead = f" (host has {package.host})" if package.host else ""
+        yield f"added: {package.name} {package.overlay}{instead}"
+    for package in status.removed or ():
+        yield f"removed: {package.name} (host has {package.host})"
+    for conflict in status.conflicts or ():
+        yield f"conflict: {conflict.path} of the host's {conflict.host} is {conflict.overlay or 'nobody'}'s here"
+    yield from (f"shadowed: {path} (changed later on the host)" for path in status.shadowed or ())
+    yield from (f"read-only: {path} (the kernel mounts no overlay over it)" for path in status.read_only or ())
+    yield from (f"missing: {path} (something is mounted there on the host)" for path in status.missing or ())
+    yield from (f"broken: {problem}" for problem in status.broken or ())
+    if status.broken:
+        yield f"mend: toy -n {name} -- zypper verify"
+    if status.history:
+        yield f"reconciled: {status.history.time}"
+        yield from map(str, status.history.events)
+
+
+def fields(status: Status) -> dict[str, object]:
+    """Return what json.dumps takes."""
+    history = status.history
+    return {
+        "version": _VERSION,
+        "machine": status.machine,
+        "state": status.state,
+        "in_use": status.state in (IN_USE, INSIDE),
+        "current": status.current,
+        "added": _plain(status.added),
+        "removed": _plain(status.removed),
+        "conflicts": _plain(status.conflicts),
+        "shadowed": status.shadowed,
+        "broken": status.broken,
+        "reconciled": history.time if history else None,
+        "retired": [event.text for event in history.events if event.kind == "retired"] if history else [],
+        "events": _plain(history.events) if history else [],
+        "read_only": status.read_only,
+        "missing": status.missing,
+    }
+
+
+def _plain(values: Iterable[Versions | Conflict | Event] | None) -> list[dict[str, object]] | None:
+    return None if values is None else [value._asdict() for value in values]
+
+
+def diff(name: str | None, *, as_json: bool) -> None:
+    """Print the files that are otherwise in a machine than on the host, and whose they are."""
+    machine = _machine(name)
+    with (
+        Attempt(f"compare machine {machine.name} with the host"),
+        settle.reader_of(machine) as reader,
+        settle.open_database(machine, reader) as ours,
+        Database.open(rpmdb.dbpath()) as theirs,
+    ):
+        found = [
+            # What was removed is the host's.
+            (change, path, _owners(_packages(theirs, path) if change == "removed" else ours.owners(path), path))
+            for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
+        ]
+    if as_json:
+        content = [{"change": change, "path": path, "packages": owners} for change, path, owners in found]
+        show([json.dumps(content, indent=2)])
+    else:
+        show(printable(f"{what:7}  {path}  {', '.join(owners) or 'not owned'}") for what, path, owners in found)
+
+
+def _packages(database: Database, path: str) -> Iterator[Package]:
+    return (parse.package(owner.blob) for owner in database.owners(path))
+
+
+def _owners(packages: Iterable[Package], path: str) -> list[str]:
+    """Return the packages that a file is of, as NAME VERSION-RELEASE; not those whose file another one replaced."""
+    return sorted(package.label for package in packages if path not in package.absent)
+
+
+def _machine(name: str | None) -> Machine:
+    """Return a machine that has something to compare. Raises ToyError if it has not."""
+    here = inside.machine()
+    if here is not None:
+        raise ToyError(
+            f"this is inside machine {here}, where the host's files do not show",
+            f"on the host: toy diff {name or here}",
+        )
+    machine = Machine(DEFAULT if name is None else name)
+    if not Merged(machine).exists:
+        if examine.status(machine).state == LOST:
+            raise ToyError(f"machine {machine.name} is {LOST}", f"to have it made anew: toy -n {machine.name} -- true")
+        raise ToyError(f"there is no machine {machine.name}", f"to make it: toy -n {machine.name}")
+    return machine
