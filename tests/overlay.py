@@ -43,7 +43,7 @@ def record(host: Host) -> str:
 
 
 def until_nothing_is_to_be_done(host: Host) -> None:
-    """Launch until a launch has nothing to do: what changed less than two seconds ago is looked at once more."""
+    """Launch until a launch has nothing to do: what changed a moment ago is looked at once more."""
     before = None
     toy(host, "true")
     while before != record(host):

@@ -59,6 +59,24 @@ def test_who_only_looks_changes_nothing(warm: Host) -> None:
         assert record(warm) == before, command
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"rpm --install {RPMS}/{ONE.file}",
+        "echo carol:x:1077:1077::/:/bin/sh >> /etc/passwd",
+        "touch /usr/lib/sysimage/rpm/* /etc/rpm",
+        "echo d /run/carol > /etc/tmpfiles.d/carol.conf",
+        "touch /usr/lib/sysimage/rpm-headers",
+    ],
+)
+def test_a_change_is_followed_once(warm: Host, change: str) -> None:
+    warm.sh(change.replace("rpm --install", f"{' '.join(warm.rpm)} --install"))
+    toy(warm, "true")
+    before = record(warm)
+    toy(warm, "true")
+    assert record(warm) == before
+
+
 def test_inode_numbers_that_do_not_last_are_no_change(warm: Host) -> None:
     warm.sh("mkdir /tmp/upper /tmp/work")
     warm.sh("mount -t overlay -o lowerdir=/etc,upperdir=/tmp/upper,workdir=/tmp/work,xino=off overlay /etc")

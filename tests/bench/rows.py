@@ -91,7 +91,7 @@ def warm(stage: Stage) -> float:
     def prepared() -> str:
         return stage.run("stat", "--format=%i %y", "/var/lib/toy/toy/seen", check=False).stdout
 
-    while True:  # what changed less than two seconds ago is looked at once more
+    while True:  # what changed a moment ago is looked at once more
         before = prepared()
         seconds, _ = stage.clock(*LAUNCH)
         if prepared() == before:

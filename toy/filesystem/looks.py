@@ -14,8 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_RACY = 2 * 10**9
-"""Nanoseconds in which a file may change twice and keep its times: as coarse as clocks and file systems may be."""
+_SECOND = 10**9
+_TICK, _COARSE_TICK = 20_000_000, 2 * _SECOND
+"""Nanoseconds in which a file may change twice and keep its times. Kernels count in steps of up to 10 ms, and file
+systems whose times are all whole seconds (ext3, vfat) in steps of up to two of those."""
 
 
 def names(directory: str) -> list[str]:
@@ -38,7 +40,8 @@ def looks(paths: Iterable[str], *, settled: bool = False) -> str:
             continue
         # SQLite gives its -wal to its owner whenever root reads the database, which is no change of anything.
         changed = status.st_mtime_ns if path.endswith("-wal") else max(status.st_mtime_ns, status.st_ctime_ns)
-        racy = f"{now} " if settled and changed > now - _RACY else ""
+        tick = _TICK if changed % _SECOND else _COARSE_TICK
+        racy = f"{now} " if settled and changed > now - tick else ""
         # No st_dev: of a btrfs subvolume it is another one after each boot. And no st_ino of a directory: in an overlay
         # of two file systems it is another one whenever the kernel has forgotten it (overlayfs.rst, Inodes).
         inode = 0 if stat.S_ISDIR(status.st_mode) else status.st_ino
