@@ -20,7 +20,7 @@ def difference(*, have: AbstractSet[str], want: AbstractSet[str]) -> Difference:
     return Difference(sorted(want - have), sorted(have - want))
 
 
-class Upper(NamedTuple):
+class UpperSet(NamedTuple):
     """An overlay's part of a header set."""
 
     files: AbstractSet[str]
@@ -31,10 +31,6 @@ class Upper(NamedTuple):
         return frozenset(host - self.whiteouts | self.files)
 
 
-def carry_over(*, base: AbstractSet[str], host: AbstractSet[str], merged: AbstractSet[str]) -> Upper:
-    """Return the upper that makes the overlay's changes to `base`, the host's set then, to `host`, its set now.
-
-    A three-way merge as git does it: `merged` is what became of `base` in the overlay. What the host removed
-    is gone, what it added is there, and what both removed needs no whiteout.
-    """
-    return Upper(files=merged - base - host, whiteouts=(base - merged) & host)
+def own_part(*, base: AbstractSet[str], merged: AbstractSet[str]) -> UpperSet:
+    """Return the upper over `base`, the host's set, that shows `merged`, what the overlay made of it."""
+    return UpperSet(files=merged - base, whiteouts=base - merged)

@@ -19,12 +19,12 @@ def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[str]) ->
     packages = by_package(database)
     if base and not packages:
         raise emptied(database, upper)
-    merged: AbstractSet[str] = changes.Upper(listing.files, listing.whiteouts).over(base)
+    merged: AbstractSet[str] = changes.UpperSet(listing.files, listing.whiteouts).over(base)
     if upper.opaque or upper.stamp != stamp or unequal(packages, by_name(merged)):
         # No dump has seen the last changes, or somebody changed the set: what the database says, counts.
         numbers = files_of(database)
         merged = numbers.keys()
-        wanted = changes.carry_over(base=base, host=base, merged=merged)
+        wanted = changes.own_part(base=base, merged=merged)
         for file in sorted(wanted.files - listing.files):
             for found in database.headers([numbers[file]]):
                 upper.write(file, found.blob)
@@ -33,7 +33,7 @@ def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[str]) ->
     return Content(database.path, merged, stamp)
 
 
-def arrange(upper: HeaderSet, wanted: changes.Upper) -> None:
+def arrange(upper: HeaderSet, wanted: changes.UpperSet) -> None:
     """Make the set of an upper that is not mounted have these entries, of files it has already."""
     listing = upper.check()
     if upper.opaque or wanted != (listing.files, listing.whiteouts):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is on record of a machine: its merged database, the base that goes with it, and what is about to be done."""
+"""The journal of a machine: its merged database, the base that goes with it, and the plan that is about to be done.
+
+The one order on stable storage: the plan, then (by `reconcile`) files and header set, then the database, then the base.
+"""
 
 import json
 import os
@@ -8,9 +11,11 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from .. import process
+from ..errors import ToyError
 from ..filesystem import files
 from ..headers import header
 from ..machine import Machine
+from .plan import NewerVersion, Plan
 
 
 def read_base(path: Path) -> frozenset[str] | None:
@@ -24,14 +29,15 @@ def read_base(path: Path) -> frozenset[str] | None:
     return frozenset(map(sys.intern, names))  # the same ones are in a header set's listing
 
 
-class Merged:
-    """The merged database of a machine that is locked, or that is only read."""
+class Journal:
+    """The records of a machine that is locked, or that is only read."""
 
     def __init__(self, machine: Machine) -> None:
         self._directory = Path(machine.directory)
         self.path = Path(machine.rpmdb)
         self._base = Path(machine.base)
-        self._intent = Path(machine.intent)
+        self._name = machine.name
+        self._plan = Path(machine.intent)
         self._new = Path(machine.new_rpmdb)
         self._old = self._directory / "rpmdb.old"
         self._new_base = Path(machine.new_base)
@@ -52,17 +58,27 @@ class Merged:
             self._known = (read_base(self._base),)
         return self._known[0]
 
-    def intent(self) -> bytes | None:
-        """Return what `intend` recorded, if that was not finished."""
+    def pending(self) -> Plan | None:
+        """Return the plan that was about to be done, if one is on record. Raises ToyError if it cannot be read."""
         try:
-            return self._intent.read_bytes()
+            return Plan.from_json(self._plan.read_bytes())
         except FileNotFoundError:
             return None
+        except NewerVersion:
+            raise ToyError(
+                f"{self._plan} was written by a later version of toy", "finish it with that one: enter the machine there"
+            ) from None
+        except ValueError:
+            raise ToyError(
+                f"{self._plan} is damaged, so what it was about is not finished",
+                f"have it left so, and see what is amiss: mv {self._plan} {self._plan}.away;"
+                f" toy -n {self._name} -- rpm -Va",
+            ) from None
 
-    def intend(self, intent: bytes) -> None:
+    def intend(self, plan: Plan) -> None:
         """Record what is going to be done, before anything of it is; `commit` and `rebase` say that it is done."""
-        with files.directory(self._directory) as fd, files.naming(self._intent):
-            files.write(fd, self._intent.name, intent, durable=True)
+        with files.directory(self._directory) as fd, files.naming(self._plan):
+            files.write(fd, self._plan.name, plan.to_json(), durable=True)
 
     def new(self) -> Path:
         """Return an empty directory to build the next database in."""
@@ -75,17 +91,17 @@ class Merged:
         files.flush(self._new)
         self._write_base(self._new_base, base)  # from here on, finish() goes forward
         self.finish()
-        self._forget_intent()
+        self._forget_plan()
 
     def rebase(self, base: AbstractSet[str]) -> None:
         """Record another base for the database as it is."""
         if base != self.base():
             self._write_base(self._base, base)
-        self._forget_intent()
+        self._forget_plan()
 
-    def _forget_intent(self) -> None:
-        if self._intent.exists():
-            self._intent.unlink()
+    def _forget_plan(self) -> None:
+        if self._plan.exists():
+            self._plan.unlink()
             with files.directory(self._directory) as fd:
                 os.fsync(fd)
 

@@ -1,63 +1,96 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a launch is going to do to a machine after the host changed, as it is stored before it is done."""
+"""A plan: what a launch is going to do to a machine after its host changed, as a value and as it is stored.
+
+`planner` makes it, `journal` stores it before anything of it is done, `reconcile` carries it out. A stored plan is data,
+not an order: it is held against what `planner` could have written.
+"""
 
 import base64
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..headers import changes, header
+from ..headers import header
+from ..headers.changes import UpperSet
 from ..headers.package import PackageFile, is_plain
 from ..overlay.operations import Operations
 from . import generated
 from .events import Event
 from .generated import Cache
 
+_VERSION = 1
+"""Of the fields in `to_json`: another one if one of them goes or comes to mean something else."""
 
-class Intent(NamedTuple):
-    """A reconciliation that was decided on."""
+
+class NewerVersion(ValueError):
+    """A plan that a later toy stored."""
+
+
+class Plan(NamedTuple):
+    """What is going to be done. All of it is safe to repeat."""
 
     base: frozenset[str] | None
-    """The base that was on record, if any. With another one on record, it is done or obsolete."""
+    """The base that was on record, if any. With another one on record, the plan is done or obsolete."""
     host: frozenset[str]
     """The host's set that it is for: the base, once it is done."""
-    upper: changes.Upper
+    upper: UpperSet
+    """The overlay's part of the header set, over `host`."""
     stand_ins: dict[str, bytes]
-    """The blobs of those of its files that nobody has yet."""
+    """The blobs of those files of `upper` that nobody has yet."""
     operations: Operations
+    """What is to be done to the overlay's files."""
     caches: list[Cache]
     """What is to be made anew in the overlay."""
     events: list[Event]
     """What is to be said of it."""
 
     def to_json(self) -> bytes:
-        """Return the intent as it is stored."""
-        upper = [sorted(names) for names in self.upper]
-        stand_ins = {file: base64.b64encode(blob).decode() for file, blob in self.stand_ins.items()}
+        """Return the plan as it is stored: an object, with `version` and a member for each field."""
         # Ten thousand names, most of which are in both.
-        since = None if self.base is None else [sorted(self.host - self.base), sorted(self.base - self.host)]
+        since = self.base and {"added": sorted(self.host - self.base), "removed": sorted(self.base - self.host)}
         return json.dumps(
-            [sorted(self.host), since, upper, stand_ins, self.operations, self.caches, self.events]
+            {
+                "version": _VERSION,
+                "host": sorted(self.host),
+                "since_base": None if self.base is None else since,
+                "upper": {name: sorted(files) for name, files in self.upper._asdict().items()},
+                "stand_ins": {file: base64.b64encode(blob).decode() for file, blob in self.stand_ins.items()},
+                "operations": {
+                    **self.operations._asdict(),
+                    "remove": [file._asdict() for file in self.operations.remove],
+                },
+                "caches": [{"path": path, "command": command} for path, command in self.caches],
+                "events": [event._asdict() for event in self.events],
+            }
         ).encode()
 
     @classmethod
-    def from_json(cls, content: bytes) -> "Intent":
-        """Read a stored intent. Raises ValueError if it is not one."""
+    def from_json(cls, content: bytes) -> "Plan":
+        """Read a stored plan, also one without a version. Raises ValueError if it is none, NewerVersion among those."""
         try:
-            names, since, (files, whiteouts), stand_ins, (remove, *paths), stale, events = json.loads(content)
-            host = frozenset(names)
-            intent = cls(
-                None if since is None else host.difference(since[0]).union(since[1]),
-                host,
-                changes.Upper(frozenset(files), frozenset(whiteouts)),
-                {file: base64.b64decode(blob) for file, blob in stand_ins.items()},
-                Operations([PackageFile(*file) for file in remove], *paths),
-                [(path, list(command)) for path, command in stale],
-                [Event(*event) for event in events],
-            )
-            intent._check()
+            stored = json.loads(content)
+            if isinstance(stored, list):
+                stored = _named(stored)
+            elif stored["version"] > _VERSION:
+                raise NewerVersion
+            plan = cls._from_fields(stored)
+            plan._check()
         except (AttributeError, LookupError, RecursionError, TypeError) as error:
             raise ValueError(*error.args) from None
-        return intent
+        return plan
+
+    @classmethod
+    def _from_fields(cls, stored: dict[str, Any]) -> "Plan":
+        host, since = frozenset(stored["host"]), stored["since_base"]
+        operations = {**stored["operations"], "remove": [PackageFile(**file) for file in stored["operations"]["remove"]]}
+        return cls(
+            base=None if since is None else host.difference(since["added"]).union(since["removed"]),
+            host=host,
+            upper=UpperSet(frozenset(stored["upper"]["files"]), frozenset(stored["upper"]["whiteouts"])),
+            stand_ins={file: base64.b64decode(blob) for file, blob in stored["stand_ins"].items()},
+            operations=Operations(**operations),
+            caches=[(cache["path"], list(cache["command"])) for cache in stored["caches"]],
+            events=[Event(**event) for event in stored["events"]],
+        )
 
     def _check(self) -> None:
         """Raise ValueError for names that are none of header files, and paths that lead elsewhere than down."""
@@ -69,3 +102,18 @@ class Intent(NamedTuple):
             raise ValueError("it names what no launch does")
         if not all(generated.is_known(cache) for cache in self.caches):
             raise ValueError("it runs what no launch does")
+
+
+def _named(stored: list[Any]) -> dict[str, Any]:
+    """Return the fields of a plan as toy stored it before there was a version: by their places."""
+    host, since, upper, stand_ins, (remove, *others), caches, events = stored
+    operations = dict(zip(Operations._fields, [[PackageFile(*file)._asdict() for file in remove], *others], strict=True))
+    return {
+        "host": host,
+        "since_base": None if since is None else dict(zip(("added", "removed"), since, strict=True)),
+        "upper": dict(zip(UpperSet._fields, upper, strict=True)),
+        "stand_ins": stand_ins,
+        "operations": operations,
+        "caches": [{"path": path, "command": command} for path, command in caches],
+        "events": [Event(*event)._asdict() for event in events],
+    }

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from ..headers import header
-from ..headers.changes import Upper
+from ..headers.changes import UpperSet
 from ..headers.package import Package
 
 KEY = "gpg-pubkey"
@@ -16,7 +16,7 @@ KEY = "gpg-pubkey"
 class Decision(NamedTuple):
     """What becomes of the headers. Every name is a header file's."""
 
-    upper: Upper
+    upper: UpperSet
     """The overlay's part of the header set, over the host's set as it is now."""
     retired: AbstractSet[str]
     """The overlay's own that give way to the host's."""
@@ -64,7 +64,7 @@ def decide(
                 retired |= ours
         elif name in removed_by_key and not ours:
             hidden |= theirs
-    upper = Upper(files=own - host - retired, whiteouts=frozenset(hidden))
+    upper = UpperSet(files=own - host - retired, whiteouts=frozenset(hidden))
     return Decision(upper, frozenset(retired), frozenset(unsound))
 
 

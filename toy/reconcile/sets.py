@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..headers import header
-from ..headers.changes import Upper
+from ..headers.changes import UpperSet
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 
@@ -49,7 +49,7 @@ def hidden_of(machine: Machine) -> tuple[Path, PurePath]:
     return Path(machine.directory), PurePath(os.path.basename(machine.hidden))
 
 
-def perhaps_standing_in(upper: Upper) -> set[str]:
+def perhaps_standing_in(upper: UpperSet) -> set[str]:
     """Return those of the overlay's own headers that may stand for one of the host's that it hides."""
     hidden = set(map(header.label, upper.whiteouts))
     return {file for file in upper.files if header.label(file) in hidden}

@@ -61,7 +61,7 @@ def _kept(record: Merged, sets: Sets) -> tuple[Content, AbstractSet[str]] | None
     if base is None or stamp is None or not record.exists:
         return None
     listing = sets.upper.check()
-    return Content(record.path, changes.Upper(listing.files, listing.whiteouts).over(base), stamp), base
+    return Content(record.path, changes.UpperSet(listing.files, listing.whiteouts).over(base), stamp), base
 
 
 def _guessed_base(sets: Sets, database: Readable) -> AbstractSet[str]:
@@ -104,7 +104,7 @@ def settle(
     with Sets.open(machine, layer) as sets:
         have, base = (is_left_alone and _kept(record, sets)) or _keep(machine, record, sets, reader)
         listing = sets.upper.check()
-        wanted = changes.Upper(listing.files, listing.whiteouts)
+        wanted = changes.UpperSet(listing.files, listing.whiteouts)
         if base is not None:
             done = unfinished(machine, record)
             if done is not None and done.base == recorded:
@@ -134,7 +134,7 @@ def _decide(
     reader: Reader,
     have: Content | None,
     base: AbstractSet[str],
-    upper: changes.Upper,
+    upper: changes.UpperSet,
 ) -> Intent:
     """Decide what becomes of the overlay; `upper` is its part over `base`, and `have` its database, if there is one."""
     with contextlib.ExitStack() as stack:
@@ -179,7 +179,7 @@ def _carry_out(tree: WritableUpper, sets: Sets, todo: Intent, run: Run) -> list[
     return [*todo.events, *events]
 
 
-def _contents(sets: Sets, upper: changes.Upper) -> dict[str, HeaderSet]:
+def _contents(sets: Sets, upper: changes.UpperSet) -> dict[str, HeaderSet]:
     """Return the header files that one sees with an upper over the host's set, and where each lies."""
     return {file: sets.upper if file in upper.files else sets.host for file in upper.over(sets.host_files)}
 
@@ -190,7 +190,7 @@ def _put_in_place(
     sets: Sets,
     reader: Reader,
     builder: Builder,
-    wanted: changes.Upper,
+    wanted: changes.UpperSet,
     have: Content | None,
     made: Content | None,
 ) -> None:
@@ -215,7 +215,7 @@ def _put_in_place(
     sets.upper.stamp = now.stamp if now else None
 
 
-def _seed(machine: Machine, base: AbstractSet[str] | None, sets: Sets, reader: Reader, wanted: changes.Upper) -> None:
+def _seed(machine: Machine, base: AbstractSet[str] | None, sets: Sets, reader: Reader, wanted: changes.UpperSet) -> None:
     """Have the machine's /var follow the host's, as to what packages own there."""
     record = Path(machine.seeded)
     shown, known = wanted.over(sets.host_files), var.owned(record)

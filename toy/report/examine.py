@@ -11,7 +11,7 @@ from ..database import parse, rpmdb
 from ..database.rpmdb import Database
 from ..errors import ToyError, printable
 from ..headers import contents, header
-from ..headers.changes import Upper
+from ..headers.changes import UpperSet
 from ..headers.headerset import DIRECTORY, HeaderSet
 from ..headers.package import Package, folders
 from ..host import homes
@@ -77,10 +77,10 @@ def status(machine: Machine) -> Status:
 def _without_database(machine: Machine) -> Status:
     """Find out as much as can be known of a machine that has no database: what its header set says."""
     in_use = os.path.isdir(machine.directory) and machine.is_in_use
-    upper = Upper(frozenset(), frozenset())
+    upper = UpperSet(frozenset(), frozenset())
     with contextlib.suppress(FileNotFoundError), HeaderSet.open(Path(machine.overlay)) as headers:
         listing = headers.list()
-        upper = Upper(listing.files, listing.whiteouts)
+        upper = UpperSet(listing.files, listing.whiteouts)
     if not os.path.exists(machine.base) and not any(upper):
         return Status(
             machine.name, IN_USE if in_use else NOT_ENTERED, added=(), removed=(), conflicts=(), shadowed=(), broken=()
@@ -103,7 +103,7 @@ def inside_of(name: str) -> Status:
         return Status(name, INSIDE)
     with Database.open(rpmdb.dbpath()) as database:
         merged = contents.files_of(database).keys()
-    added, gone = _versions_by_names(Upper(merged - base, base - merged))
+    added, gone = _versions_by_names(UpperSet(merged - base, base - merged))
     return Status(name, INSIDE, added=added, removed=gone)
 
 
@@ -146,7 +146,7 @@ def _owner(path: str, packages: Iterable[Package]) -> str | None:
     return None
 
 
-def _versions_by_names(upper: Upper) -> tuple[list[Versions], list[Versions]]:
+def _versions_by_names(upper: UpperSet) -> tuple[list[Versions], list[Versions]]:
     """Return what `_versions` does where no header can be read."""
     stand_ins = perhaps_standing_in(upper)
     labels = set(map(header.label, stand_ins))
