@@ -13,30 +13,12 @@ from toy.headers.stamp import Stamp
 names = st.frozensets(st.sampled_from("abcdefgh"))
 
 
-@given(base=names, host=names, merged=names)
-def test_every_header_follows_who_changed_it(
-    base: frozenset[str], host: frozenset[str], merged: frozenset[str]
-) -> None:
-    result = changes.carry_over(base=base, host=host, merged=merged).over(host)
-    for name in base | host | merged:
-        if name in base and name not in merged:  # the overlay removed it
-            assert name not in result
-        elif name in merged and name not in base:  # the overlay added it
-            assert name in result
-        else:
-            assert (name in result) == (name in host)
-
-
-@given(base=names, host=names, merged=names)
-def test_the_upper_holds_nothing_needless(base: frozenset[str], host: frozenset[str], merged: frozenset[str]) -> None:
-    upper = changes.carry_over(base=base, host=host, merged=merged)
-    assert not upper.files & host
-    assert upper.whiteouts <= host
-
-
 @given(base=names, merged=names)
-def test_without_a_change_of_the_host_nothing_changes(base: frozenset[str], merged: frozenset[str]) -> None:
-    assert changes.carry_over(base=base, host=base, merged=merged).over(base) == merged
+def test_what_an_overlay_made_of_its_base_is_what_shows(base: frozenset[str], merged: frozenset[str]) -> None:
+    upper = changes.own_part(base=base, merged=merged)
+    assert upper.over(base) == merged
+    assert not upper.files & base
+    assert upper.whiteouts <= base
 
 
 @given(have=names, want=names)

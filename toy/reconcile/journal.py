@@ -66,7 +66,8 @@ class Journal:
             return None
         except NewerVersion:
             raise ToyError(
-                f"{self._plan} was written by a later version of toy", "finish it with that one: enter the machine there"
+                f"{self._plan} is of a later version of toy",
+                f"finish it with that one: toy -n {self._name} -- true",
             ) from None
         except ValueError:
             raise ToyError(

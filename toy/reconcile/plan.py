@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A plan: what a launch is going to do to a machine after its host changed, as a value and as it is stored.
 
-`planner` makes it, `journal` stores it before anything of it is done, `reconcile` carries it out. A stored plan is data,
-not an order: it is held against what `planner` could have written.
+`planner` makes it, `journal` stores it before anything of it is done, `reconcile` carries it out. A stored plan is
+data, not an order: it is held against what `planner` could have written.
 """
 
 import base64
@@ -81,7 +81,10 @@ class Plan(NamedTuple):
     @classmethod
     def _from_fields(cls, stored: dict[str, Any]) -> "Plan":
         host, since = frozenset(stored["host"]), stored["since_base"]
-        operations = {**stored["operations"], "remove": [PackageFile(**file) for file in stored["operations"]["remove"]]}
+        operations = {
+            **stored["operations"],
+            "remove": [PackageFile(**file) for file in stored["operations"]["remove"]],
+        }
         return cls(
             base=None if since is None else host.difference(since["added"]).union(since["removed"]),
             host=host,
@@ -107,13 +110,13 @@ class Plan(NamedTuple):
 def _named(stored: list[Any]) -> dict[str, Any]:
     """Return the fields of a plan as toy stored it before there was a version: by their places."""
     host, since, upper, stand_ins, (remove, *others), caches, events = stored
-    operations = dict(zip(Operations._fields, [[PackageFile(*file)._asdict() for file in remove], *others], strict=True))
+    to_remove = [PackageFile(*file)._asdict() for file in remove]
     return {
         "host": host,
         "since_base": None if since is None else dict(zip(("added", "removed"), since, strict=True)),
         "upper": dict(zip(UpperSet._fields, upper, strict=True)),
         "stand_ins": stand_ins,
-        "operations": operations,
+        "operations": dict(zip(Operations._fields, [to_remove, *others], strict=True)),
         "caches": [{"path": path, "command": command} for path, command in caches],
         "events": [Event(*event)._asdict() for event in events],
     }

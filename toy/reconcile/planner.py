@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""After the host changed: what becomes of the overlay, in its header set, its database and its files. Decisions only."""
+"""After the host changed: what becomes of the overlay, in header set, database and files. Decisions only."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -103,9 +103,7 @@ def _conflicts(
                 )
 
 
-def _decide(
-    facts: Facts, *, base: AbstractSet[str], host: AbstractSet[str], merged: AbstractSet[str]
-) -> Decision:
+def _decide(facts: Facts, *, base: AbstractSet[str], host: AbstractSet[str], merged: AbstractSet[str]) -> Decision:
     """Apply the rules, with what they have to know of the packages."""
     touched = set(map(header.package_of, base ^ host))
     known = {file for file in host if header.package_of(file) in touched} | merged - base
@@ -193,10 +191,11 @@ def _retired(facts: Facts, decision: Decision, host: AbstractSet[str]) -> Iterat
     for file in sorted(decision.retired):
         yield Event("retired", f"{facts.package(file).label} (host has {_versions(facts, file, host)})")
     for file in sorted(decision.unsound):
+        package = facts.package(file)
         yield Event(
             "kept",
-            f"the overlay's {facts.package(file).name}: not all files of the host's {facts.package(file).version} are there"
-            f" (see on the host: rpm -V {facts.package(file).name})",
+            f"the overlay's {package.name}: not all files of the host's {package.version} are there"
+            f" (see on the host: rpm -V {package.name})",
         )
 
 

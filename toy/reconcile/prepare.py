@@ -16,9 +16,11 @@ from ..errors import Attempt, DamagedHeader, ToyError
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 from ..overlay import labels
-from . import events, host_set, settle, var
+from . import accounts, adopt, events, host_set, var
 from .events import Event
-from .journal import Merged
+from .journal import Journal
+from .merged import reader_of
+from .reconcile import reconcile
 
 Run = Callable[[Sequence[Path], Sequence[str]], None]
 """Runs a command in an overlay over some lower layers, to its end. Raises ToyError if it fails."""
@@ -42,11 +44,11 @@ def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alo
     given lower layers. With `is_left_alone`, nobody touched the machine's database and set since the last launch.
     Returns the lower layers, uppermost first.
     """
-    record = Merged(machine)
+    record = Journal(machine)
     if ahead is None:
         record.finish()
     try:
-        with Builder(record.new, ahead) as builder, settle.reader_of(machine, is_held=True) as reader:
+        with Builder(record.new, ahead) as builder, reader_of(machine, is_held=True) as reader:
             if ahead is not None:
                 builder.begin(_own(machine))
             if record.exists and (ahead is not None or not is_left_alone):
@@ -72,9 +74,9 @@ def keep(machine: Machine, layer: Path, *, say: Say) -> bool:
     `layer` is the uppermost of the lower layers. Raises ToyError if that cannot be done; the next launch does it then.
     """
     with Attempt(f"keep what was changed in machine {machine.name}"):
-        settle.keep(machine, layer)
+        adopt.keep(machine, layer)
     _label(machine, say)
-    return Merged(machine).exists  # else the next launch makes one
+    return Journal(machine).exists  # else the next launch makes one
 
 
 def _own(machine: Machine) -> dict[str, bytes]:
@@ -118,19 +120,19 @@ def _settle(
 
     happened: list[Event] = []
     try:
-        settle.settle(
-            machine, lower[0], database, reader, builder,
-            run=run_in_overlay, happened=happened, is_left_alone=is_left_alone,
-        )  # fmt: skip
+        happened += accounts.follow(Path(machine.overlay), Path(machine.root), Path(machine.accounts))
+        happened += reconcile(
+            machine, lower[0], database, reader, builder, run=run_in_overlay, is_left_alone=is_left_alone
+        )
     except DamagedHeader as damaged:
         before = lower
         lower, done = host_set.current_set(machine, database, everything=True)
-        mended = [*done.mended, *settle.mend(machine, damaged)]
+        mended = [*done.mended, *adopt.mend(machine, damaged)]
         if not mended and not any(done) and lower == before:
             raise
         _say_mended(mended, say)
         reader.stop()  # it shows the database as it was before
-        settle.settle(machine, lower[0], database, reader, builder, run=run_in_overlay, happened=happened)
+        happened += reconcile(machine, lower[0], database, reader, builder, run=run_in_overlay)
     finally:
         if happened:
             happened = events.in_order(happened)

@@ -20,22 +20,22 @@ from ..launch import limits
 from ..machine import OWN_BASE, Machine
 from ..reconcile import accounts, events, host_set, rules
 from ..reconcile.events import Event, Reconciliation
-from ..reconcile.journal import Merged, read_base
+from ..reconcile.journal import Journal, read_base
+from ..reconcile.merged import open_database, reader_of
 from ..reconcile.sets import hidden_of, perhaps_standing_in
-from ..reconcile.settle import open_database, reader_of, unfinished
 from . import differences
 from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
 
 
 def status(machine: Machine) -> Status:
     """Find out how a machine stands; nothing is changed, and it may be in use. Raises ToyError if it cannot be read."""
-    record = Merged(machine)
+    record = Journal(machine)
     if not record.exists:
         return _without_database(machine)
     base = record.base()
     if base is None:
         raise ToyError(f"{machine.base} cannot be read", f"enter the machine: toy -n {machine.name}")
-    unfinished(machine, record)  # if that is damaged, no launch gets any further
+    record.pending()  # if that is damaged, no launch gets any further
     with reader_of(machine) as reader, open_database(machine, reader) as database:
         merged = contents.files_of(database)
         own, removed = merged.keys() - base, base - merged.keys()
@@ -89,7 +89,7 @@ def _without_database(machine: Machine) -> Status:
     return Status(
         machine.name,
         IN_USE if in_use else LOST,
-        current=host_set.peek(machine) == Merged(machine).base(),
+        current=host_set.peek(machine) == Journal(machine).base(),
         added=added,
         removed=gone,
         history=events.last(Path(machine.log)),

@@ -11,9 +11,9 @@ from ..errors import Attempt, ToyError, printable
 from ..headers.package import Package
 from ..host import homes, inside
 from ..machine import DEFAULT, Machine
-from ..reconcile import settle
 from ..reconcile.events import Event
-from ..reconcile.journal import Merged
+from ..reconcile.journal import Journal
+from ..reconcile.merged import open_database, reader_of
 from ..streams import show
 from . import differences, examine
 from .status import BEHIND, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
@@ -96,8 +96,8 @@ def diff(name: str | None, *, as_json: bool) -> None:
     machine = _machine(name)
     with (
         Attempt(f"compare machine {machine.name} with the host"),
-        settle.reader_of(machine) as reader,
-        settle.open_database(machine, reader) as ours,
+        reader_of(machine) as reader,
+        open_database(machine, reader) as ours,
         Database.open(rpmdb.dbpath()) as theirs,
     ):
         found = [
@@ -130,7 +130,7 @@ def _machine(name: str | None) -> Machine:
             f"on the host: toy diff {name or here}",
         )
     machine = Machine(DEFAULT if name is None else name)
-    if not Merged(machine).exists:
+    if not Journal(machine).exists:
         if examine.status(machine).state == LOST:
             raise ToyError(f"machine {machine.name} is {LOST}", f"to have it made anew: toy -n {machine.name} -- true")
         raise ToyError(f"there is no machine {machine.name}", f"to make it: toy -n {machine.name}")

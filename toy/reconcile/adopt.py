@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a machine's database says, put into its header set: it knows what was done, also by a launch that was killed.
+
+That comes before anything is read for a plan. `own` in `headers` does the work for a set and a database.
+"""
+
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import NamedTuple
+
+from ..database.reader import Reader
+from ..errors import DamagedHeader
+from ..headers import contents, own
+from ..headers.changes import UpperSet
+from ..headers.contents import Content, Readable
+from ..headers.headerset import HeaderSet
+from ..machine import Machine
+from .journal import Journal
+from .merged import open_database, reader_of
+from .sets import Sets
+
+
+class Adopted(NamedTuple):
+    """A machine's database, and what it was merged with."""
+
+    database: Content | None
+    """None if there is none."""
+    base: AbstractSet[str] | None
+    """The header files of the host's set then; None if there neither is a record nor a database to guess it from."""
+
+
+def adopt(machine: Machine, journal: Journal, sets: Sets, reader: Reader) -> Adopted:
+    """Put into a machine's set what was changed in its database.
+
+    Raises ToyError if either cannot be read, or the database has lost all its packages.
+    """
+    base: AbstractSet[str] | None = journal.base()
+    if not journal.exists:
+        return Adopted(None, base)
+    with open_database(machine, reader) as database:
+        if base is None:
+            base = _guessed_base(sets, database)
+        found = own.preserve(database, sets.upper, base=base)
+    sets.remember(base - found.files)
+    return Adopted(found, base)
+
+
+def adopted_before(journal: Journal, sets: Sets) -> Adopted | None:
+    """Return what `adopt` returned last, if that is on record; nobody touched set or database since."""
+    base, stamp = journal.base(), sets.upper.stamp
+    if base is None or stamp is None or not journal.exists:
+        return None
+    listing = sets.upper.check()
+    return Adopted(Content(journal.path, UpperSet(listing.files, listing.whiteouts).over(base), stamp), base)
+
+
+def _guessed_base(sets: Sets, database: Readable) -> AbstractSet[str]:
+    """Return what the host's set must have been when the overlay's database was merged, if no record says it."""
+    listing, merged = sets.upper.check(), contents.files_of(database).keys()
+    if sets.upper.stamp == database.stamp():  # then the upper's set says what is the overlay's own
+        return merged - listing.files | listing.whiteouts
+    return sets.host_files & (merged | listing.whiteouts)
+
+
+def keep(machine: Machine, layer: Path) -> None:
+    """After a launch: adopt what was done in it; `layer` is the lower layer with the host's set. Raises as `adopt`."""
+    with Sets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
+        adopt(machine, Journal(machine), sets, reader)
+
+
+def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
+    """Write a header file of the overlay anew, if its database still has the header. Returns the files written."""
+    if not Journal(machine).exists:
+        return []
+    with (
+        HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,
+        reader_of(machine, is_held=True) as reader,
+        open_database(machine, reader) as database,
+    ):
+        number = contents.files_of(database).get(damaged.file)
+        if number is None or damaged.file not in upper.list().files:
+            return []
+        for found in database.headers([number]):
+            upper.write(damaged.file, found.blob)
+    return [damaged.file]

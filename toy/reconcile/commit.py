@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The end of a reconciliation: database, base, keys and /var of a machine become those that go together."""
+
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from ..database import keyring, parse, rpmdb
+from ..database.merge import Builder
+from ..database.reader import Reader
+from ..errors import UnusableDatabase
+from ..headers import header
+from ..headers.changes import UpperSet
+from ..headers.contents import Content
+from ..host import homes
+from ..machine import Machine
+from . import var
+from .journal import Journal
+from .sets import Sets
+
+
+def commit(
+    machine: Machine,
+    journal: Journal,
+    sets: Sets,
+    reader: Reader,
+    builder: Builder,
+    upper: UpperSet,
+    *,
+    before: Content | None,
+    made: Content | None,
+) -> None:
+    """Put the database that `builder` made in the place of the one before, or leave that if none was made.
+
+    `upper` is the overlay's part of the header set that the database was made for.
+    """
+    if made is not None:
+        # libsolv knows solvables by hdrNum, and these are new.
+        var.forget_installed(Path(machine.var))
+    if journal.base() != sets.host_files:
+        _seed(machine, journal.base(), sets, reader, upper)
+    if made is not None:
+        builder.close(made)
+    then = keyring.recall(Path(machine.keys)) if before is not None else {}
+    target = Path(machine.rpmdb) if made is None else made.path
+    keys = keyring.follow(target, own=Path(machine.rpmdb), host=rpmdb.dbpath(Path(machine.root)), then=then)
+    if made is not None:
+        journal.commit(sets.host_files)
+    else:
+        journal.rebase(sets.host_files)
+    keyring.remember(Path(machine.keys), keys)
+    now = made or before
+    sets.upper.stamp = now.stamp if now else None
+    sets.remember(upper.whiteouts)
+
+
+def _seed(machine: Machine, base: AbstractSet[str] | None, sets: Sets, reader: Reader, upper: UpperSet) -> None:
+    """Have the machine's /var follow the host's, as to what packages own there."""
+    record = Path(machine.seeded)
+    shown, known = upper.over(sets.host_files), var.owned(record)
+    # What is hidden may show again without any change of the host.
+    every = shown | sets.host_files
+    if base is None or known is None:
+        try:
+            with rpmdb.Database.open(rpmdb.dbpath(Path(machine.root))) as database:
+                owned, unknown = database.owned_below("/var"), set(upper.files)
+        except UnusableDatabase:  # rpm is at work in it, say: the header set says the same, and takes longer
+            owned, unknown = {}, set(every)
+    else:
+        owned = {file: known[file] for file in every & known.keys()}
+        unknown = set(every - base - known.keys())
+    for file in unknown:
+        if file in upper.files:
+            owned[file] = reader.paths_below(sets.upper.read_blob(file), "/var")
+        else:
+            owned[file] = parse.paths_below(sets.host.read_blob(file), "/var")
+    # What stands for a package of the host's says nothing of what that owns: who made it may be anybody.
+    standing = set(map(header.label, upper.files))
+    of_host = {file for file in sets.host_files if file in shown or header.label(file) in standing}
+    var.seed(Path(machine.var), owned, own=upper.files, of_host=of_host, homes=homes.names(), record=record)

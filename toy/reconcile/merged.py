@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A machine's merged database, opened for reading: root in the overlay can put anything in its place."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..database import foreign
+from ..database.reader import ForeignDatabase, Reader
+from ..errors import ToyError, UnusableDatabase
+from ..machine import Machine
+
+
+def reader_of(machine: Machine, *, is_held: bool = False) -> Reader:
+    """Return what reads a machine's database, as it is when the reader begins, and its headers."""
+    return Reader(foreign.place(machine.rpmdb, is_still=is_held)) if os.path.isdir(machine.rpmdb) else Reader()
+
+
+@contextlib.contextmanager
+def open_database(machine: Machine, reader: Reader) -> Iterator[ForeignDatabase]:
+    """Open the merged database. Raises ToyError, also for what turns out to be wrong with it meanwhile."""
+    try:
+        yield reader.open(Path(machine.rpmdb))
+    except UnusableDatabase as error:
+        mend = f"to have it made anew from the header set: mv {machine.rpmdb} {machine.rpmdb}.damaged"
+        raise ToyError(error.what, mend) from error

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reconciliation: a machine's header set, files and database are brought in line with its host, from top to bottom.
+
+adopt          what the database knows goes into the set                        adopt
+replay         a plan that was not finished is carried out                      journal
+read, plan     what has to change; nothing is written                           state, planner
+intend         the plan goes on record                                          journal
+carry out      files, generated files, header set                               overlay.apply
+merge          a database that holds what the set does                          database.merge
+commit         database, base, keys and /var become those that go together      commit
+"""
+
+import contextlib
+import shlex
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from ..database import rpmdb
+from ..database.merge import Builder
+from ..database.reader import Reader
+from ..database.rpmdb import Database
+from ..errors import ToyError
+from ..headers import own
+from ..headers.changes import UpperSet
+from ..headers.contents import Content
+from ..headers.headerset import HeaderSet
+from ..host import homes
+from ..machine import Machine
+from ..overlay.apply import WritableUpper
+from ..overlay.upper import UpperView
+from . import planner
+from .adopt import Adopted, adopt, adopted_before
+from .commit import commit
+from .events import Event
+from .journal import Journal
+from .merged import open_database
+from .plan import Plan
+from .sets import Sets
+from .state import ReadFacts, State, require_true
+
+Run = Callable[[Sequence[str]], None]
+"""Runs a command in the overlay, to its end. Raises ToyError if it fails."""
+
+
+def reconcile(
+    machine: Machine,
+    layer: Path,
+    host_database: Database,
+    reader: Reader,
+    builder: Builder,
+    *,
+    run: Run,
+    is_left_alone: bool = False,
+) -> list[Event]:
+    """Carry over to the host's set what the overlay changed, and make database and files follow. Returns what happened.
+
+    `layer` is the lower layer with the host's set, `host_database` the host's database, and `reader` what
+    `merged.reader_of` returns. With `is_left_alone`, nobody touched the machine's database and set since the last
+    launch. Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever
+    else cannot be read or written; nothing is lost then, and the next launch finishes it.
+    """
+    journal = Journal(machine)
+    recorded = journal.base()
+    happened: list[Event] = []
+    if journal.exists and recorded is None:
+        text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
+        happened.append(Event("guessed", text))
+    tree = WritableUpper(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names())
+    with Sets.open(machine, layer) as sets:
+        adopted = (is_left_alone and adopted_before(journal, sets)) or adopt(machine, journal, sets, reader)
+        upper, base = _upper(sets), adopted.base
+        done: list[Event] = []
+        if base is not None:
+            pending = journal.pending()
+            if pending is not None and pending.base == recorded:
+                done = _carry_out(pending, tree, sets, run)
+                upper, base = pending.upper, pending.host
+            if planner.is_due(base=base, host=sets.host_files, upper=upper):
+                plan = _plan(machine, sets, host_database, reader, adopted, recorded, base, upper)
+                if plan is not None:
+                    plan = plan._replace(events=[*done, *plan.events])
+                    journal.intend(plan)
+                    done = _carry_out(plan, tree, sets, run)
+                    upper = plan.upper
+        made = _merge(machine, sets, builder, adopted.database, upper)
+        commit(machine, journal, sets, reader, builder, upper, before=adopted.database, made=made)
+    return [*happened, *done]
+
+
+def _upper(sets: Sets) -> UpperSet:
+    listing = sets.upper.check()
+    return UpperSet(listing.files, listing.whiteouts)
+
+
+def _plan(
+    machine: Machine,
+    sets: Sets,
+    host_database: Database,
+    reader: Reader,
+    adopted: Adopted,
+    recorded: frozenset[str] | None,
+    base: AbstractSet[str],
+    upper: UpperSet,
+) -> Plan | None:
+    """Read what a plan is made from, and make it."""
+    require_true(sets, host_database, base ^ sets.host_files)
+    database = adopted.database
+    tree = UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names())
+    with contextlib.ExitStack() as stack:
+        opened = None if database is None else stack.enter_context(open_database(machine, reader))
+        installed = None if database is None else database.files
+        return planner.plan(
+            State(
+                machine=machine.name,
+                recorded=recorded,
+                base=base,
+                host=sets.host_files,
+                upper=upper,
+                hidden=sets.hidden.check().files,
+                installed=installed,
+                facts=ReadFacts(sets, tree, host_database, reader, opened, installed or frozenset()),
+            )
+        )
+
+
+def _carry_out(plan: Plan, tree: WritableUpper, sets: Sets, run: Run) -> list[Event]:
+    """Do what was planned; what was done before is done again. Returns what happened."""
+    events = [Event("kept", f"{path} (changed in the overlay)") for path in tree.apply(plan.operations)]
+    for path, command in plan.caches:
+        try:
+            run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
+        except ToyError:
+            events.append(Event("stale", f"{path} ({shlex.join(command)} failed in the overlay)"))
+    for file, blob in plan.stand_ins.items():
+        sets.upper.write(file, blob)
+    own.arrange(sets.upper, plan.upper)
+    return [*plan.events, *events]
+
+
+def _merge(machine: Machine, sets: Sets, builder: Builder, before: Content | None, upper: UpperSet) -> Content | None:
+    """Make the database that holds what one sees with an upper over the host's set; None if there is such a one."""
+    wanted = upper.over(sets.host_files)
+    if before is not None and before.files == wanted:
+        return None
+    contents: dict[str, HeaderSet] = {file: sets.upper if file in upper.files else sets.host for file in wanted}
+    host = Content(rpmdb.dbpath(Path(machine.root)), sets.host_files, sets.host.stamp)
+    return builder.merge(contents, starts=[host, *([before] if before else [])])
