@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 
 from .. import process
 from ..errors import ToyError, moved_away
-from . import attributes
+from . import attributes, whiteout
 
 
 class NotADirectory(ToyError):
@@ -104,37 +104,48 @@ def read(dir_fd: int, name: str, *, longest: int = _LONGEST) -> bytes:
         return file.read(status.st_size)
 
 
-def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> None:
-    """Put a file of mode 0644 in place by rename; with `durable`, it also survives a power failure.
+@contextlib.contextmanager
+def replacing(dir_fd: int, name: str, *, whatever: bool = False) -> Iterator[None]:
+    """Have what is made as TEMPORARY take the place of a file by rename: all of it, or nothing.
 
-    The caller holds the lock of the directory, so that TEMPORARY is its own.
+    With `whatever`, that may be a directory, which goes with all that is in it. The caller holds the lock of the
+    directory, or nobody else may write there.
     """
     remove(dir_fd, TEMPORARY)
-    fd = os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=dir_fd)
-    with open(fd, "wb") as file:
-        os.fchmod(fd, 0o644)  # whatever the umask
+    try:
+        yield
+        if whatever:
+            remove(dir_fd, name)
+        os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except BaseException:
+        remove(dir_fd, TEMPORARY)
+        raise
+
+
+def make_temporary(dir_fd: int) -> int:
+    """Return a descriptor for writing to a new file TEMPORARY, which nobody else can read."""
+    return os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+
+
+def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> None:
+    """Put a file of mode 0644 in place by rename; with `durable`, it also survives a power failure. See `replacing`."""
+    with replacing(dir_fd, name), open(make_temporary(dir_fd), "wb") as file:
+        os.fchmod(file.fileno(), 0o644)  # whatever the umask
         file.write(content)
         if durable:
             file.flush()
-            os.fsync(fd)
-    os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+            os.fsync(file.fileno())
     if durable:
         os.fsync(dir_fd)
 
 
 def rewrite(dir_fd: int, name: str, content: bytes) -> None:
-    """Put another content in the place of a regular file, by rename; its owner, mode and attributes stay.
-
-    The caller holds the lock of the directory, or nobody else may write there.
-    """
-    remove(dir_fd, TEMPORARY)
-    fd = os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
-    with open(fd, "wb") as file, opened(dir_fd, name) as old:
+    """Put another content in the place of a regular file, by rename; its owner, mode and attributes stay."""
+    with replacing(dir_fd, name), open(make_temporary(dir_fd), "wb") as file, opened(dir_fd, name) as old:
         file.write(content)
         file.flush()
-        attributes.copy(old, fd)
-        os.fsync(fd)
-    os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        attributes.copy(old, file.fileno())
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
@@ -229,8 +240,23 @@ def make_directory(dir_fd: int, name: str, *, like: Path | None = None, opaque: 
     with opened(dir_fd, TEMPORARY) as fd, directory(like) as model:
         attributes.copy(model, fd)
         if opaque:
-            set_opaque(fd, True)
+            whiteout.set_opaque(fd, True)
     os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+def is_directory(path: Path) -> bool:
+    """Say whether there is a directory at a path of a trusted tree, and no symbolic link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+            raise
+        return False
+
+
+def way(path: PurePath) -> list[PurePath]:
+    """Return the directories that a path lies in, and itself, from the outermost; the tree itself is none of them."""
+    return [*list(path.parents)[-2::-1], path] if path.name else []
 
 
 def exists(dir_fd: int, name: str) -> bool:
@@ -260,37 +286,6 @@ def remove_if_empty(dir_fd: int, name: str) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-
-
-def make_whiteout(dir_fd: int, name: str) -> None:
-    """Hide the lower's `name`, in the directory of an upper that is not mounted."""
-    os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=dir_fd)
-
-
-def is_whiteout(status: os.stat_result) -> bool:
-    """Say whether this is how overlayfs marks a removed file (Documentation/filesystems/overlayfs.rst)."""
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
-
-
-_OPAQUE = f"{attributes.OVERLAY}opaque"
-
-
-def is_opaque(dir_fd: int) -> bool:
-    """Say whether a directory of an upper hides all of the one below it."""
-    try:
-        return os.getxattr(dir_fd, _OPAQUE) == b"y"
-    except OSError as error:
-        if error.errno != errno.ENODATA:
-            raise
-        return False
-
-
-def set_opaque(dir_fd: int, opaque: bool) -> None:
-    """Have a directory of an upper hide all of the one below it, or not."""
-    if opaque:
-        os.setxattr(dir_fd, _OPAQUE, b"y")
-    elif is_opaque(dir_fd):
-        os.removexattr(dir_fd, _OPAQUE)
 
 
 def flush(path: Path) -> None:

@@ -32,13 +32,13 @@ def dump(database: Dumpable, headers: HeaderSet, *, everything: bool = True) -> 
     while True:
         stamp = database.stamp()
         try:
-            earlier = headers.stamp
-            done = _dump(database, headers, stamp, everything=everything)
+            earlier = headers.read_stamp()
+            done = _dump(database, headers, stamp, earlier, everything=everything)
         except ToyError:
             if database.stamp() == stamp:
                 raise
             continue  # rpm was at work meanwhile
-        headers.stamp = stamp
+        headers.write_stamp(stamp)
         if earlier == stamp:
             return Dumped([], [], sorted({*done.added, *done.removed, *done.mended}))
         return done
@@ -56,15 +56,15 @@ def add(database: Dumpable, headers: HeaderSet, path: str) -> None:
                 headers.write(file, found.blob)
 
 
-def _dump(database: Dumpable, headers: HeaderSet, stamp: Stamp, *, everything: bool) -> Dumped:
+def _dump(database: Dumpable, headers: HeaderSet, stamp: Stamp, earlier: Stamp | None, *, everything: bool) -> Dumped:
     packages = by_package(database)
     present = by_name(headers.list().files)
     if present and not packages:
         raise emptied(database, headers)
     every = packages.keys() | present.keys()
     suspects = every if everything else unequal(packages, present)
-    if not everything and stamp != headers.stamp:
-        changed = _changed(database, packages, stamp, headers.stamp)
+    if not everything and stamp != earlier:
+        changed = _changed(database, packages, stamp, earlier)
         suspects = every if changed is None else suspects | changed
     done = Dumped([], [], [])
     for package in progress.shown(sorted(suspects), len(suspects), "writing header files of packages"):

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..errors import DamagedHeader, ToyError, moved_away
-from ..filesystem import files
+from ..filesystem import files, whiteout
 from ..filesystem.lock import Locked
 from ..machine import HEADERS
 from . import header
@@ -89,7 +89,7 @@ class HeaderSet:
         """Open the set of an overlay's upper that is not mounted; make it if need be."""
         with files.directory(upper, DIRECTORY.parent, create=True, like=lower) as parent:
             with contextlib.suppress(FileNotFoundError):
-                if files.is_whiteout(os.stat(DIRECTORY.name, dir_fd=parent, follow_symlinks=False)):
+                if whiteout.is_whiteout(os.stat(DIRECTORY.name, dir_fd=parent, follow_symlinks=False)):
                     os.unlink(DIRECTORY.name, dir_fd=parent)  # somebody in the overlay removed the whole set
         with cls.open(upper, create=True, like=lower) as headers:
             yield headers
@@ -111,7 +111,9 @@ class HeaderSet:
                     continue
                 if not header.is_file_name(entry.name):
                     foreign.add(entry.name)
-                elif not entry.is_file(follow_symlinks=False) and files.is_whiteout(entry.stat(follow_symlinks=False)):
+                elif not entry.is_file(follow_symlinks=False) and whiteout.is_whiteout(
+                    entry.stat(follow_symlinks=False)
+                ):
                     whiteouts.add(entry.name)
                 else:
                     ours.add(sys.intern(entry.name))  # if it is not a regular file, read() says so
@@ -158,30 +160,30 @@ class HeaderSet:
         with files.naming(self.path / file):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._named(file), dir_fd=self.fd)
-            files.make_whiteout(self.fd, self._named(file))
+            whiteout.make(self.fd, self._named(file))
 
-    @property
-    def opaque(self) -> bool:
-        """Whether the directory, as part of an overlay, hides the one below it."""
-        return files.is_opaque(self.fd)
+    def is_opaque(self) -> bool:
+        """Say whether the directory, as part of an overlay, hides the one below it."""
+        return whiteout.is_opaque(self.fd)
 
-    @opaque.setter
-    def opaque(self, opaque: bool) -> None:
-        files.set_opaque(self.fd, opaque)
+    def set_opaque(self, opaque: bool) -> None:
+        """Have the directory, as part of an overlay, hide the one below it, or not."""
+        whiteout.set_opaque(self.fd, opaque)
 
-    @property
-    def stamp(self) -> Stamp | None:
-        """The stamp, or None where there is none that can be read."""
+    def read_stamp(self) -> Stamp | None:
+        """Return the stamp, or None where there is none that can be read."""
         try:
             return Stamp.from_bytes(files.read(self.fd, STAMP, longest=_LONGEST))
         except (OSError, ValueError):
             return None
 
-    @stamp.setter
-    def stamp(self, stamp: Stamp | None) -> None:
-        if stamp is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(STAMP, dir_fd=self.fd)
-        elif stamp != self.stamp:
+    def write_stamp(self, stamp: Stamp) -> None:
+        """Write the stamp, if it is another one."""
+        if stamp != self.read_stamp():
             with files.naming(self.path / STAMP):
                 files.write(self.fd, STAMP, stamp.to_bytes())
+
+    def remove_stamp(self) -> None:
+        """Remove the stamp: the next dump looks at everything."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(STAMP, dir_fd=self.fd)

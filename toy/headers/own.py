@@ -20,7 +20,7 @@ def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[str]) ->
     if base and not packages:
         raise emptied(database, upper)
     merged: AbstractSet[str] = changes.UpperSet(listing.files, listing.whiteouts).over(base)
-    if upper.opaque or upper.stamp != stamp or unequal(packages, by_name(merged)):
+    if upper.is_opaque() or upper.read_stamp() != stamp or unequal(packages, by_name(merged)):
         # No dump has seen the last changes, or somebody changed the set: what the database says, counts.
         numbers = files_of(database)
         merged = numbers.keys()
@@ -29,17 +29,17 @@ def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[str]) ->
             for found in database.headers([numbers[file]]):
                 upper.write(file, found.blob)
         arrange(upper, wanted)
-        upper.stamp = stamp
+        upper.write_stamp(stamp)
     return Content(database.path, merged, stamp)
 
 
 def arrange(upper: HeaderSet, wanted: changes.UpperSet) -> None:
     """Make the set of an upper that is not mounted have these entries, of files it has already."""
     listing = upper.check()
-    if upper.opaque or wanted != (listing.files, listing.whiteouts):
-        upper.stamp = None
+    if upper.is_opaque() or wanted != (listing.files, listing.whiteouts):
+        upper.remove_stamp()
         for file in sorted(wanted.whiteouts - listing.whiteouts):
             upper.hide(file)
         for file in sorted((listing.files | listing.whiteouts) - wanted.files - wanted.whiteouts):
             upper.remove(file)
-        upper.opaque = False
+        upper.set_opaque(False)

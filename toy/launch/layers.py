@@ -81,7 +81,11 @@ def _require_kinds(upper: str) -> None:
         if status is not None and not stat.S_ISDIR(status.st_mode):
             raise ToyError(f"{upper}/{name} is not a directory", moved_away(f"{upper}/{name}"))
     status = _status(f"{upper}/{_MACHINE_ID}")
-    if status is not None and not stat.S_ISREG(status.st_mode) and not _is_whiteout(status):
+    if status is None or stat.S_ISREG(status.st_mode):
+        return
+    from ..filesystem import whiteout
+
+    if not whiteout.is_whiteout(status):
         raise ToyError(f"{upper}/{_MACHINE_ID} is not a regular file", moved_away(f"{upper}/{_MACHINE_ID}"))
 
 
@@ -90,11 +94,6 @@ def _status(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except FileNotFoundError:
         return None
-
-
-def _is_whiteout(status: os.stat_result) -> bool:
-    """Say what `files.is_whiteout` does, which takes time to import."""
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def _overlay(machine: Machine, point: str, lower: list[str], upper: str, *, number: int) -> Overlay:

@@ -6,9 +6,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
-from ..filesystem import attributes, files
+from ..filesystem import attributes, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.package import PackageFile, folders
 from .operations import Operations
@@ -44,7 +44,7 @@ class WritableUpper(UpperFiles):
     def _remove(self, file: PackageFile) -> bool:
         """Remove a file if it is what its package installed. Returns whether it is gone."""
         with contextlib.suppress(FileNotFoundError), self.entry(file.path) as (fd, name, status):
-            if files.is_whiteout(status):
+            if whiteout.is_whiteout(status):
                 return True
             if file.is_ghost:
                 return True  # as good as gone: no package brought it
@@ -73,7 +73,7 @@ class WritableUpper(UpperFiles):
     def _uncover(self, path: str) -> None:
         """Put an opaque directory in the place of a whiteout."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
-            if files.is_whiteout(status) and self._is_real_directory(self._lower(path)):
+            if whiteout.is_whiteout(status) and files.is_directory(self._lower(path)):
                 os.unlink(name, dir_fd=fd)
                 files.make_directory(fd, name, like=self._lower(path), opaque=True)
 
@@ -84,7 +84,7 @@ class WritableUpper(UpperFiles):
         for path in sorted(wanted | leading):  # a directory before what is in it
             if path in wanted:
                 with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
-                    if files.is_whiteout(status):
+                    if whiteout.is_whiteout(status):
                         os.unlink(name, dir_fd=fd)
                 self._merge(path)
             elif self.is_opaque(path):
@@ -97,23 +97,19 @@ class WritableUpper(UpperFiles):
             for entry in self._lower_names(path):
                 inner = f"{path}/{entry}"
                 if entry not in here and inner in leading:
-                    if self._is_real_directory(self._lower(inner)):
+                    if files.is_directory(self._lower(inner)):
                         files.make_directory(directory, entry, like=self._lower(inner))
                 elif entry not in here and inner not in wanted:
-                    files.make_whiteout(directory, entry)
+                    whiteout.make(directory, entry)
                 if self._is_directory(directory, entry):
                     with files.opened(directory, entry) as child:
-                        files.set_opaque(child, True)
-            files.set_opaque(directory, False)
+                        whiteout.set_opaque(child, True)
+            whiteout.set_opaque(directory, False)
 
     def _lower_names(self, path: str) -> list[str]:
         """Return what is in a directory of the lower's."""
         lower = self._lower(path)
-        return os.listdir(lower) if self._is_real_directory(lower) else []
-
-    @staticmethod
-    def _is_real_directory(path: Path) -> bool:
-        return path.is_dir() and not path.is_symlink()
+        return os.listdir(lower) if files.is_directory(lower) else []
 
     @staticmethod
     def _is_directory(dir_fd: int, name: str) -> bool:
@@ -127,7 +123,7 @@ class WritableUpper(UpperFiles):
         with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
             if stat.S_ISDIR(status.st_mode):
                 with files.opened(fd, name) as directory:
-                    files.set_opaque(directory, False)
+                    whiteout.set_opaque(directory, False)
 
     def _clear(self, path: str) -> bool:
         """Remove a directory that holds nothing but directories and whiteouts. Returns whether it is gone."""
@@ -139,7 +135,7 @@ class WritableUpper(UpperFiles):
             with files.directory(self.upper, here) as fd:
                 for name in os.listdir(fd):
                     is_known = here / name in known
-                    if not is_known and not files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False)):
+                    if not is_known and not whiteout.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False)):
                         return False
         for here, _ in reversed(found):
             with files.directory(self.upper, here) as fd:
@@ -153,7 +149,7 @@ class WritableUpper(UpperFiles):
         """Give a directory the attributes of the lower's."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
             lower = self._lower(path)
-            if stat.S_ISDIR(status.st_mode) and self._is_real_directory(lower):
+            if stat.S_ISDIR(status.st_mode) and files.is_directory(lower):
                 with files.opened(fd, name) as directory, files.directory(lower) as model:
                     attributes.copy(model, directory)
 
@@ -179,27 +175,27 @@ class WritableUpper(UpperFiles):
                     status = os.stat(where.name, dir_fd=fd, follow_symlinks=False)
                 except FileNotFoundError:
                     if not seen:
-                        files.make_whiteout(fd, where.name)
+                        whiteout.make(fd, where.name)
                     return
                 if not stat.S_ISDIR(status.st_mode):
                     return  # it is hidden, by a whiteout or by a file of the overlay's
                 with files.opened(fd, where.name) as directory:
                     names = os.listdir(directory)
                     if seen - set(names) or not all(
-                        files.is_whiteout(os.stat(name, dir_fd=directory, follow_symlinks=False)) for name in names
+                        whiteout.is_whiteout(os.stat(name, dir_fd=directory, follow_symlinks=False)) for name in names
                     ):
                         return
                     for name in names:
                         os.unlink(name, dir_fd=directory)
                 os.rmdir(where.name, dir_fd=fd)
-                files.make_whiteout(fd, where.name)
+                whiteout.make(fd, where.name)
         except files.NotADirectory:
             return  # hidden with the directory it is in, or by something else
 
     @contextlib.contextmanager
     def _like_lower(self, folder: PurePath) -> Iterator[int]:
         """Yield a descriptor of a directory of the upper, made with the lower's attributes where it is missing."""
-        for part in (*list(folder.parents)[-2::-1], folder) if folder.name else ():
+        for part in files.way(folder):
             with files.directory(self.upper, part.parent) as fd:
                 try:
                     os.stat(part.name, dir_fd=fd, follow_symlinks=False)
@@ -214,7 +210,7 @@ class WritableUpper(UpperFiles):
         for here, fd in walk(self.upper):
             with files.within(self.upper / here):
                 for name in os.listdir(fd):
-                    is_whiteout = files.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False))
+                    is_whiteout = whiteout.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False))
                     if is_whiteout and not os.path.lexists(self.lower / here / name):
                         os.unlink(name, dir_fd=fd)
                         swept.add(f"/{here / name}")
@@ -229,9 +225,9 @@ class WritableUpper(UpperFiles):
             if any(tree != self.upper for tree, _ in self.places(folder)):
                 continue  # nothing would be seen through it
             with contextlib.suppress(OSError), self.entry(folder) as (fd, name, status):
-                if not stat.S_ISDIR(status.st_mode) or not self._is_real_directory(self._lower(folder)):
+                if not stat.S_ISDIR(status.st_mode) or not files.is_directory(self._lower(folder)):
                     continue
                 with files.opened(fd, name) as directory, files.directory(self._lower(folder)) as lower:
-                    if files.is_opaque(directory) or not attributes.same(directory, lower):
+                    if whiteout.is_opaque(directory) or not attributes.same(directory, lower):
                         continue
                 files.remove_if_empty(fd, name)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
-from ..filesystem import files
+from ..filesystem import files, whiteout
 from ..headers.package import PackageFile, is_plain
 from ..host.mounted import ELSEWHERE
 
@@ -99,7 +99,7 @@ class UpperFiles:
         with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
             if stat.S_ISDIR(status.st_mode):
                 with files.opened(fd, name) as directory:
-                    return files.is_opaque(directory)
+                    return whiteout.is_opaque(directory)
         return False
 
 
@@ -161,12 +161,12 @@ class UpperView(UpperFiles):
     def has(self, path: str) -> bool:
         """Say whether the upper has a file, no directory and no whiteout, at a path."""
         status = self._status(path)
-        return status is not None and not stat.S_ISDIR(status.st_mode) and not files.is_whiteout(status)
+        return status is not None and not stat.S_ISDIR(status.st_mode) and not whiteout.is_whiteout(status)
 
     def is_whiteout(self, path: str) -> bool:
         """Say whether the upper has a whiteout at a path."""
         status = self._status(path)
-        return status is not None and files.is_whiteout(status)
+        return status is not None and whiteout.is_whiteout(status)
 
     def hidden_by(self, path: str) -> str | None:
         """Return where the whiteout or the opaque directory is that hides the lower's file at a path, if one does."""
@@ -177,7 +177,7 @@ class UpperView(UpperFiles):
     def _hidden_in(self, folder: str) -> str | None:
         if folder not in self._hiding:
             status = self._status(folder)
-            if status is not None and (files.is_whiteout(status) or self.is_opaque(folder)):
+            if status is not None and (whiteout.is_whiteout(status) or self.is_opaque(folder)):
                 self._hiding[folder] = folder
             elif status is not None and not stat.S_ISDIR(status.st_mode):
                 self._hiding[folder] = None
@@ -192,7 +192,7 @@ class UpperView(UpperFiles):
         status = self._status(path)
         if status is None:
             return self._shadowed_in(os.path.dirname(path))
-        if files.is_whiteout(status):
+        if whiteout.is_whiteout(status):
             return None
         if self.is_other_kind(path):
             return path

@@ -47,7 +47,7 @@ def adopt(machine: Machine, journal: Journal, sets: Sets, reader: Reader) -> Ado
 
 def adopted_before(journal: Journal, sets: Sets) -> Adopted | None:
     """Return what `adopt` returned last, if that is on record; nobody touched set or database since."""
-    base, stamp = journal.base(), sets.upper.stamp
+    base, stamp = journal.base(), sets.upper.read_stamp()
     if base is None or stamp is None or not journal.exists:
         return None
     listing = sets.upper.check()
@@ -57,7 +57,7 @@ def adopted_before(journal: Journal, sets: Sets) -> Adopted | None:
 def _guessed_base(sets: Sets, database: Readable) -> AbstractSet[str]:
     """Return what the host's set must have been when the overlay's database was merged, if no record says it."""
     listing, merged = sets.upper.check(), contents.files_of(database).keys()
-    if sets.upper.stamp == database.stamp():  # then the upper's set says what is the overlay's own
+    if sets.upper.read_stamp() == database.stamp():  # then the upper's set says what is the overlay's own
         return merged - listing.files | listing.whiteouts
     return sets.host_files & (merged | listing.whiteouts)
 

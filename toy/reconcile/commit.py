@@ -48,8 +48,11 @@ def commit(
     else:
         journal.rebase(sets.host_files)
     keyring.remember(Path(machine.keys), keys)
-    now = made or before
-    sets.upper.stamp = now.stamp if now else None
+    stamp = now.stamp if (now := made or before) else None
+    if stamp is None:
+        sets.upper.remove_stamp()
+    else:
+        sets.upper.write_stamp(stamp)
     sets.remember(upper.whiteouts)
 
 

@@ -40,13 +40,13 @@ def current_set(machine: Machine, database: Database, *, everything: bool = Fals
             raise
     layer.mkdir(exist_ok=True)
     with HeaderSet.open(layer, create=True) as headers:
-        headers.opaque = True
+        headers.set_opaque(True)
         return [layer, root], dump.dump(database, headers, everything=everything)
 
 
 def _stamp(root: Path) -> Stamp | None:
     with contextlib.suppress(FileNotFoundError), HeaderSet.open(root) as headers:
-        return headers.stamp
+        return headers.read_stamp()
     return None
 
 
@@ -56,7 +56,7 @@ def peek(machine: Machine) -> frozenset[str] | None:
         stamp = database.stamp()
         for root in map(Path, (machine.host_layer, machine.root)):
             with contextlib.suppress(FileNotFoundError), HeaderSet.open_of_root(root) as headers:
-                if headers.stamp == stamp:
+                if headers.read_stamp() == stamp:
                     return headers.list().files
     return None
 

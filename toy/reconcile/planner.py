@@ -13,13 +13,12 @@ from .conflicts import Clash, conflicts
 from .events import FOLLOWED, Event
 from .plan import Plan
 from .rules import Decision
-from .sets import perhaps_standing_in
 from .state import Facts, State
 
 
 def is_due(*, base: AbstractSet[str], host: AbstractSet[str], upper: UpperSet) -> bool:
     """Say whether there may be anything to plan: the host changed, or stand-ins may have lost their reason."""
-    return base != host or bool(perhaps_standing_in(upper))
+    return base != host or bool(rules.perhaps_standing_in(upper))
 
 
 def plan(state: State) -> Plan | None:

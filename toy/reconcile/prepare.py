@@ -83,7 +83,7 @@ def _own(machine: Machine) -> dict[str, bytes]:
     """Return the header files of the overlay's set, if they are all that there is to it, and few."""
     with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
         listing = headers.check()
-        if not headers.opaque and not listing.whiteouts and len(listing.files) <= _FEW:
+        if not headers.is_opaque() and not listing.whiteouts and len(listing.files) <= _FEW:
             found: dict[str, bytes] = {}
             for file in sorted(listing.files):
                 found[file] = headers.read(file)

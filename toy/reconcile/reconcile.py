@@ -33,11 +33,12 @@ from . import planner
 from .adopt import Adopted, adopt, adopted_before
 from .commit import commit
 from .events import Event
+from .facts import ReadFacts, require_true
 from .journal import Journal
 from .merged import open_database
 from .plan import Plan
 from .sets import Sets
-from .state import ReadFacts, State, require_true
+from .state import State
 
 Run = Callable[[Sequence[str]], None]
 """Runs a command in the overlay, to its end. Raises ToyError if it fails."""
@@ -144,5 +145,5 @@ def _merge(machine: Machine, sets: Sets, builder: Builder, before: Content | Non
     if before is not None and before.files == wanted:
         return None
     contents: dict[str, HeaderSet] = {file: sets.upper if file in upper.files else sets.host for file in wanted}
-    host = Content(rpmdb.dbpath(Path(machine.root)), sets.host_files, sets.host.stamp)
+    host = Content(rpmdb.dbpath(Path(machine.root)), sets.host_files, sets.host.read_stamp())
     return builder.merge(contents, starts=[host, *([before] if before else [])])

@@ -103,3 +103,9 @@ def amended(own: AbstractSet[str], removed: AbstractSet[str], load: Callable[[st
         for other in sorted(by_label.get(header.label(file), ()))
         if load(file).installation == load(other).installation
     }
+
+
+def perhaps_standing_in(upper: UpperSet) -> set[str]:
+    """Return those of the overlay's own headers that may stand for one of the host's that it hides."""
+    hidden = set(map(header.label, upper.whiteouts))
+    return {file for file in upper.files if header.label(file) in hidden}

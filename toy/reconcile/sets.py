@@ -8,8 +8,6 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..headers import header
-from ..headers.changes import UpperSet
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 
@@ -47,9 +45,3 @@ class Sets(NamedTuple):
 def hidden_of(machine: Machine) -> tuple[Path, PurePath]:
     """Return where a machine's set of the headers lies that it hides: a trusted directory, and the place in it."""
     return Path(machine.directory), PurePath(os.path.basename(machine.hidden))
-
-
-def perhaps_standing_in(upper: UpperSet) -> set[str]:
-    """Return those of the overlay's own headers that may stand for one of the host's that it hides."""
-    hidden = set(map(header.label, upper.whiteouts))
-    return {file for file in upper.files if header.label(file) in hidden}

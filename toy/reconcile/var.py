@@ -171,7 +171,7 @@ def forget_installed(var: Path) -> None:
 
 def _supply(var: Path, path: PurePath) -> None:
     """Copy one path, and the directories it lies in, where the host has it and the overlay does not."""
-    for part in (*list(path.parents)[-2::-1], path):
+    for part in files.way(path):
         try:
             with files.directory(_HOST, part.parent) as source, files.directory(var, part.parent) as target:
                 if files.exists(target, part.name):
@@ -199,14 +199,13 @@ def _copy_file(name: str, source: int, target: int) -> None:
     if stat.S_ISREG(status.st_mode) and status.st_size > _SMALL:  # of holes, or of blocks that can be shared
         _copy_tree(f"/proc/self/fd/{source}/{name}", target, name, pass_fds=[source])
         return
-    with _replacing(target, name):
+    with files.replacing(target, name, whatever=True):
         if stat.S_ISLNK(status.st_mode):
             os.symlink(os.readlink(name, dir_fd=source), files.TEMPORARY, dir_fd=target)
             os.chown(files.TEMPORARY, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
         else:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             with files.opened(source, name) as fd, open(fd, "rb", closefd=False) as inner:
-                with open(os.open(files.TEMPORARY, flags, 0o600, dir_fd=target), "wb") as outer:
+                with open(files.make_temporary(target), "wb") as outer:
                     outer.write(inner.read(status.st_size))
                     outer.flush()
                     attributes.copy(fd, outer.fileno())
@@ -216,20 +215,7 @@ def _copy_file(name: str, source: int, target: int) -> None:
 
 def _copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = ()) -> None:
     """Copy a file or a tree, by its path, to a name in the directory `target`."""
-    with _replacing(target, name):
+    with files.replacing(target, name, whatever=True):
         path = f"/proc/self/fd/{target}/{files.TEMPORARY}"
         command = ["cp", "--archive", "--reflink=auto", "--no-target-directory", source, path]
         process.run(command, pass_fds=[target, *pass_fds])
-
-
-@contextlib.contextmanager
-def _replacing(dir_fd: int, name: str) -> Iterator[None]:
-    """Have what is made under the temporary name take the place of what is there: all of it, or nothing."""
-    files.remove(dir_fd, files.TEMPORARY)
-    try:
-        yield
-    except BaseException:
-        files.remove(dir_fd, files.TEMPORARY)
-        raise
-    files.remove(dir_fd, name)
-    os.rename(files.TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..filesystem import files
+from ..filesystem import files, whiteout
 from ..filesystem.walk import walk
 from ..headers.headerset import DIRECTORY
 from ..host.homes import is_in
@@ -47,10 +47,10 @@ def _differences(upper: Path, lower: Path) -> Iterator[Difference]:
         below = lower / here
         with files.within(upper / here):
             names = sorted(os.listdir(fd))
-            if here.parent in hidden or files.is_opaque(fd) or not _is_directory(below):
+            if here.parent in hidden or whiteout.is_opaque(fd) or not files.is_directory(below):
                 hidden.add(here)
         if here in hidden:
-            for name in sorted(set(os.listdir(below)) - set(names)) if _is_directory(below) else ():
+            for name in sorted(set(os.listdir(below)) - set(names)) if files.is_directory(below) else ():
                 yield Difference("removed", f"/{here / name}", False)
                 yield from _removed(lower, here / name)
         for name in names:
@@ -62,10 +62,10 @@ def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[Difference]:
     ours = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
     theirs = _status(lower / path)
     if theirs is None:
-        if not files.is_whiteout(ours) and not any(map(path.match, _MOUNT_POINTS)):
+        if not whiteout.is_whiteout(ours) and not any(map(path.match, _MOUNT_POINTS)):
             yield Difference("added", f"/{path}", False)
         return
-    if files.is_whiteout(ours):
+    if whiteout.is_whiteout(ours):
         yield Difference("removed", f"/{path}", False)
     elif not files.same(fd, path.name, lower / path):
         yield Difference("changed", f"/{path}", theirs.st_ctime_ns > ours.st_ctime_ns)
@@ -75,7 +75,7 @@ def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[Difference]:
 
 def _removed(lower: Path, path: PurePath) -> Iterator[Difference]:
     """Yield what the lower has below a path."""
-    for folder, directories, names in os.walk(lower / path) if _is_directory(lower / path) else ():
+    for folder, directories, names in os.walk(lower / path) if files.is_directory(lower / path) else ():
         for name in (*directories, *names):
             yield Difference("removed", f"/{PurePath(folder, name).relative_to(lower)}", False)
 
@@ -87,8 +87,3 @@ def _status(path: Path) -> os.stat_result | None:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
             raise
         return None
-
-
-def _is_directory(path: Path) -> bool:
-    status = _status(path)
-    return status is not None and stat.S_ISDIR(status.st_mode)

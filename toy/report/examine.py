@@ -22,7 +22,7 @@ from ..reconcile import accounts, events, host_set, rules
 from ..reconcile.events import Event, Reconciliation
 from ..reconcile.journal import Journal, read_base
 from ..reconcile.merged import open_database, reader_of
-from ..reconcile.sets import hidden_of, perhaps_standing_in
+from ..reconcile.sets import hidden_of
 from . import differences
 from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
 
@@ -148,7 +148,7 @@ def _owner(path: str, packages: Iterable[Package]) -> str | None:
 
 def _versions_by_names(upper: UpperSet) -> tuple[list[Versions], list[Versions]]:
     """Return what `_versions` does where no header can be read."""
-    stand_ins = perhaps_standing_in(upper)
+    stand_ins = rules.perhaps_standing_in(upper)
     labels = set(map(header.label, stand_ins))
     return _versions(
         upper.files - stand_ins, {file for file in upper.whiteouts if header.label(file) not in labels}, {}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Facts about packages and paths, read from header sets, databases and trees when asked for. Nothing is written.
+
+`state.Facts` says what each is.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from ..database import parse
+from ..database.reader import ForeignDatabase, Reader
+from ..database.rpmdb import Database
+from ..errors import DamagedHeader
+from ..headers import contents, header
+from ..headers.header import Header
+from ..headers.package import Package, PackageFile
+from ..overlay.upper import UpperView
+from . import host_set
+from .sets import Sets
+
+
+class ReadFacts:
+    """Facts that are read from header sets, databases and trees."""
+
+    def __init__(
+        self,
+        sets: Sets,
+        tree: UpperView,
+        host_database: Database,
+        reader: Reader,
+        overlay_database: ForeignDatabase | None,
+        installed: AbstractSet[str],
+    ) -> None:
+        """Take what to read; `overlay_database` is the overlay's, if there is one, and holds `installed`."""
+        self.tree = tree
+        self.multiversion = host_set.multiversion(tree.lower)
+        self._sets = sets
+        self._host_database = host_database
+        self._reader = reader
+        self._overlay_database = overlay_database
+        self._installed = installed
+        self._in_upper = sets.upper.list().files
+        self._packages: dict[str, Package] = {}
+
+    def _blob(self, file: str) -> bytes:
+        sets = self._sets
+        source = sets.upper if file in self._in_upper else sets.host if file in sets.host_files else sets.hidden
+        return source.read_blob(file)
+
+    def package(self, file: str) -> Package:
+        """See `Facts`. What is the host's own, as in homes, no package has brought to the overlay."""
+        if file not in self._packages:
+            # librpm meets in a process of its own what root in the overlay may have made.
+            found = (self._reader.package if file in self._in_upper else parse.package)(self._blob(file))
+            ours = tuple(owned for owned in found.files if not self.tree.is_elsewhere(owned.path))
+            self._packages[file] = found._replace(files=ours)
+        return self._packages[file]
+
+    def amended(self, file: str, states: Mapping[str, int]) -> Header:
+        """See `Facts`."""
+        is_foreign = file in self._in_upper
+        return (self._reader if is_foreign else parse).with_file_states(self._blob(file), states)
+
+    def is_newer(self, one: Package, other: Package) -> bool:
+        """See `Facts`."""
+        return parse.is_newer(one, other)
+
+    def owners_on_host(self, path: str) -> AbstractSet[str]:
+        """See `Facts`."""
+        return {file for file, _ in header.file_names(self._host_database.owners(path))}
+
+    def is_owned(self, path: str) -> bool:
+        """See `Facts`."""
+        return self._overlay_database is not None and self._overlay_database.is_owned(path)
+
+    def has_below(self, directory: str) -> bool:
+        """See `Facts`."""
+        return self._overlay_database is not None and self._overlay_database.has_below(directory)
+
+    def files_at(self, path: str) -> list[PackageFile]:
+        """See `Facts`."""
+        owners = [] if self._overlay_database is None else self._overlay_database.owners(path)
+        return [file for owner in owners for file in owner.files if file.path == path]
+
+    def broken(self, *, gone: AbstractSet[str], come: AbstractSet[str], stand_ins: Mapping[str, bytes]) -> list[str]:
+        """See `Facts`."""
+        database = self._overlay_database
+        if database is None:
+            return []
+        numbers = contents.numbers_of(database, gone & self._installed, among=self._installed)
+        blobs = (stand_ins[file] if file in stand_ins else self._blob(file) for file in sorted(come))
+        return host_set.unknown(database.broken_by(erase=numbers, install=blobs), Path(self.tree.lower))
+
+
+def require_true(sets: Sets, database: Database, changed: AbstractSet[str]) -> None:
+    """Hold the host's set against the host's database, as to the packages of these header files.
+
+    Raises DamagedHeader for a file that only one of them has.
+    """
+    packages = set(map(header.package_of, changed))
+    in_set = {file for file in sets.host_files if header.package_of(file) in packages}
+    for file in sorted(in_set ^ contents.files_of(database, packages).keys()):
+        raise DamagedHeader(sets.host.path / file, "the host's set is not what its rpm database is")
