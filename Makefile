@@ -7,7 +7,7 @@ PYTHON = /usr/bin/python3
 version = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' toy/__init__.py)
 build = .build
 
-.PHONY: all install rpm setup demo test test-ndb test-on soak bench clean
+.PHONY: all install rpm setup demo check test test-ndb test-on soak bench clean
 
 all:
 	@echo 'make demo, make test, make bench, make rpm, or make install DESTDIR= PREFIX='
@@ -44,7 +44,12 @@ setup:
 	tests/setup
 
 demo: setup
-	$(PYTHON) tests/demo.py
+	PYTHONPATH=tests/support $(PYTHON) tests/demo.py
+
+# Linters and the tests of pure rules: seconds, and no root.
+check:
+	tests/setup tests
+	.build/venv/bin/python -m pytest -q tests/unit
 
 test:
 	tests/setup tests
@@ -73,7 +78,7 @@ SEED = 0
 
 soak:
 	tests/setup tests
-	TOY_STEPS=$(STEPS) TOY_SEED=$(SEED) .build/venv/bin/python -m pytest -q tests/test_model.py
+	TOY_STEPS=$(STEPS) TOY_SEED=$(SEED) .build/venv/bin/python -m pytest -q tests/host/test_model.py
 
 # What toy costs, each time next to a real command. Results and picture go to tests/bench; takes half an hour.
 bench:

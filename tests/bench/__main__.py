@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
+sys.path[:0] = [str(HERE.parent / "support"), str(HERE)]
 
 import headers  # noqa: E402
 import image  # noqa: E402

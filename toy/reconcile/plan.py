@@ -6,6 +6,7 @@ data, not an order: it is held against what `planner` could have written.
 """
 
 import base64
+import itertools
 import json
 from typing import Any, NamedTuple
 
@@ -46,12 +47,14 @@ class Plan(NamedTuple):
     def to_json(self) -> bytes:
         """Return the plan as it is stored: an object, with `version` and a member for each field."""
         # Ten thousand names, most of which are in both.
-        since = self.base and {"added": sorted(self.host - self.base), "removed": sorted(self.base - self.host)}
+        since = None
+        if self.base is not None:
+            since = {"added": sorted(self.host - self.base), "removed": sorted(self.base - self.host)}
         return json.dumps(
             {
                 "version": _VERSION,
                 "host": sorted(self.host),
-                "since_base": None if self.base is None else since,
+                "since_base": since,
                 "upper": {name: sorted(files) for name, files in self.upper._asdict().items()},
                 "stand_ins": {file: base64.b64encode(blob).decode() for file, blob in self.stand_ins.items()},
                 "operations": {
@@ -98,9 +101,10 @@ class Plan(NamedTuple):
     def _check(self) -> None:
         """Raise ValueError for names that are none of header files, and paths that lead elsewhere than down."""
         names = {*self.host, *(self.base or ()), *self.upper.files, *self.upper.whiteouts, *self.stand_ins}
-        paths = {file.path for file in self.operations.remove}
-        for value in self.operations[1:]:
-            paths.update(value if isinstance(value, list) else ())
+        *lists, sweep, drop = self.operations[1:]
+        if not isinstance(sweep, bool) or not all(isinstance(value, list) for value in (*lists, drop)):
+            raise ValueError("it is no list of operations")
+        paths = {*(file.path for file in self.operations.remove), *itertools.chain(*lists, drop)}
         if not all(map(header.is_file_name, names)) or not all(map(is_plain, paths)):
             raise ValueError("it names what no launch does")
         if not all(generated.is_known(cache) for cache in self.caches):

@@ -12,7 +12,7 @@ from toy.database import keyring
 KEY = "efc7a03320227660c2e77358ad0007264f440f5c"
 PUBKEYS = f"{DATABASE}/pubkeys"
 
-IMPORT = f"mkdir -p {PUBKEYS}; rpm --import {SOURCE}/tests/key.asc"  # rpm 4 makes no directory for it
+IMPORT = f"mkdir -p {PUBKEYS}; rpm --import {SOURCE}/tests/support/key.asc"  # rpm 4 makes no directory for it
 KEYS = f"rpmkeys --list 2>/dev/null || rpm -qa 'gpg-pubkey*'; find {PUBKEYS} -type f -size +0 2>/dev/null || :"
 
 

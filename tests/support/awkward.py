@@ -49,7 +49,7 @@ def make(template: Path, directory: Path) -> Path:
         install = f"{' '.join(host.rpm)} --install --nosignature"
         host.sh(f'cd /tmp/rpms; for file in *; do mv "$file" one; {install} one; rm one; done')
         if HAS_OPENPGP:
-            host.write("/tmp/key.asc", (image.CHECKOUT / "tests/key.asc").read_text())
+            host.write("/tmp/key.asc", (image.CHECKOUT / "tests/support/key.asc").read_text())
             host.run("rpm", "--import", "/tmp/key.asc")
         path = directory / "rpm"
         unbuildable = _renamed(host, UNBUILDABLE)

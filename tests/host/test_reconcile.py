@@ -387,7 +387,7 @@ def test_a_file_changed_by_hand_is_named_when_the_host_has_a_new_one(host: Host)
     assert host.run(*OVERLAY, "cat", "/etc/editor.conf").stdout == "tabs=8\nmine\n"
 
 
-IMPORT = f"rpm --import {SOURCE}/tests/key.asc"
+IMPORT = f"rpm --import {SOURCE}/tests/support/key.asc"
 
 
 @pytest.mark.parametrize("key", ["", pytest.param(IMPORT, id="key", marks=needs_openpgp)])

@@ -27,7 +27,7 @@ def test_two_at_once(host: Host) -> None:
 @needs_openpgp
 @pytest.mark.everywhere
 def test_a_key_imported_in_the_overlay_stays(host: Host) -> None:
-    host.write("/root/key.asc", (CHECKOUT / "tests/key.asc").read_text())
+    host.write("/root/key.asc", (CHECKOUT / "tests/support/key.asc").read_text())
     host.run(*OVERLAY, "rpm", "--import", "/root/key.asc")
     keys = "rpm -qa 'gpg-pubkey*' | grep . || rpmkeys --list"
     assert toy(host, "sh", "-c", keys).stdout != ""

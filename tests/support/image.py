@@ -7,7 +7,7 @@ from pathlib import Path
 from host import Host
 from packages import Package, build
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCE = "/usr/src/toy"
 """A copy of the checkout: nothing in a host writes to the checkout itself, wherever that is."""
 

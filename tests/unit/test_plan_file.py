@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A plan as it is stored, also as earlier versions stored it; and what is no plan."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tables import FILE, World, file, package_file
+
+from toy.headers.changes import UpperSet
+from toy.overlay.operations import Operations
+from toy.reconcile.events import Event
+from toy.reconcile.plan import NewerVersion, Plan
+
+PLAN = Plan(
+    base=frozenset({file("a-1"), file("b-1")}),
+    host=frozenset({file("a-2"), file("b-1")}),
+    upper=UpperSet(frozenset({file("c-1")}), frozenset({file("b-1")})),
+    stand_ins={file("c-1"): b"\x00\xff"},
+    operations=Operations(
+        remove=[package_file("/usr/bin/a"), package_file("/usr/share/a/")],
+        uncover=["/opt/a"],
+        show=["/usr/bin/a"],
+        merge=["/usr/share/c"],
+        clear=["/etc/x"],
+        follow=["/srv"],
+        hide=["/usr/bin/b"],
+        sweep=True,
+        drop=["/etc/ld.so.cache"],
+    ),
+    caches=[("/etc/ld.so.cache", ["ldconfig"])],
+    events=[Event("retired", "a 1-1 (host has 2-1)")],
+)
+
+BY_PLACE = [
+    sorted(PLAN.host),
+    [[file("a-2")], [file("a-1")]],
+    [[file("c-1")], [file("b-1")]],
+    {file("c-1"): "AP8="},
+    [
+        [
+            ["/usr/bin/a", 33188, "sha256:content", "", False, "root:root"],
+            ["/usr/share/a", 16877, "", "", False, "root:root"],
+        ],
+        ["/opt/a"],
+        ["/usr/bin/a"],
+        ["/usr/share/c"],
+        ["/etc/x"],
+        ["/srv"],
+        ["/usr/bin/b"],
+        True,
+        ["/etc/ld.so.cache"],
+    ],
+    [["/etc/ld.so.cache", ["ldconfig"]]],
+    [["retired", "a 1-1 (host has 2-1)"]],
+]
+"""The same plan as toy stored it before its stored plans had a version (commit e1490c2)."""
+
+
+def test_what_was_stored_is_read() -> None:
+    assert Plan.from_json(PLAN.to_json()) == PLAN
+    assert Plan.from_json(PLAN._replace(base=None).to_json()).base is None
+    assert Plan.from_json(PLAN._replace(base=frozenset()).to_json()).base == frozenset()
+
+
+def test_what_is_planned_is_stored_and_read() -> None:
+    planned = World(
+        before=["a-1"], after=["a-2"], own=["b-1"], removed=["a-1"], upper={"/etc/ld.so.cache": FILE}
+    ).plan()
+    assert Plan.from_json(planned.to_json()) == planned
+
+
+def test_it_has_a_version_and_names_for_its_fields() -> None:
+    stored = json.loads(PLAN.to_json())
+    assert stored["version"] == 1
+    assert stored["operations"]["hide"] == ["/usr/bin/b"]
+    assert stored["upper"] == {"files": [file("c-1")], "whiteouts": [file("b-1")]}
+
+
+def test_an_earlier_version_is_read() -> None:
+    assert Plan.from_json(json.dumps(BY_PLACE).encode()) == PLAN
+
+
+def test_a_later_version_is_told_from_a_damaged_one() -> None:
+    with pytest.raises(NewerVersion):
+        Plan.from_json(json.dumps({"version": 2, "steps": []}).encode())
+
+
+def _without(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda stored: stored.pop(name)
+
+
+def _path(where: str, path: object) -> Callable[[dict[str, Any]], object]:
+    return lambda stored: stored["operations"].update({where: path})
+
+
+DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
+    **{f"without {name}": _without(name) for name in json.loads(PLAN.to_json())},
+    **{
+        f"{path} in {where}": _path(where, [path])
+        for where in ("show", "hide", "drop")
+        for path in ("/../etc", "etc/x", "//x", "/a/./b", "/a\0b")
+    },
+    "a path that is no list": _path("hide", "/etc"),
+    "a number for a path": _path("show", [1]),
+    "text for yes and no": _path("sweep", "no"),
+    "an operation more": lambda stored: stored["operations"].update(other=[]),
+    "an operation less": lambda stored: stored["operations"].pop("merge"),
+    "a file that leads out": lambda stored: stored["operations"]["remove"][0].update(path="/../x"),
+    "a host that is no header file": lambda stored: stored["host"].append("../x"),
+    "a stand-in that is none": lambda stored: stored["stand_ins"].update({"/CANARY": ""}),
+    "a blob that is none": lambda stored: stored["stand_ins"].update({file("c-1"): 7}),
+    "another command": lambda stored: stored["caches"][0].update(command=["rm", "/CANARY"]),
+    "another cache": lambda stored: stored["caches"][0].update(path="/CANARY"),
+    "an event without a kind": lambda stored: stored["events"][0].pop("kind"),
+    "no version": lambda stored: stored.update(version="one"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_one_is_a_value_error(damage: Callable[[dict[str, Any]], object]) -> None:
+    stored = json.loads(PLAN.to_json())
+    damage(stored)
+    with pytest.raises(ValueError):
+        Plan.from_json(json.dumps(stored).encode())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[", b"{}", b"[]", b"null", b"1", b'"x"', b"\xff", b"[" * 100_000, b"NaN", b"1" * 5_000]
+)
+def test_what_is_no_plan_is_a_value_error(content: bytes) -> None:
+    assert sys.getrecursionlimit() < 100_000
+    with pytest.raises(ValueError):
+        Plan.from_json(content)
+
+
+@pytest.mark.parametrize("place", range(len(BY_PLACE)))
+def test_an_earlier_version_with_a_field_less_is_a_value_error(place: int) -> None:
+    with pytest.raises(ValueError):
+        Plan.from_json(json.dumps([*BY_PLACE[:place], *BY_PLACE[place + 1 :]]).encode())
