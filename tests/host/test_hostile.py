@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What root in an overlay, and other users of the host, may try: the host is not touched, and nobody waits for them."""
 
+import json
 import signal
 import subprocess
 import zlib
@@ -17,6 +18,14 @@ from truth import OVERLAY, packages
 DATABASE = "/usr/lib/sysimage/rpm"
 SET = "/usr/lib/sysimage/rpm-headers"
 STATE = "/var/lib/toy/toy"
+FILE_TO_REMOVE = {"path": "/x", "mode": 33188, "digest": "", "target": "", "kept": False, "owner": "root:root"}
+UPPER_SET = f"""cd {STATE}/overlay{SET}; python3 -c '
+import json, os, stat
+names = {{name: os.lstat(name).st_mode for name in os.listdir() if name.endswith(".hdr")}}
+print(json.dumps({{"files": [name for name in names if stat.S_ISREG(names[name])],
+                  "whiteouts": [name for name in names if stat.S_ISCHR(names[name])]}}))'"""
+"""Prints what a plan says of the overlay's part of the header set."""
+
 OTHER = {"rpmdb.sqlite": "rpmdb.sqlite-wal", "Packages.db": "Index.db"}[FILE]
 """Another file of a database."""
 
@@ -284,27 +293,68 @@ class TestRecords:
 
     def test_base(self, victim: Host) -> None:
         for name in self.NAMES:
-            victim.write(f"{STATE}/base", f'["{name}"]')
-            assert "hello-1" in packages(victim, *OVERLAY)
-            assert is_unharmed(victim)
+            for content in ([name], {"version": 1, "headers": [name]}):
+                victim.write(f"{STATE}/base", json.dumps(content))
+                assert "hello-1" in packages(victim, *OVERLAY)
+                assert is_unharmed(victim)
 
-    def test_intent(self, victim: Host) -> None:
-        base = victim.sh(f"cat {STATE}/base")
+    def test_plan(self, victim: Host) -> None:
+        base = json.loads(victim.sh(f"cat {STATE}/base"))["headers"]
         victim.sh(f"{' '.join(victim.rpm)} -e legacy")
         for name in self.NAMES:
-            self.refuses_intent(victim, base, header=f'"{name}"')
+            self.refuses_plan(victim, base, upper={"files": [name], "whiteouts": []})
         for name in self.NAMES[1:]:
-            self.refuses_intent(victim, base, path=name)
-        self.refuses_intent(victim, base, caches='["/etc/ld.so.cache", ["rm", "/CANARY"]]')
+            self.refuses_plan(victim, base, hide=[name])
+            self.refuses_plan(victim, base, remove=[{**FILE_TO_REMOVE, "path": name}])
+        self.refuses_plan(victim, base, caches=[{"path": "/etc/ld.so.cache", "command": ["rm", "/CANARY"]}])
+        self.store_plan(victim, base, hide=["/usr/bin/editor"])  # one that a launch could have made is finished
+        toy(victim, "true")
+        assert toy(victim, "ls", "/usr/bin/editor").returncode != 0
+        assert is_unharmed(victim)
 
     @staticmethod
-    def refuses_intent(victim: Host, base: str, *, header: str = "", path: str = "/etc/x", caches: str = "") -> None:
-        file, paths = f'["{path}", 33188, "", "", false, "root:root"]', f'["{path}"]'
-        operations = f"[[{file}], {', '.join(6 * [paths])}, true, {paths}]"
-        victim.write(f"{STATE}/intent", f"[{base}, [[], []], [[{header}], []], {{}}, {operations}, [{caches}], []]")
+    def store_plan(victim: Host, base: list[str], **fields: object) -> None:
+        lists = ("remove", "uncover", "show", "merge", "clear", "follow", "hide", "drop")
+        plan: dict[str, object] = {
+            "version": 1,
+            "host": base,
+            "since_base": {"added": [], "removed": []},
+            "upper": json.loads(victim.sh(UPPER_SET)),
+            "stand_ins": {},
+            "operations": {"sweep": False} | {name: fields.pop(name, []) for name in lists},
+            "caches": [],
+            "events": [],
+        }
+        victim.write(f"{STATE}/intent", json.dumps(plan | fields))
+
+    def refuses_plan(self, victim: Host, base: list[str], **fields: object) -> None:
+        self.store_plan(victim, base, **fields)
         for command in ((*OVERLAY, "true"), ("toy", "status")):
             assert refused(victim, *command).startswith(f"{STATE}/intent is damaged")
         assert is_unharmed(victim)
+
+    @pytest.mark.parametrize("record", ["base", "intent", "seeded", "keys"])
+    def test_a_later_toys_is_refused(self, victim: Host, record: str) -> None:
+        path = f"{STATE}/{record}"
+        victim.sh(f"{' '.join(victim.rpm)} -e legacy; cp {path} /tmp/record 2>/dev/null || :")
+        victim.write(path, '{"version": 2}')
+        line = refused(victim, *OVERLAY, "true")
+        assert line == f"{path} is of a later version of toy; use that one, or another machine: toy -n NAME"
+        assert victim.sh(f"cat {path}") == '{"version": 2}'
+        victim.sh(f"cp /tmp/record {path} 2>/dev/null || rm {path}")
+        assert packages(victim, *OVERLAY) == packages(victim) | {"hello-1"}
+
+    def test_an_earlier_toys_are_taken_over(self, victim: Host) -> None:
+        script = """cd /var/lib/toy/toy; python3 -c '
+import json
+base, seeded = (json.load(open(name)) for name in ("base", "seeded"))
+json.dump(base["headers"], open("base", "w"), indent=0)
+json.dump([seeded["owned"], seeded["came"]], open("seeded", "w"), indent=0)'"""
+        victim.sh(f"{script}; {' '.join(victim.rpm)} -e legacy")
+        done = toy(victim, "true")
+        assert (done.returncode, done.stderr) == (0, "")  # nothing had to be guessed
+        assert packages(victim, *OVERLAY) == packages(victim) | {"hello-1"}
+        assert json.loads(victim.sh(f"cat {STATE}/base"))["version"] == 1
 
     @pytest.mark.parametrize("record", ["base", "seeded"])
     def test_what_is_no_record(self, victim: Host, record: str) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from tables import FILE, World, file, package_file
 
+from toy.filesystem.records import Later
 from toy.headers.changes import UpperSet
 from toy.overlay.operations import Operations
 from toy.reconcile.events import Event
-from toy.reconcile.plan import NewerVersion, Plan
+from toy.reconcile.plan import Plan
 
 PLAN = Plan(
     base=frozenset({file("a-1"), file("b-1")}),
@@ -84,7 +85,7 @@ def test_an_earlier_version_is_read() -> None:
 
 
 def test_a_later_version_is_told_from_a_damaged_one() -> None:
-    with pytest.raises(NewerVersion):
+    with pytest.raises(Later):
         Plan.from_json(json.dumps({"version": 2, "steps": []}).encode())
 
 

@@ -8,13 +8,12 @@ docs/man/rpm-config.5, lib/rpmkeystore.cc). With `rpmdb` keys are packages, and 
 import contextlib
 import hashlib
 import itertools
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 
-from ..filesystem import files
+from ..filesystem import files, records
 from ..machine import KEYS
 
 _LARGEST = 1 << 20
@@ -22,8 +21,6 @@ _LARGEST = 1 << 20
 
 _MOST = 10_000
 """Entries of a directory, likewise."""
-
-_VERSION = 1
 
 Keys = Mapping[PurePath, str]
 """The digest of each key file, by its path below that of the database."""
@@ -73,20 +70,16 @@ def decided(ours: str | None, theirs: str | None, then: str | None) -> str | Non
 def recall(record: Path) -> Keys:
     """Return what `remember` recorded; nothing if that cannot be read: then no side's keys go."""
     try:
-        stored = json.loads(record.read_bytes())
-        if stored["version"] == _VERSION:
-            return {PurePath(path): str(digest) for path, digest in stored["keys"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass
-    return {}
+        return {PurePath(path): str(digest) for path, digest in records.read(record)["keys"].items()}
+    except (AttributeError, KeyError, TypeError):
+        return {}
 
 
 def remember(record: Path, keys: Keys) -> None:
     """Record the host's keys, once a machine followed them."""
     if keys != recall(record):
-        stored = {"version": _VERSION, "keys": {os.fspath(path): digest for path, digest in sorted(keys.items())}}
-        with files.directory(record.parent) as fd, files.naming(record):
-            files.write(fd, record.name, json.dumps(stored).encode(), durable=True)
+        names = {os.fspath(path): digest for path, digest in sorted(keys.items())}
+        records.write(record, {"keys": names}, durable=True)
 
 
 def _sync(database: Path, folders: Iterable[PurePath]) -> None:

@@ -4,7 +4,6 @@
 The one order on stable storage: the plan, then (by `reconcile`) files and header set, then the database, then the base.
 """
 
-import json
 import os
 import sys
 from collections.abc import Set as AbstractSet
@@ -12,18 +11,16 @@ from pathlib import Path
 
 from .. import process
 from ..errors import ToyError
-from ..filesystem import files
+from ..filesystem import files, records
 from ..headers import header
 from ..machine import Machine
-from .plan import NewerVersion, Plan
+from .plan import Plan
 
 
 def read_base(path: Path) -> frozenset[str] | None:
-    """Return the header files that a base names, or None if it cannot be read."""
-    try:
-        names = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
+    """Return the header files that a base names, or None if it cannot be read. Raises ToyError for a later one."""
+    stored = records.read(path)
+    names = stored.get("headers") if isinstance(stored, dict) else stored  # before there was a version, a list
     if not isinstance(names, list) or not all(isinstance(name, str) and header.is_file_name(name) for name in names):
         return None
     return frozenset(map(sys.intern, names))  # the same ones are in a header set's listing
@@ -64,11 +61,8 @@ class Journal:
             return Plan.from_json(self._plan.read_bytes())
         except FileNotFoundError:
             return None
-        except NewerVersion:
-            raise ToyError(
-                f"{self._plan} is of a later version of toy",
-                f"finish it with that one: toy -n {self._name} -- true",
-            ) from None
+        except records.Later:
+            raise records.later(self._plan) from None
         except ValueError:
             raise ToyError(
                 f"{self._plan} is damaged, so what it was about is not finished",
@@ -108,8 +102,7 @@ class Journal:
 
     def _write_base(self, path: Path, base: AbstractSet[str]) -> None:
         self._known = None
-        with files.directory(self._directory) as fd, files.naming(path):
-            files.write(fd, path.name, json.dumps(sorted(base), indent=0).encode(), durable=True)
+        records.write(path, {"headers": sorted(base)}, durable=True)
 
     def finish(self) -> None:
         """Finish what a commit began, or drop what never came to it."""

@@ -7,9 +7,9 @@ data, not an order: it is held against what `planner` could have written.
 
 import base64
 import itertools
-import json
 from typing import Any, NamedTuple
 
+from ..filesystem import records
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.package import PackageFile, is_plain
@@ -17,13 +17,6 @@ from ..overlay.operations import Operations
 from . import generated
 from .events import Event
 from .generated import Cache
-
-_VERSION = 1
-"""Of the fields in `to_json`: another one if one of them goes or comes to mean something else."""
-
-
-class NewerVersion(ValueError):
-    """A plan that a later toy stored."""
 
 
 class Plan(NamedTuple):
@@ -45,14 +38,13 @@ class Plan(NamedTuple):
     """What is to be said of it."""
 
     def to_json(self) -> bytes:
-        """Return the plan as it is stored: an object, with `version` and a member for each field."""
+        """Return the plan as it is stored: a record with a member for each field."""
         # Ten thousand names, most of which are in both.
         since = None
         if self.base is not None:
             since = {"added": sorted(self.host - self.base), "removed": sorted(self.base - self.host)}
-        return json.dumps(
+        return records.content(
             {
-                "version": _VERSION,
                 "host": sorted(self.host),
                 "since_base": since,
                 "upper": {name: sorted(files) for name, files in self.upper._asdict().items()},
@@ -64,20 +56,16 @@ class Plan(NamedTuple):
                 "caches": [{"path": path, "command": command} for path, command in self.caches],
                 "events": [event._asdict() for event in self.events],
             }
-        ).encode()
+        )
 
     @classmethod
     def from_json(cls, content: bytes) -> "Plan":
-        """Read a stored plan, also one without a version. Raises ValueError if it is none, NewerVersion among those."""
+        """Read a stored plan, also one without a version. Raises ValueError as `records.fields` does."""
         try:
-            stored = json.loads(content)
-            if isinstance(stored, list):
-                stored = _named(stored)
-            elif stored["version"] > _VERSION:
-                raise NewerVersion
-            plan = cls._from_fields(stored)
+            stored = records.fields(content)
+            plan = cls._from_fields(_named(stored) if isinstance(stored, list) else stored)
             plan._check()
-        except (AttributeError, LookupError, RecursionError, TypeError) as error:
+        except (AttributeError, LookupError, TypeError) as error:
             raise ValueError(*error.args) from None
         return plan
 

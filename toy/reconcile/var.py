@@ -6,7 +6,6 @@ Whoever is root in the overlay arranges that tree, so nothing here follows a sym
 
 import contextlib
 import errno
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
 from .. import process
-from ..filesystem import attributes, files
+from ..filesystem import attributes, files, records
 from ..headers import header
 from ..headers.package import is_plain
 from ..host.homes import is_in
@@ -69,9 +68,7 @@ def seed(
     for name in sorted(before.keys() - after.keys(), reverse=True):
         if f"{_HOST}/{name}" not in theirs | ours and _looks(var, PurePath(name)) == before[name]:
             _drop(var, PurePath(name))
-    content = [{file: sorted(paths) for file, paths in owned.items() if paths}, after]
-    with files.directory(record.parent) as fd, files.naming(record):
-        files.write(fd, record.name, json.dumps(content, indent=0).encode())
+    records.write(record, {"owned": {file: sorted(paths) for file, paths in owned.items() if paths}, "came": after})
 
 
 def owned(record: Path) -> dict[str, AbstractSet[str]] | None:
@@ -118,11 +115,13 @@ def _drop(var: Path, path: PurePath) -> None:
 
 def _read_record(record: Path) -> tuple[dict[str, list[str]] | None, dict[str, str]]:
     """Return paths by header files, and what is known to have come from the host."""
+    stored = records.read(record)
     try:
-        owned, came = json.loads(record.read_bytes())
+        # Before there was a version, a list of both.
+        owned, came = (stored["owned"], stored["came"]) if isinstance(stored, dict) else stored
         if all(map(header.is_file_name, owned)) and all(is_plain(f"/{name}") for name in came):
             return {file: _paths(paths) for file, paths in owned.items()}, {name: str(came[name]) for name in came}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         pass
     return None, {}  # then nothing in the overlay's /var is known to be the host's, and all of it stays
 
