@@ -19,6 +19,7 @@ install:
 # Compiled once, here: toy runs with -B and leaves nothing behind that no package owns.
 	$(PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s '$(DESTDIR)' $(DESTDIR)$(PREFIX)/lib/toy/toy
 	ln -sf ../lib/toy/toy/__main__.py $(DESTDIR)$(PREFIX)/bin/toy
+	install -D -m 644 toy/toy.8 $(DESTDIR)$(PREFIX)/share/man/man8/toy.8
 	install -D -m 755 zypp-plugin/toy $(DESTDIR)$(PREFIX)/lib/zypp/plugins/commit/toy
 	install -D -m 644 rpm-macros/macros.toy $(DESTDIR)$(PREFIX)/lib/rpm/macros.d/macros.toy
 	sed 's|%{_prefix}|$(PREFIX)|' rpm-macros/macros.machine >$(DESTDIR)$(PREFIX)/lib/toy/macros.machine

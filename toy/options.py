@@ -93,7 +93,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name, purpose in (
         ("status", "say what a machine has, what became of it after the host changed, and what needs a look"),
-        ("diff", "list the files that are otherwise in a machine than on the host, and whose they are"),
+        ("diff", "list the files that differ from the host's, with the packages that own them"),
     ):
         verb = verbs.add_parser(name, prog=f"toy {name}", help=purpose, description=purpose, allow_abbrev=False)
         verb.add_argument("machine", nargs="?", metavar="NAME", help="the machine (default: toy)")

@@ -36,7 +36,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was tried where, as README has it."""
+    """Say what was tried where, as tests/README.md has it."""
     backend = rpm.expandMacro("%{_db_backend}")
     outcomes = ("passed", "failed")
     done = [(report.nodeid, outcome) for outcome in outcomes for report in terminalreporter.getreports(outcome)]

@@ -135,7 +135,7 @@ class Walk:
         self.log: list[str] = []
         self.unseen: set[str] = set()
         """Packages that came without triggers, and nothing has looked since. If one goes before anything has, nothing
-        tells that its files had replaced another's (README, Caveats)."""
+        tells that its files had replaced another's (toy(8), CAVEATS)."""
 
     def rpm(self, installed: dict[str, str]) -> tuple[str, str, str | None]:
         """Choose a change: the arguments of rpm, the package, and its version afterwards."""

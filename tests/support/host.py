@@ -42,7 +42,7 @@ _ENVIRONMENT = {
     "TERM": "dumb",
 }
 if "RPM_CONFIGDIR" in os.environ:
-    # Another rpm than the system's, see README.
+    # Another rpm than the system's, see tests/README.md.
     _ENVIRONMENT |= {
         name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR") if name in os.environ
     }

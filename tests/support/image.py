@@ -15,7 +15,7 @@ DATABASE = "/usr/lib/sysimage/rpm"
 """Where openSUSE has it."""
 
 CONFIGURATION = os.environ.get("RPM_CONFIGDIR", "/usr/lib/rpm")
-"""Where rpm has its own, see README."""
+"""Where rpm has its own, see tests/README.md."""
 
 REPOSITORY = "/srv/repository"
 RPMS = "/srv/rpms"

@@ -50,7 +50,7 @@ def paths(model: Host, like: Path) -> list[str]:
 
 
 def other_rpm() -> list[str]:
-    """Return the directories of an rpm that is not the system's, if this runs with one (README)."""
+    """Return the directories of an rpm that is not the system's, if this runs with one (tests/README.md)."""
     if "RPM_CONFIGDIR" not in os.environ:
         return []
     of_rpm = ("RPM_CONFIGDIR", "LD_LIBRARY_PATH", "PYTHONPATH")

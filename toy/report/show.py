@@ -92,7 +92,7 @@ def _plain(values: Iterable[Versions | Conflict | Event] | None) -> list[dict[st
 
 
 def diff(name: str | None, *, as_json: bool) -> None:
-    """Print the files that are otherwise in a machine than on the host, and whose they are."""
+    """Print the files that differ from the host's, with the packages that own them."""
     machine = _machine(name)
     with (
         Attempt(f"compare machine {machine.name} with the host"),
