@@ -26,7 +26,9 @@ sys.path.insert(0, "/usr/lib/toy")
 from toy import machine
 from toy.launch import fingerprint, invocation
 toy = machine.Machine("toy")
-print(json.dumps(invocation.command_line(toy, fingerprint.recall(toy), ["true"])))
+entry = invocation.Invocation(toy, fingerprint.recall(toy), ["true"])
+entry.write()
+print(json.dumps(entry.command))
 """
 
 

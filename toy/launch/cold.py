@@ -36,8 +36,9 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
 
     def run_in_overlay(lower: Sequence[Path], command: Sequence[str]) -> None:
         so_far = Fingerprint(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options.get())
-        line = invocation.command_line(machine, so_far, list(command), own_options=[])
-        process.run(line, environment=nspawn.ENVIRONMENT)
+        entry = invocation.Invocation(machine, so_far, list(command), own_options=[])
+        entry.write()
+        process.run(entry.command, environment=nspawn.ENVIRONMENT)
 
     lower = prepare.bring_in_line(machine, ahead, run=run_in_overlay, is_left_alone=is_left_alone, say=say)
     return Fingerprint(

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a machine is entered: the command line, with what of the host's is shared."""
+"""How a machine is entered: what of the host's is shared, as a command line and the files that go with it."""
 
 import os
 
 from ..errors import ToyError
 from ..host import homes
 from ..host.mounted import Mounted
-from ..machine import HEADERS, OWN_BASE, Machine
+from ..machine import HEADERS, OWN_BASE, Machine, mount_source
 from . import layers, mounts, netshared, nspawn, scriptlets
 from .fingerprint import Fingerprint
 from .limits import Limits
@@ -18,63 +18,81 @@ _TEMPORARY = "/tmp"  # noqa: S108
 """nspawn is to have its own: killed, that of systemd 262 leaves something there."""
 
 
-def command_line(
-    machine: Machine, stands: Fingerprint, command: list[str], *, own_options: list[str] | None = None
-) -> list[str]:
-    """Return the command line that runs `command`, or a shell if it is empty, in a machine that is prepared.
+class Invocation:
+    """A command line for a machine that is prepared, and the files that it needs. Nothing is written until `write`."""
 
-    With `own_options`, more for systemd-nspawn, it is a command of toy's own: otherwise it gets what the administrator
-    has set for the machine, and says what of the host's is read-only or missing there, where that changed. Raises
-    ToyError if that cannot be.
-    """
-    dbpath = os.path.realpath(stands.dbpath)
-    shared = homes.shared()
-    macros = (*netshared.mounts(machine, shared), *scriptlets.mounts())
-    binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var")]
-    read_only_binds = [
-        *map(nspawn.bind, _name_resolution()),
-        *(nspawn.bind(*each) for each in (*macros, *_base(machine))),
-    ]
-    # A package's configuration, not a person, says what toy's own commands do: they write to no home.
-    (binds if own_options is None else read_only_binds).extend(map(nspawn.bind, shared))
-    variables = nspawn.passed_on(os.environ)
-    file = _settings_file(machine) if own_options is None else None
-    if file is None:
-        spawn = nspawn.command_line(
-            machine.name, machine.mount_point, command,
-            binds=binds, read_only_binds=read_only_binds, variables=variables, options=own_options or (),
-            late_options=stands.late_options,
-        )  # fmt: skip
-        private = [_TEMPORARY]
-    else:
-        from . import settings
+    def __init__(
+        self, machine: Machine, stands: Fingerprint, command: list[str], *, own_options: list[str] | None = None
+    ) -> None:
+        """Read how `command`, or a shell if it is empty, is run in a machine.
 
-        given = settings.Settings(file)
-        text = given.extended(
-            binds=binds,
-            read_only_binds=read_only_binds,
-            environment={name: os.environ[name] for name in variables},
-            own=("/run", "/var", dbpath, f"/{HEADERS}"),
-            untouched=(dbpath, f"/{HEADERS}"),
-        )
-        settings.write(machine.settings, text)
-        spawn = given.replaced(
-            machine.settings,
-            nspawn.command_line(
+        With `own_options`, more for systemd-nspawn, it is a command of toy's own: otherwise it gets what the
+        administrator has set for the machine, and says what of the host's is read-only or missing there, where that
+        changed. Raises ToyError if that cannot be.
+        """
+        self._machine = machine
+        dbpath = os.path.realpath(stands.dbpath)
+        shared = homes.shared()
+        self._macros = netshared.macro_files(machine, shared)
+        self._settings: str | None = None
+        binds = [nspawn.bind(machine.rpmdb, dbpath), nspawn.bind(machine.var, "/var")]
+        read_only_binds = [
+            *map(nspawn.bind, _name_resolution()),
+            *(nspawn.bind(file.path, file.target) for file in self._macros),
+            *(nspawn.bind(*each) for each in (*scriptlets.mounts(), *_base(machine))),
+        ]
+        # A package's configuration, not a person, says what toy's own commands do: they write to no home.
+        (binds if own_options is None else read_only_binds).extend(map(nspawn.bind, shared))
+        variables = nspawn.passed_on(os.environ)
+        file = _settings_file(machine) if own_options is None else None
+        if file is None:
+            spawn = nspawn.command_line(
+                machine.name, machine.mount_point, command,
+                binds=binds, read_only_binds=read_only_binds, variables=variables, options=own_options or (),
+                late_options=stands.late_options,
+            )  # fmt: skip
+            private = [_TEMPORARY]
+        else:
+            from . import settings
+
+            given = settings.Settings(file)
+            self._settings = given.extended(
+                binds=binds,
+                read_only_binds=read_only_binds,
+                environment={name: os.environ[name] for name in variables},
+                own=("/run", "/var", dbpath, f"/{HEADERS}"),
+                untouched=(dbpath, f"/{HEADERS}"),
+            )
+            spawn = nspawn.command_line(
                 machine.name, machine.mount_point, command, settings=given.names, late_options=stands.late_options
-            ),
+            )
+            spawn = given.replaced(machine.settings, spawn)
+            # The socket of an X server may be bound from it.
+            private = [] if given.mentions(_TEMPORARY) else [_TEMPORARY]
+        mounted = Mounted(without=dbpath)
+        self._overlays = layers.overlays(machine, stands.lower, mounted)
+        self.command, self._table = mounts.in_own_namespaces(
+            spawn,
+            self._overlays,
+            source=mount_source(machine.overlay),
+            merged=machine.mount_point,
+            table=machine.mounts,
+            run=machine.run,
+            private=private,
+            limits=Limits(machine, hidden=mounted.hidden) if own_options is None else None,
         )
-        private = [] if given.mentions(_TEMPORARY) else [_TEMPORARY]  # the socket of an X server may be bound from it
-    mounted = Mounted(without=dbpath)
-    return mounts.in_own_namespaces(
-        spawn,
-        layers.overlays(machine, stands.lower, mounted),
-        merged=machine.mount_point,
-        table=machine.mounts,
-        run=machine.run,
-        private=private,
-        limits=Limits(machine, hidden=mounted.hidden) if own_options is None else None,
-    )
+
+    def write(self) -> None:
+        """Write the files that the command line names, and make the directories that the overlays need."""
+        for file in self._macros:
+            file.write()
+        if self._settings is not None:
+            from . import settings
+
+            settings.write(self._machine.settings, self._settings)
+        layers.make_directories(self._overlays)
+        with open(self._machine.mounts, "w", encoding="utf-8", errors="surrogateescape") as table:
+            table.write(self._table)
 
 
 def _base(machine: Machine) -> list[tuple[str, str]]:

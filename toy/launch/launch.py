@@ -49,10 +49,11 @@ def launch(
             stands = cold.prepare(machine, say=say)
             stands.remember(machine)
         tmpfiles.follow(machine, stands, say=say)
-        line = invocation.command_line(machine, stands, command)
+        entry = invocation.Invocation(machine, stands, command)
+        entry.write()
         fingerprint.enter(machine)
         try:
-            status = _enter(machine, line)
+            status = _enter(machine, entry.command)
         except (ToyError, KeyboardInterrupt):
             fingerprint.leave(machine)  # nothing was done in it
             raise

@@ -24,6 +24,8 @@ from ..machine import Machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..host.mounted import Mounted
 
 _REAL = ("dev", "etc", "proc", "run", "sys", "tmp", "usr", "var")
@@ -56,22 +58,39 @@ class Overlay:
 def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overlay]:
     """Return the overlays of a machine that is locked and not mounted, each after the one that it is in.
 
-    `lower` are the layers of the root, uppermost first.
+    `lower` are the layers of the root, uppermost first. Raises ToyError for what no overlay can be made of.
     """
     _require_kinds(machine.overlay)
-    found = [Overlay("", lower=lower, upper=machine.overlay, work=_place(machine, "0"))]
-    if machine.etc and (upper := _upper(machine, "/etc")) is not None:
-        found.append(_overlay(machine, "/etc", list(machine.etc), upper, number=1))
+    found = [Overlay("", lower=lower, upper=machine.overlay, work=f"{machine.work}/0")]
+    if machine.etc and _is_upper(machine, "/etc"):
+        found.append(_overlay(machine, "/etc", list(machine.etc), number=1))
     for point, kind in mounted.shown:
         if machine.root != "/" and (point.startswith(f"{machine.root}/") or _has_something(machine.root + point)):
             continue  # another root has what is mounted here on the running one as a part of itself: its /usr, say
-        upper = _upper(machine, point)
-        if upper is not None:
+        if _is_upper(machine, point):
             layers = [layer + point for layer in lower[:-1] if os.path.isdir(layer + point)]
-            overlay = _overlay(machine, point, [*layers, point], upper, number=len(found))
+            overlay = _overlay(machine, point, [*layers, point], number=len(found))
             overlay.is_possible = kind not in _NO_LAYER
             found.append(overlay)
     return found
+
+
+def make_directories(overlays: Iterable[Overlay]) -> None:
+    """Make the directories of overlays that are missing: uppers as a copy-up would, the others empty."""
+    root = next(iter(overlays))
+    for overlay in overlays:
+        if not os.path.isdir(overlay.upper):
+            from pathlib import Path, PurePath
+
+            from ..filesystem import files
+
+            with files.directory(Path(root.upper), PurePath(overlay.point[1:]), create=True, like=Path("/")):
+                pass
+        for path in filter(None, (overlay.work, overlay.stage)):
+            try:
+                os.mkdir(path, 0o700)
+            except FileExistsError:
+                pass
 
 
 def _require_kinds(upper: str) -> None:
@@ -96,45 +115,23 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _overlay(machine: Machine, point: str, lower: list[str], upper: str, *, number: int) -> Overlay:
-    stage = _place(machine, f"{number}.merged")
-    return Overlay(point, lower=lower, upper=upper, work=_place(machine, f"{number}"), stage=stage)
+def _overlay(machine: Machine, point: str, lower: list[str], *, number: int) -> Overlay:
+    work = f"{machine.work}/{number}"
+    return Overlay(point, lower=lower, upper=machine.overlay + point, work=work, stage=f"{work}.merged")
 
 
-def _upper(machine: Machine, point: str) -> str | None:
-    """Return the upper's directory for what is mounted somewhere, as a copy-up would have made it.
+def _is_upper(machine: Machine, point: str) -> bool:
+    """Say whether the upper has a directory for what is mounted somewhere, or nothing in its way.
 
-    None if the upper has something else there: that is what one sees, then.
+    What it has there otherwise is what one sees.
     """
     path = machine.overlay
     for name in point.split("/")[1:]:
         path += f"/{name}"
-        try:
-            if not stat.S_ISDIR(os.lstat(path).st_mode):
-                return None
-        except FileNotFoundError:
-            _make(machine, point)
-            break
-    return machine.overlay + point
-
-
-def _make(machine: Machine, point: str) -> None:
-    from pathlib import Path, PurePath
-
-    from ..filesystem import files
-
-    with files.directory(Path(machine.overlay), PurePath(point[1:]), create=True, like=Path("/")):
-        pass
-
-
-def _place(machine: Machine, name: str) -> str:
-    """Return a directory for one of the overlays that are mounted together; it keeps nothing."""
-    path = f"{machine.work}/{name}"
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-    return path
+        status = _status(path)
+        if status is None or not stat.S_ISDIR(status.st_mode):
+            return status is None
+    return True
 
 
 def _has_something(directory: str) -> bool:

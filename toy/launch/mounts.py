@@ -7,7 +7,6 @@ import os
 
 from ..errors import ToyError
 from ..filesystem.fields import escaped
-from ..machine import mount_source
 from .limits import MISSING, READ_ONLY, SAID
 
 TYPE_CHECKING = False
@@ -84,31 +83,32 @@ def in_own_namespaces(
     command: list[str],
     overlays: list[Overlay],
     *,
+    source: str,
     merged: str,
     table: str,
     run: str,
     private: list[str],
     limits: Limits | None,
-) -> list[str]:
-    """Return the command line that runs `command` with the overlays mounted on `merged` and below.
+) -> tuple[list[str], str]:
+    """Return the command line that runs `command` with the overlays mounted on `merged` and below, and a file for it.
 
     Its /run is made of memory, and begins as a copy of the directory `run`, if there is one. It has empty directories
     of its own in the place of those in `private`.
 
     Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
-    starts this (even by SIGKILL) everything in them ends. `table` is a file that is written for mount(8). Without
-    `limits`, nothing is said and recorded of what cannot be mounted.
+    starts this (even by SIGKILL) everything in them ends. The file, for mount(8), is to be at the path `table`.
+    `source` stands as the source of the mounts. Without `limits`, nothing is said and recorded of what cannot be
+    mounted.
     """
     root, *below = overlays
-    name = mount_source(root.upper)
-    lines = [_fields(name, merged, "overlay", _options(root))]
+    lines = [_fields(source, merged, "overlay", _options(root))]
     words = []
     for overlay in below:
         target, host = merged + overlay.point, overlay.lower[-1]
         options = _options(overlay)
         if overlay.is_possible and len(os.fsencode(options)) <= _LONGEST:
             # The innermost first: see `layers`.
-            lines.insert(0, _fields(name, overlay.stage, "overlay", options))
+            lines.insert(0, _fields(source, overlay.stage, "overlay", options))
             lines.append(_fields(overlay.stage, target, "none", "bind"))
             words += [overlay.stage, target, host, escaped(overlay.point)]
         else:
@@ -116,14 +116,13 @@ def in_own_namespaces(
             words += ["", target, host, escaped(overlay.point)]
     lines.append(_fields("tmpfs", f"{merged}/run", "tmpfs", _RUN))
     lines += [_fields("private", path, "tmpfs", "mode=0700") for path in private]
-    with open(table, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write("\n".join([*lines, ""]))
     said = [limits.machine, limits.record, limits.before, limits.known] if limits else ["", "", "", ""]
-    return [
+    words_of_command = [
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc",
         "sh", "-c", _SCRIPT, "sh", table, merged, run, *said, *words, "--", *command,
     ]  # fmt: skip
+    return words_of_command, "\n".join([*lines, ""])
 
 
 def _options(overlay: Overlay) -> str:

@@ -31,23 +31,42 @@ _LARGEST = 1 << 20
 """Bytes of a macro file; whoever made a larger one in the machine did not mean it for rpm."""
 
 
-def mounts(machine: Machine, shared: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
-    """Write the macro files of a launch. Returns each, and where it is to be mounted, read-only.
+class MacroFile:
+    """A macro file of a launch: where it is to be written, where it is to be mounted, and what it is."""
 
-    `shared` is what `homes.shared` returns.
-    """
+    def __init__(self, path: str, target: str, content: bytes, like: os.stat_result | None = None) -> None:
+        self.path = path
+        self.target = target
+        self.content = content
+        self.like = like
+        """What has its owner and mode; without, all can read it."""
+
+    def write(self) -> None:
+        """Write it."""
+        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(self.content)
+            if self.like is None:
+                os.fchmod(fd, 0o644)
+            else:
+                os.fchown(fd, self.like.st_uid, self.like.st_gid)
+                os.fchmod(fd, stat.S_IMODE(self.like.st_mode))
+
+
+def macro_files(machine: Machine, shared: Mapping[str, Iterable[str]]) -> list[MacroFile]:
+    """Return the macro files of a launch, to be mounted read-only; `shared` is what `homes.shared` returns."""
     if not shared:
         return []
-    os.makedirs(machine.macros, mode=0o700, exist_ok=True)
     paths = [path for names in shared.values() for path in names]
     vendors = dict.fromkeys((CONFIGURATION, os.environ.get("RPM_CONFIGDIR") or CONFIGURATION))
-    macros = _write(f"{machine.macros}/homes", definition(paths).encode(errors="surrogateescape"))
-    found = [(macros, f"{vendor}/{MACROS}") for vendor in vendors]
+    content = definition(paths).encode(errors="surrogateescape")
+    found = [MacroFile(f"{machine.macros}/homes", f"{vendor}/{MACROS}", content) for vendor in vendors]
     for number, (target, fd) in enumerate(_files_of_user(machine, shared)):
         with open(fd, "rb") as file:
             amended = _amended(file.read(_LARGEST + 1))
             if amended is not None:
-                found.append((_write(f"{machine.macros}/{number}", amended, like=fd), target))
+                found.append(MacroFile(f"{machine.macros}/{number}", target, amended, os.fstat(fd)))
     return found
 
 
@@ -113,17 +132,3 @@ def _opened(root: str, path: str, kind: int = stat.S_IFREG) -> int | None:
     finally:
         os.close(fd)
     return None
-
-
-def _write(path: str, content: bytes, *, like: int | None = None) -> str:
-    """Write a file of root's that all can read, or one with owner and mode of another file. Returns its path."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(fd, "wb") as file:
-        file.write(content)
-        if like is None:
-            os.fchmod(fd, 0o644)
-        else:
-            status = os.fstat(like)
-            os.fchown(fd, status.st_uid, status.st_gid)
-            os.fchmod(fd, stat.S_IMODE(status.st_mode))
-    return path

@@ -115,6 +115,7 @@ def _make(machine: Machine, stands: Fingerprint) -> None:
     os.chmod(new, 0o755)  # whatever the umask
     command = ["timeout", f"{_PATIENCE}", "sh", "-c", _SCRIPT, "sh", _KEPT]
     options = [f"--bind={nspawn.bind(new, _KEPT)}", *_OPTIONS]
-    line = invocation.command_line(machine, stands, command, own_options=options)
-    process.run(line, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER})
+    entry = invocation.Invocation(machine, stands, command, own_options=options)
+    entry.write()
+    process.run(entry.command, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER})
     os.rename(new, machine.run)
