@@ -7,8 +7,6 @@ from host import Host
 from image import DATABASE, HELLO, SOURCE, publish
 from truth import OVERLAY
 
-from toy.database import keyring
-
 KEY = "efc7a03320227660c2e77358ad0007264f440f5c"
 PUBKEYS = f"{DATABASE}/pubkeys"
 
@@ -61,30 +59,6 @@ def test_a_key_of_the_overlay_stays_its_own(ring: Host) -> None:
     ring.zypper("install", "hello")
     assert trusts(ring, *OVERLAY)
     assert not trusts(ring)
-
-
-@pytest.mark.parametrize(
-    ("then", "theirs", "ours", "expected"),
-    [
-        (None, None, "a", "a"),
-        (None, "a", None, "a"),
-        (None, "a", "a", "a"),
-        (None, "a", "b", "a"),
-        ("a", "a", "a", "a"),
-        ("a", None, "a", None),
-        ("a", "b", "a", "b"),
-        ("a", "a", None, None),
-        ("a", "a", "b", "b"),
-        ("a", "b", None, None),
-        ("a", None, "b", "b"),
-        ("a", None, None, None),
-        ("a", "b", "c", "b"),
-    ],
-)
-def test_which_version_of_a_key_counts(
-    then: str | None, theirs: str | None, ours: str | None, expected: str | None
-) -> None:
-    assert keyring.decided(ours, theirs, then) == expected
 
 
 AWKWARD = {

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What went wrong, in one line: what could not be done, on which path, and what to type."""
+
+import errno
+import subprocess
+
+import pytest
+
+from toy import debug, failure
+from toy.errors import Attempt, ToyError
+
+
+class TestWords:
+    """`failure.explained`, by itself."""
+
+    @pytest.mark.parametrize("name", [7, None, 0])
+    def test_an_error_that_names_no_path(self, name: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.argv", ["toy", "diff", "a b"])
+        error = OSError(errno.EBADF, "Bad file descriptor", name)
+        assert str(failure.explained(error)) == "Bad file descriptor; to see where: TOY_DEBUG=1 toy diff 'a b'"
+
+    def test_an_error_without_a_number(self) -> None:
+        error = OSError("Cannot call rmtree on a symbolic link")
+        assert failure.explained(error).what == "Cannot call rmtree on a symbolic link"
+
+    def test_a_bug_is_told_from_what_can_happen(self, capfd: pytest.CaptureFixture[str]) -> None:
+        for error, is_bug in ((TypeError("x"), True), (OSError(errno.EIO, "x"), False), (ToyError("x", "y"), False)):
+            failure.report(error)
+            said = capfd.readouterr().err.splitlines()
+            assert len(said) > 1 if is_bug else len(said) == 1
+            assert said[-1].startswith("toy: TypeError, a bug of toy's" if is_bug else "toy: x; ")
+
+    def test_paths_of_all_types(self) -> None:
+        assert "/a\udcff: Is a dir" in failure.explained(OSError(errno.EISDIR, "Is a directory", b"/a\xff")).what
+
+    def test_the_innermost_attempt_counts(self) -> None:
+        with pytest.raises(OSError) as raised, Attempt("enter"), Attempt("write"):
+            raise OSError(errno.EIO, "Input/output error", "/a")
+        line = "/a: Input/output error (cannot write); the kernel's log says why: dmesg | tail"
+        assert str(failure.explained(raised.value)) == line
+
+    @pytest.mark.parametrize(
+        ("number", "path", "command"),
+        [
+            (errno.ENOSPC, "/usr/no/such", "df --output=avail,iavail,target /usr"),
+            (errno.EROFS, "/usr/no/such", "findmnt --target /usr"),
+            (errno.ENOENT, "/usr/no/such", "ls -la /usr"),
+            (errno.EPERM, "/usr/no such", "lsattr -d /usr /usr"),
+            (errno.EACCES, "/etc/passwd", "ls -ldZ /etc/passwd"),
+            (
+                errno.EISDIR,
+                "/var/lib/toy/a b/c",
+                "mv --backup=numbered -T '/var/lib/toy/a b/c' '/var/lib/toy/a b/c.away'",
+            ),
+            (errno.ENOTDIR, "/etc/passwd/x", "ls -ld /etc/passwd"),  # what is not toy's own is not to be moved
+            (errno.EMFILE, "/etc", "ulimit -n 1024"),
+        ],
+    )
+    def test_the_command_is_about_what_there_is(self, number: int, path: str, command: str) -> None:
+        assert failure.explained(OSError(number, "", path)).next_step.endswith(f": {command}")
+
+    def test_a_command_is_shown_as_it_can_be_typed(self) -> None:
+        words = ["printf", "[%s]", "a b", "x\n'y'\\z\t", "", "$HOME", "é\x1b"]
+        shown = debug.shown(words)
+        assert shown.isprintable()
+        typed = subprocess.run(["bash", "-c", shown], stdout=subprocess.PIPE, check=True).stdout
+        assert typed.decode() == "".join(f"[{word}]" for word in words[2:])
+
+    def test_no_value_of_a_variable_is_shown(self) -> None:
+        assert debug.shown(["nspawn", "--setenv=http_proxy=http://user:secret@host", "--setenv=A"]) == (
+            "nspawn --setenv=http_proxy --setenv=A"
+        )
