@@ -107,7 +107,7 @@ class TestDatabase:
             "mkdir $file",
             "mknod $file c 1 5",
             "ln -s /dev/zero $file",
-            "truncate -s 10T $file $other",
+            "rm -f $other; truncate -s 10T $file $other",
             "mv moved $file; rm -f $other; ln -s /etc/passwd $other",
         ],
     )

@@ -2,6 +2,8 @@
 """The mounts of a launch: what the kernel says of them, how long their options may be, what cannot be had by them."""
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -251,14 +253,14 @@ def holders(host: Host) -> set[int]:
 
 @contextmanager
 def waiting(*command: str) -> "Iterator[subprocess.Popen[bytes]]":
-    """Have a command run that says when it is ready, on this machine."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    """Have a command run that says when it is ready, on this machine; all that it started is ended at the end."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"waiting\n"
             yield process
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 class TestHolders:
