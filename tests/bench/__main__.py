@@ -64,6 +64,10 @@ class Bench:
                 "launch after an update of 20, overlay of 10", "`rpmdb --importdb` of all", f"≥ {factor}", stage,
                 updates, partial(rows.imported, stage), file_system=kind,
             )  # fmt: skip
+            yield row(
+                "the launch that follows at once", "`toy -- true`, nothing changed", "≤ 1.3", stage,
+                updates.again, partial(rows.warm, stage), file_system=kind,
+            )  # fmt: skip
 
     def packages(self) -> Iterator[Row]:
         """Measure what installing costs at 2,000 packages."""
