@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command line: what is asked for, what is printed, exit statuses. The only place that exits."""
+"""The command line: dispatches what the user asked for, prints errors, and is the only place that exits.
+
+The parser is in `options`; calls that come often are told apart here without it.
+"""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""TOY_DEBUG=1 in the environment: each command that is run, what it says, and where in toy an error came from."""
+"""TOY_DEBUG=1: prints each command that toy runs, what it says, and where in toy an error came from."""
 
 import os
 import shlex

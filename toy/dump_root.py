@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verb that rpm and zypper call: bring a root's header set in line with its rpm database."""
+"""The verb `toy dump`, which rpm's triggers and zypper's plugin call: brings a root's header set up to date.
+
+`headers.dump` does the work; here is in which root, and what an error means to whoever called.
+"""
 
 import contextlib
 import errno

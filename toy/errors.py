@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What went wrong, and what to do about it. Libraries raise; only `cli` prints and exits."""
+"""Errors that the user or the machine caused: what is wrong, where, and the next step.
+
+Every other module raises these; only `cli` prints them and exits. `failure` finds words for an OSError.
+"""
 
 from __future__ import annotations
 

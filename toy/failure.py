@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What went wrong, in words: what could not be done, on which path, and what to type now."""
+"""Turns an OSError into one line for the user: what could not be done, on which path, and the command to type."""
 
 import errno
 import os

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One machine: its name, where its state lies on disk, and its lock.
 
-On the way that every launch goes (see `launch`): paths are strings here.
+Paths are strings here: pathlib takes too long to import. A launch with nothing to do imports this module, so what
+takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

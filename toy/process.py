@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Processes: the only module that starts any.
+"""Starts processes: no other module does.
 
-On the way that every launch goes (see `launch`): modules that take time are imported where they are used.
+A launch with nothing to do imports this module, so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

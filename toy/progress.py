@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How far long work is: one line on a terminal, which is gone when it is done. Nothing where nobody looks."""
+"""Shows how far long work is, on a terminal: one line, which is removed at the end."""
 
 import os
 from collections.abc import Iterable, Iterator

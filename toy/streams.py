@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What toy itself prints: on stdout and stderr as they are, which may be closed, full, or read by nobody any more.
+"""Prints on stdout and stderr, which may be closed, full, or read by nobody any more.
 
-On the way that every launch goes (see `launch`).
+A launch with nothing to do imports this module, so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

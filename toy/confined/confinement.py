@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Confined processes, in which librpm and SQLite meet what lies in a machine: root in the overlay may have made it.
+"""Starts confined processes, in which librpm and SQLite read what root in an overlay may have made.
 
-Such a process sees the host's tree read-only, and nothing of /home, /proc, /run, /var and the like. It runs as a user
-that no account has, can gain no privileges, has no network, and a limit of memory and time. It may write where it is
-told to.
+A confined process runs as a user that no account has. It sees the host's tree read-only, without /home, /proc, /run,
+/var and the like; it cannot gain privileges, has no network, and has limits of memory and time. It can write only in
+the directory that it is given. What it is asked and answers goes through `wire`.
 """
 
 import contextlib

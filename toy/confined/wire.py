@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Messages between toy and a confined process, which may have come to be somebody else's: nothing of them is believed.
+"""Messages between toy and a confined process, over a pair of pipes.
+
+The process may have been taken over by what it read, so toy believes nothing that comes from it: sizes are limited
+here, and `database.answers` checks types.
 
 A message is two numbers of eight bytes, big-endian: the sizes of its text and of its blobs; then the text, which is
-JSON; then the blobs. In the text, {"bytes": N} stands for the next N bytes of the blobs. Tuples and sets become lists.
+JSON; then the blobs. In the text, {"bytes": N} stands for the next N bytes of the blobs. Tuples and sets become
+lists.
 """
 
 import json

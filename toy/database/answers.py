@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a confined process answers, as the values that it should be: a database in a machine may have made it up.
+"""Turns the answers of a confined process into values, and checks that they have the right types.
 
-Each function takes what came through `wire`. If it is something else, it raises TypeError, ValueError or the like.
-`reader` asks.
+Each function takes what came through `wire`, and raises TypeError, ValueError or the like if it is something else.
+What the answers say may be made up by the database in the machine. `reader` asks the questions.
 """
 
 import sys

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Copies of an rpm database that are as it was at one moment, whoever has it open.
+"""Consistent copies of an rpm database that others may be writing to.
 
-rpm's lock is not taken: it would make rpm fail rather than wait. No module is imported that takes time: the first copy
-begins before those are.
+rpm's own lock is not taken, since it would make rpm fail rather than wait. `cold` begins a copy before anything heavy
+is imported, so this module imports nothing heavy either.
 """
 
 from __future__ import annotations

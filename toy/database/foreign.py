@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A machine's database, as a confined process has it: root in the overlay may have put anything in its place.
+"""Shows a machine's rpm database to a confined process, as a copy or as read-only files.
 
-No link is followed, and of its files only those are taken that make up a database.
+Root in the overlay may have put anything in its place: no link is followed, and only the files that make up a
+database are taken.
 """
 
 import errno

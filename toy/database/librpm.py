@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""librpm: the only module that imports it, for all others."""
+"""The only module that imports rpm's Python module; all others get it from here."""
 
 import site
 import sys

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""merge: make a database that holds what a header set does, from the nearest one there is."""
+"""merge: makes an rpm database that holds what a header set does.
+
+It starts from a copy of the nearest database there is, the host's or the machine's last one, and has rpm erase and
+import the difference; only if neither can be copied, it imports every header into an empty one. rpm is confined while
+it does that, and the result is read back before it is used.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Mapping

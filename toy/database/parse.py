@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What headers say, as librpm reads them."""
+"""Reads headers with librpm: what they say of a package and of its files."""
 
 import stat
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a confined process does for a `reader.Reader`: it answers questions, with librpm. See `answers` as well."""
+"""The confined side of a `reader.Reader`: answers its questions with librpm."""
 
 import contextlib
 import os

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""rpm at work in a confined process, on databases and headers that root in an overlay may have made.
+"""Reads databases and headers that root in an overlay may have made, by asking a confined process.
 
-What comes back is checked for its types alone: it says of the overlay what the overlay says.
+What comes back has the right types (`answers`), and says no more than what the overlay says of itself. The questions
+are the methods of `questions._Questions`.
 """
 
 import contextlib

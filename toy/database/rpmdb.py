@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rpm database. rpm's own macros decide where it is and what it is made of."""
+"""An rpm database, opened with librpm. rpm's own macros decide where it is and which backend it has."""
 
 import contextlib
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Attributes of a file: owner, mode, and extended attributes, of which POSIX ACLs are some."""
+"""Copies and compares attributes of files: owner, mode, and extended attributes, of which POSIX ACLs are some."""
 
 import contextlib
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fields of fstab(5), of proc_pid_mountinfo(5), and of what toy records about mounts: paths without any white space."""
+"""Escapes paths as fields of a line without spaces: in fstab(5), mountinfo, and toy's record of mounts."""
 
 import os
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files as root must handle them in a tree that somebody else may have arranged.
+"""Reads, writes and removes files in a tree that somebody else may have arranged, as root has to.
 
-No symbolic link is followed on the way, and nothing half-written gets a final name.
+A path is opened name by name, and no symbolic link is followed on the way. A file gets its final name only when it is
+written completely.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Locks: an flock(2) of an open directory. Nothing of it is left on disk, and it ends with the process."""
+"""Locks: flock(2) of an open directory. A lock leaves nothing on disk, and ends with its process."""
 
 import fcntl
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How files look to stat(2), as text that is only compared: whether anything changed, without opening it.
+"""Describes files by what stat(2) says of them, as text that is only compared.
 
-On the way that every launch goes: no module is imported that takes time.
+So a launch sees whether anything changed without opening it. A launch with nothing to do imports this module, so what
+takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

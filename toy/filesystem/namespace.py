@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A mount namespace of this process's own: what it mounts there shows only to it and those that it starts."""
+"""Gives this process a mount namespace of its own: what it mounts shows only to it and to what it starts."""
 
 import ctypes  # os.unshare is as new as Python 3.12
 import os

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Records, as toy keeps them of machines: JSON objects with a version and a name for each field.
+"""Records that toy keeps of machines: JSON objects with a version and a name for each field.
 
-They are toy's own, but data all the same: what they name is held against what toy could have written.
+Who reads a record holds the names and paths in it against what toy could have written: a record is data, not an
+order.
 """
 
 import json

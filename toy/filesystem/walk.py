@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All directories of a tree that somebody else may have arranged, and may be changing."""
+"""Walks all directories of a tree that somebody else may have arranged, and may be changing meanwhile."""
 
 import contextlib
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Differences of sets of header file names, as values."""
+"""Differences between sets of header files, as values: what to add and remove, and an overlay's part of a set."""
 
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a database holds, as header files: their names and hdrNums, whoever has the database open.
+"""Says which header files an rpm database holds, and under which hdrNums.
 
-This folder knows databases by the protocols here alone; `database` has what they are.
+This folder knows databases only by the protocols in this module. `database.rpmdb` and `database.reader` implement
+them.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence

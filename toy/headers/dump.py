@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dump: make a header set match its database."""
+"""dump: makes a header set match an rpm database, writing only what differs."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The header set of a root: the directory with one file per installed header, and its stamp.
+"""The header set of a root: a directory with one file for each installed package, and its stamp.
 
-Header files are not fsynced: a file is held against the digest in its name whenever it is read, and the
-database it came from writes it anew.
+Header files are not fsynced: whoever reads one compares it with the digest in its name, and the database that it came
+from can write it anew.
 """
 
 import contextlib

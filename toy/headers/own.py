@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What of an overlay's database is its own, as the header set of its upper has it."""
+"""Puts the changes that were made in an overlay's rpm database into the header set of its upper."""
 
 from collections.abc import Set as AbstractSet
 

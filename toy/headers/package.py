@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a header says of a package and its files, as far as files have to follow headers."""
+"""Packages and their files as values: what a header says, as far as the files on disk have to follow it."""
 
 import os
 import stat

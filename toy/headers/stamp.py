@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The stamp of a database: what it looked like when its header set was brought in line."""
+"""The stamp of a header set: what its rpm database looked like when the set was made from it.
+
+A set whose stamp does not match the database is brought up to date before anything trusts it.
+"""
 
 import hashlib
 import zlib

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Homes: the directories of people, which a machine shares with the host.
+"""Decides whose homes a machine shares with the host.
 
-One rule, whoever enters and however: the home of root and that of each regular user whom the host knows is the host's
-own, if it is there. All else in /home is the overlay's. If it were for the caller alone, one path would be two
-directories, by whether one came with sudo or had logged in as root. If it were all of /home, useradd(8) in the overlay
-would make directories on the host, for accounts that the host does not have.
+The rule is the same whoever enters, and however: the home of root and that of each regular user whom the host knows
+is the host's own, if it exists. All else in /home is the overlay's. If only the caller's home were shared, one path
+would mean two directories, depending on whether the caller used sudo or logged in as root. If all of /home were
+shared, useradd(8) in the overlay would make directories on the host, for accounts that the host does not have.
 
-Homes are shared with people, not with rpm, see `netshared`. On the way that every launch goes.
+Homes are shared with people, not with rpm: see `launch.netshared`. A launch with nothing to do imports this module,
+so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether toy itself runs inside a machine, and which one that is."""
+"""Says whether toy itself runs inside a machine, and in which one."""
 
 import os
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the host has mounted below its root, and what of that shows in an overlay. On the way that every launch goes."""
+"""Lists what the host has mounted below its root, and what of that shows in an overlay.
+
+A launch with nothing to do imports this module, so what takes time to import is imported where it is used.
+"""
 
 from __future__ import annotations
 

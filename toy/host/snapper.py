@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The snapshots of the root, as snapper(8) keeps them: their numbers, and what is noted of each.
+"""The snapshots of the root as snapper(8) keeps them: their numbers, and whether an update is at work on one.
 
-On the way that every launch goes (see `launch`): what takes time to import is imported where it is used.
+A launch with nothing to do imports this module, so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

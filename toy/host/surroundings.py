@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where toy runs: machines are of the running system, and not of a snapshot that an update is at work on.
+"""Refuses to work on machines where nobody would find them: in a snapshot that an update is at work on.
 
-On the way that every launch goes (see `launch`).
+A launch with nothing to do imports this module, so what takes time to import is imported where it is used.
 """
 
 import os

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a launch goes through, and all that one with nothing to do imports, but for the modules beside this folder."""
+"""A launch: what it goes through between the lock and the unlock of a machine.
+
+A launch with nothing to do imports all of this folder but `cold` and `settings`.
+"""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a launch does before and after where something changed: around `reconcile`, which takes 24 ms to import."""
+"""What a launch does before and after the command, where something changed: it calls `reconcile`.
+
+Those modules take 24 ms to import, so this one begins to copy the host's database before it imports them.
+"""
 
 from __future__ import annotations
 

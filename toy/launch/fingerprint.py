@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a launch saw when all was in line: while everything still looks like that, the next one has nothing to do.
+"""The fingerprint of a machine and its host after a clean launch: if it is equal, the next launch changes nothing.
 
-Some forty calls of stat(2), however many packages there are; nothing is opened, and no module imported that takes time.
-After a launch that did not end in order, nothing looks as it should.
+It takes some forty calls of stat(2), however many packages there are, and opens nothing. After a launch that did not
+end in order there is no fingerprint. A launch with nothing to do imports this module, so what takes time to import is
+imported where it is used.
 """
 
 from __future__ import annotations

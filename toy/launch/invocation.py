@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a machine is entered: what of the host's is shared, as a command line and the files that go with it."""
+"""Builds the command line that enters a machine, and the files that belong to it.
+
+What of the host's is bound into the overlay is decided here. The parts come from `homes`, `netshared`, `scriptlets`,
+`layers`, `mounts` and `nspawn`.
+"""
 
 import os
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One launch of a machine, from its lock to its unlock.
 
-A launch with nothing to do should cost no more than systemd-nspawn does. So what every launch goes through does without
-the modules of the standard library that take a millisecond or more to import, such as contextlib, pathlib, re or typing
-(tests/test_warm.py has the list). `cold` brings the rest, where something is to be done.
+A launch with nothing to do should cost no more than systemd-nspawn does. So what every launch goes through does
+without the modules of the standard library that take a millisecond or more to import, such as contextlib, pathlib, re
+or typing (tests/host/test_warm.py has the list). `cold` imports the rest, where something has changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which of the host's mounts a machine has only read-only, or not at all: what the launches say of it, and the record.
+"""Which of the host's mounts a machine has only read-only, or not at all: what launches say of it, and the record.
 
-The record is one line: words of a kind, a colon and a path, as `fields` has it. On the way that every launch goes.
+The record is one line of words, each a kind, a colon and a path escaped as `fields` does it. A launch with nothing to
+do imports this module, so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

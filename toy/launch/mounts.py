@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The overlay mounts, and the namespaces that they live and end in."""
+"""Mounts the overlays of a machine in namespaces of their own, and runs a command there.
+
+A shell script does it: one call of mount(8) takes half the time of seven. With the process that started it, also if
+that is killed, the mounts are gone.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What keeps rpm in a machine from writing into homes: `%_netsharedpath`, the paths that rpm leaves to other hosts.
+"""Keeps rpm in a machine from writing into homes, by the macro `%_netsharedpath`.
 
-Below those rpm installs, changes and erases nothing, and has nothing to say in a verification. The macro comes in a
-file of the launch's own, mounted read-only where each rpm in the machine finds it. On the way that every launch goes.
+rpm installs, changes and erases nothing below the paths in that macro, and says nothing of them in a verification.
+toy writes the macro into a file for each launch, which is mounted read-only where each rpm in the machine finds it. A
+launch with nothing to do imports this module, so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

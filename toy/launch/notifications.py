@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Notifications: what systemd-nspawn says by sd_notify(3) while it is at work.
+"""Receives what systemd-nspawn says by sd_notify(3): that a machine is up.
 
-On the way that every launch goes (see `launch`).
+A launch with nothing to do imports this module, so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

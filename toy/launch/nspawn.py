@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command line of systemd-nspawn(1), as a pure function."""
+"""Builds the command line of systemd-nspawn(1). Nothing is read or run here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What lets packages' scriptlets do without a running systemd: a macro file that each rpm in a machine reads.
+"""Has the scriptlets of packages cope without a running systemd, by a macro file that rpm in a machine reads.
 
-On the way that every launch goes.
+A launch with nothing to do imports this module, so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations

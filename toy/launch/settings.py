@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A machine's settings file, systemd.nspawn(5): what the administrator wrote there, and what toy adds.
+"""The administrator's settings for a machine, systemd.nspawn(5), and what toy adds to them.
 
-systemd-nspawn takes its mounts, and likewise the environment, either all from the command line or all from this file.
-So where there is one, toy's own are added to a copy, and that is mounted over it where nspawn looks.
+systemd-nspawn takes mounts either all from the command line or all from this file, and likewise the environment. So
+toy adds its own to a copy of the file, and mounts the copy over the file where nspawn looks.
 """
 
 from __future__ import annotations

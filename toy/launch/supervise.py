@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A payload at work: signals reach it, and its exit status comes back, whatever systemd-nspawn is at."""
+"""Supervises systemd-nspawn: hands signals on to the command in the machine, and returns its exit status."""
 
 from __future__ import annotations
 

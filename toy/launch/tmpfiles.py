@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What tmpfiles.d(5) has in a machine's /run and /var, which is there as after a boot.
+"""Has the /run and /var of a machine contain what tmpfiles.d(5) says, as after a boot.
 
-Packages of the host and of the overlay have it; systemd-tmpfiles(8) makes it, in the overlay, when any of it changed.
-Of /run, which is empty at each launch, the result is kept, and copied there. The question whether something changed is
-on the way that every launch goes: some ten calls of stat(2).
+Packages of the host and of the overlay bring that configuration. systemd-tmpfiles(8) is run in the overlay when any
+of it changed. /run is empty at each launch, so the result is kept and copied there. Whether something changed takes
+some ten calls of stat(2). A launch with nothing to do imports this module, so what takes time to import is imported
+where it is used.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Operations on the files of an overlay, carried out. What is in the way of one is the overlay's own, and stays."""
+"""Carries out operations on the files of an upper. Whatever else is in the way there is the user's own, and stays."""
 
 import contextlib
 import os

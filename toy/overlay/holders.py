@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who has an upper mounted: two mounts of one are undefined, and what a killed launch began takes a moment to end.
+"""Finds the processes that have an upper mounted: two mounts of one upper are undefined.
 
-The mounts are known by the name that stands as their source. In a user namespace of his own anybody can mount an
-overlay under any name, so it counts only where root alone could: in a mount namespace that belongs to our user
-namespace. A process of a launch's may have made itself namespaces of its own (bwrap(1), rootless podman), and have
-our mounts there; it counts by its process namespace, which is the launch's, or in it. That was made by root as well.
+A killed launch takes a moment to end, so the next one waits for it. Mounts are recognised by the name of their
+source. Anybody can mount an overlay under any name in a user namespace of his own; so a mount counts only where root
+alone could have made it, in a mount namespace that belongs to our user namespace. A process of a launch may have made
+itself such namespaces (bwrap(1), rootless podman) and have our mounts there: it counts by its process namespace,
+which is the launch's, or lies in it.
 """
 
 import fcntl

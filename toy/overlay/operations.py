@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is to be done to the files of an upper so that they follow its headers. Decisions only; `upper` acts."""
+"""Operations on the files of an upper, as values: they make the files follow the packages. `apply` carries them out."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple

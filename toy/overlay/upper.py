@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The files of an overlay, found in an upper that is not mounted.
+"""Finds the files of an overlay in an upper that is not mounted.
 
 Root in the overlay arranges that tree: no symbolic link in it is followed.
 """

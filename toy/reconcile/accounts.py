@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Accounts: once something in the overlay has written passwd(5) or its kin, they no longer show what the host adds.
+"""Merges the host's accounts into an overlay that has accounts of its own.
 
-A three-way merge, entry by entry, of the host's file as it was at the last launch, as it is now, and the overlay's.
+Once something in the overlay has written /etc/passwd or a file of its kind, the overlay's copy hides what the host
+adds. So each entry is merged in three ways: the host's file at the last launch, the host's now, and the overlay's.
 """
 
 import errno

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a machine's database says, put into its header set: it knows what was done, also by a launch that was killed.
+"""Adopts what was done in a machine: puts the changes in its rpm database into its header set.
 
-That comes before anything is read for a plan. `own` in `headers` does the work for a set and a database.
+The database knows them even if a launch was killed, so this comes before anything is read for a plan.
 """
 
 from collections.abc import Set as AbstractSet

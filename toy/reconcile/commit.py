@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The end of a reconciliation: database, base, keys and /var of a machine become those that go together."""
+"""Commits a reconciliation: puts database, base, keys and /var of a machine in place, as those that go together."""
 
 from collections.abc import Set as AbstractSet
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that packages of the host and of the overlay both have: the overlay's is what one sees."""
+"""Finds the files that packages of the host and of the overlay both own. The overlay's is the one that shows."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What became of a machine after the host changed, for its users: said at a launch, and kept in the machine's log."""
+"""Events: what became of a machine after its host changed. A launch says them, and the machine's log keeps them.
+
+A line of the log is a time as in ISO 8601, the kind of the event with a colon, and a text.
+"""
 
 import contextlib
 import datetime

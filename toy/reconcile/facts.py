@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Facts about packages and paths, read from header sets, databases and trees when asked for. Nothing is written.
+"""Answers the questions of the planner on a real host, from header sets, databases and files. Writes nothing.
 
-`state.Facts` says what each is.
+`state.Facts` says what each question means.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that are made from what is installed: a copy in the overlay is stale once the host changed."""
+"""Files that are generated from what is installed, and the commands that make them anew.
+
+An overlay's copy of such a file is stale once the host changed.
+"""
 
 import fnmatch
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The host: the tree below the overlay, and its header set."""
+"""Keeps the host's header set current, and answers what else a reconciliation asks of the host."""
 
 import contextlib
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A machine's merged database, opened for reading: root in the overlay can put anything in its place."""
+"""Opens the rpm database of a machine for reading. Root in the overlay can put anything in its place."""
 
 import contextlib
 import os

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""After the host changed: what becomes of the overlay, in header set, database and files. Decisions only."""
+"""Plans what becomes of an overlay after its host changed: of its header set, its database and its files.
+
+This only decides, and reads nothing but the `State` that it is given. The rules for packages are in `rules`, those
+for files of two packages at one path in `conflicts`.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet

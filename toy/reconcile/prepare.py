@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a launch does before and after, where something changed."""
+"""Brings a machine in line with its host before a launch, and keeps what was done after it.
+
+This holds the steps around `reconcile`: the host's header set, damaged header files, accounts, what is said and
+logged, repository metadata, SELinux labels.
+"""
 
 import contextlib
 import os

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""After the host changed: what becomes of the overlay's packages, as header files. Decisions only."""
+"""The rules for packages: which of the overlay's stay or give way to the host's, and which of the host's are hidden.
+
+Packages are names of header files here. This only decides.
+"""
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The overlay's own /var: what packages expect to find there, and the host's repository metadata.
+"""Fills the overlay's own /var with what packages expect there, and with the host's newer repository metadata.
 
-Whoever is root in the overlay arranges that tree, so nothing here follows a symbolic link in it.
+Root in the overlay arranges that tree, so nothing here follows a symbolic link in it.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the files of an upper are next to the lower's. The upper may be in use: it is only read."""
+"""Compares the files of an upper with the host's. The machine may be in use: its files are only read."""
 
 import contextlib
 import errno

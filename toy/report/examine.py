@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a machine stands is found out: what is in it that is not on the host, what became of that, what needs a look."""
+"""Finds out the status of a machine: what it has that the host does not, and what needs a look."""
 
 import contextlib
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verbs that show something: what they print on stdout."""
+"""The verbs `status` and `diff`: what they print on stdout."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a machine stands, as a value: `examine` finds it out, `show` prints it."""
+"""The status of a machine, as a value: `examine` finds it out, `show` prints it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

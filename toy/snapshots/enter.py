@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Entering another snapshot of the root than the running one: what an update will bring, or what there was before."""
+"""Enters a snapshot of the root that does not run: what an update will bring, or what there was before."""
 
 import contextlib
 import os

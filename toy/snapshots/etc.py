@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The /etc of a snapshot that does not run, as it will be when that is booted.
+"""Mounts the /etc of a snapshot as it will be when the snapshot is booted.
 
-That is more than what lies in the snapshot. transactional-update before 5 has it as an overlay, which the snapshot's
-own fstab names (transactional-update 4, lib/Overlay.cpp); later ones bring over at boot what changed in the /etc that
-runs.
+That is more than what lies in the snapshot. transactional-update before 5 has /etc as an overlay, which the
+snapshot's own fstab names (transactional-update 4, lib/Overlay.cpp); later ones bring over at boot what changed in
+the running /etc.
 """
 
 import os
