@@ -27,4 +27,4 @@ from toy.database import keyring
 def test_which_version_of_a_key_counts(
     then: str | None, theirs: str | None, ours: str | None, expected: str | None
 ) -> None:
-    assert keyring.decided(ours, theirs, then) == expected
+    assert keyring.version_that_counts(ours, theirs, then) == expected

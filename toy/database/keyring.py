@@ -35,7 +35,7 @@ def follow(target: Path, *, own: Path, host: Path, then: Keys) -> Keys:
     """
     ours, theirs, present = _keys(own), _keys(host), _keys(target)
     for path in sorted(ours.keys() | theirs.keys() | present.keys()):
-        wanted = decided(ours.get(path), theirs.get(path), then.get(path))
+        wanted = version_that_counts(ours.get(path), theirs.get(path), then.get(path))
         if wanted == present.get(path):
             continue
         # What the overlay has in the place of a directory or of a key is no key, and stays.
@@ -54,7 +54,7 @@ def follow(target: Path, *, own: Path, host: Path, then: Keys) -> Keys:
     return theirs
 
 
-def decided(ours: str | None, theirs: str | None, then: str | None) -> str | None:
+def version_that_counts(ours: str | None, theirs: str | None, then: str | None) -> str | None:
     """Return which of two versions of a key counts, since the host's was `then`; None stands for no such key.
 
     What only one side changed counts. Where both did, the host's version counts, and what only one of them removed is

@@ -25,7 +25,7 @@ _NUMBER: Mapping[str, int] = {"passwd": 2, "group": 2}
 _BY_LINE = frozenset({"subuid", "subgid"})
 """Files in which one name may have several entries: subuid(5)."""
 
-FOLLOWED = frozenset(f"/{_ETC}/{name}{suffix}" for name in ACCOUNTS for suffix in ("", "-"))
+PATHS = frozenset(f"/{_ETC}/{name}{suffix}" for name in ACCOUNTS for suffix in ("", "-"))
 """Their paths, and those of the copies that useradd(8) and the like keep of them."""
 
 

@@ -9,7 +9,7 @@ from ..headers import header
 from ..headers.package import Package, PackageFile, folders
 
 
-class Clash(NamedTuple):
+class Conflict(NamedTuple):
     """What the overlay has in the place of a file of the host's."""
 
     owner: Package
@@ -17,9 +17,9 @@ class Clash(NamedTuple):
     """Of the host's file in a header that tells the truth in the overlay."""
 
 
-def conflicts(
+def find_conflicts(
     kept: Iterable[Package], others: Mapping[str, Package], is_other_kind: Callable[[str], bool]
-) -> dict[str, dict[str, Clash]]:
+) -> dict[str, dict[str, Conflict]]:
     """Return which paths of the host's packages `others` another file of the overlay's own packages `kept` is at.
 
     The result maps a name in `others` to paths, and each path to what is there instead. `is_other_kind`
@@ -36,7 +36,7 @@ def conflicts(
                         break  # and so are all that it lies in
                     above[folder] = package
     blocked: dict[str, bool] = {}  # directories of which a part is a file of ours
-    found: dict[str, dict[str, Clash]] = {}
+    found: dict[str, dict[str, Conflict]] = {}
     for name, package in others.items():
         for file in package.files:
             folder = os.path.dirname(file.path)
@@ -46,9 +46,9 @@ def conflicts(
                 )
             if file.path not in ours and file.path not in above and not blocked[folder]:
                 continue
-            clash = _at(file, ours, above, is_other_kind)
-            if clash is not None:
-                found.setdefault(name, {})[file.path] = clash
+            conflict = _at(file, ours, above, is_other_kind)
+            if conflict is not None:
+                found.setdefault(name, {})[file.path] = conflict
     return found
 
 
@@ -57,16 +57,16 @@ def _at(
     ours: Mapping[str, tuple[PackageFile, Package]],
     above: Mapping[str, Package],
     is_other_kind: Callable[[str], bool],
-) -> Clash | None:
+) -> Conflict | None:
     if file.is_ghost:
         return None
     if file.path in ours:
         our, package = ours[file.path]
         both_directories = our.is_directory and file.is_directory
-        return None if both_directories or our.is_same(file) else Clash(package, header.REPLACED)
+        return None if both_directories or our.is_same(file) else Conflict(package, header.REPLACED)
     if not file.is_directory and file.path in above and is_other_kind(file.path):
-        return Clash(above[file.path], header.REPLACED)
+        return Conflict(above[file.path], header.REPLACED)
     for folder in folders(file.path):
         if folder in ours and not ours[folder][0].is_directory and is_other_kind(folder):
-            return Clash(ours[folder][1], header.NOT_INSTALLED)
+            return Conflict(ours[folder][1], header.NOT_INSTALLED)
     return None

@@ -13,7 +13,7 @@ from ..headers.changes import UpperSet
 from ..headers.package import PackageFile
 from ..overlay.operations import Operations, operations
 from . import generated, rules
-from .conflicts import Clash, conflicts
+from .conflicts import Conflict, find_conflicts
 from .events import FOLLOWED, Event
 from .plan import Plan
 from .rules import Decision
@@ -35,37 +35,37 @@ def plan(state: State) -> Plan | None:
     own, removed = merged - state.base, state.base - merged
     stand_ins = rules.amended(own, removed & (host | state.hidden), facts.package)
     plain = merged - stand_ins.keys() | set(stand_ins.values())
-    decision = _decide(facts, base=state.base, host=host, merged=plain)
+    decision = _apply_rules(facts, base=state.base, host=host, merged=plain)
     visible = host - decision.upper.whiteouts
     arrived = sorted(visible - plain | visible & set(stand_ins.values()))
     touched = [file for name in arrived for file in facts.package(name).files if tree.touches(file.path)]
     kept = [facts.package(file) for file in sorted(decision.upper.files)]
-    clashes = conflicts(kept, {file: facts.package(file) for file in arrived}, tree.is_other_kind)
+    conflicts = find_conflicts(kept, {file: facts.package(file) for file in arrived}, tree.is_other_kind)
     owned = {file.path for package in kept for file in package.files}
     stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in owned]
-    clashed = {path for paths in clashes.values() for path in paths}
-    new, uncover = _new(state, touched)
+    conflicting = {path for paths in conflicts.values() for path in paths}
+    by_hand, uncover = _hidden_by_hand(state, touched)
     todo = operations(
         retired=map(facts.package, sorted(decision.retired)),
         kept=kept,
-        freed=_freed(facts, state.hidden, stand_ins) | new,
+        freed=_freed(facts, state.hidden, stand_ins) | by_hand,
         uncover=uncover,
         hidden=map(facts.package, sorted(decision.upper.whiteouts)),
         arrived=touched,
         follow=_follow(facts, touched) - owned,
         is_visible=lambda path: bool(facts.owners_on_host(path) - decision.upper.whiteouts),
-        is_other_kind=lambda path: path not in clashed and tree.is_other_kind(path),
+        is_other_kind=lambda path: path not in conflicting and tree.is_other_kind(path),
         sweep=not removed <= host | state.hidden,
         drop=[path for path, _ in stale if tree.is_in_lower(path)],
     )
-    stand_in = _standing_in(facts, clashes)
-    upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | clashes.keys())
+    stand_in = _standing_in(facts, conflicts)
+    upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
         return None
     events = [
         *_retired(facts, decision, host),
-        *_conflicts(facts, clashes, stand_ins.keys()),
-        *_shadowed(facts, touched, known=owned | clashed, todo=todo),
+        *_conflicts(facts, conflicts, stand_ins.keys()),
+        *_shadowed(facts, touched, known=owned | conflicting, todo=todo),
         *_broken(state, upper.over(host), stand_in),
         Event(
             FOLLOWED,
@@ -75,11 +75,11 @@ def plan(state: State) -> Plan | None:
     return Plan(state.recorded, host, upper, stand_in, todo, stale, events)
 
 
-def _standing_in(facts: Facts, clashes: Mapping[str, Mapping[str, Clash]]) -> dict[str, bytes]:
+def _standing_in(facts: Facts, conflicts: Mapping[str, Mapping[str, Conflict]]) -> dict[str, bytes]:
     """Return the headers that stand for those of the host's packages with files that are not theirs in the overlay."""
     found: dict[str, bytes] = {}
-    for file, paths in clashes.items():
-        amended = facts.amended(file, {path: clash.state for path, clash in paths.items()})
+    for file, paths in conflicts.items():
+        amended = facts.amended(file, {path: conflict.state for path, conflict in paths.items()})
         found |= {name: amended.blob for name, _ in header.file_names([amended])}
     return found
 
@@ -93,20 +93,20 @@ def _broken(state: State, now: AbstractSet[str], stand_in: Mapping[str, bytes]) 
 
 
 def _conflicts(
-    facts: Facts, clashes: Mapping[str, Mapping[str, Clash]], stand_ins: AbstractSet[str]
+    facts: Facts, conflicts: Mapping[str, Mapping[str, Conflict]], stand_ins: AbstractSet[str]
 ) -> Iterator[Event]:
     """Yield the conflicts that were none at the last launch, of which `stand_ins` tell."""
     known = {(facts.package(file).name, path) for file in stand_ins for path in facts.package(file).absent}
-    for file, paths in clashes.items():
-        for path, clash in paths.items():
+    for file, paths in conflicts.items():
+        for path, conflict in paths.items():
             if (facts.package(file).name, path) not in known:
                 theirs = facts.package(file).label
                 yield Event(
-                    "conflict", f"{path} is {clash.owner.label}'s in the overlay ({theirs} of the host has it too)"
+                    "conflict", f"{path} is {conflict.owner.label}'s in the overlay ({theirs} of the host has it too)"
                 )
 
 
-def _decide(facts: Facts, *, base: AbstractSet[str], host: AbstractSet[str], merged: AbstractSet[str]) -> Decision:
+def _apply_rules(facts: Facts, *, base: AbstractSet[str], host: AbstractSet[str], merged: AbstractSet[str]) -> Decision:
     """Apply the rules, with what they have to know of the packages."""
     touched = set(map(header.package_of, base ^ host))
     known = {file for file in host if header.package_of(file) in touched} | merged - base
@@ -139,7 +139,7 @@ def _freed(facts: Facts, hidden: AbstractSet[str], stand_ins: Mapping[str, str])
     return paths
 
 
-def _new(state: State, arrived: Iterable[PackageFile]) -> tuple[set[str], set[str]]:
+def _hidden_by_hand(state: State, arrived: Iterable[PackageFile]) -> tuple[set[str], set[str]]:
     """Return the paths, of these files of the host's packages, that are hidden by the user rather than by a removal.
 
     They, or where a directory was removed what was in it, were no package's when somebody hid them. Returned as well

@@ -32,7 +32,7 @@ Run = Callable[[Sequence[Path], Sequence[str]], None]
 Say = Callable[[str], None]
 """Takes a line for the user."""
 
-_FEW, _LARGEST = 100, 32 << 20
+_MOST_AHEAD, _LARGEST_AHEAD = 100, 32 << 20
 """Headers, and bytes, that are worth to be imported before it is known whether they are wanted."""
 
 
@@ -87,11 +87,11 @@ def _own(machine: Machine) -> dict[str, bytes]:
     """Return the header files of the overlay's set, if they are all that there is to it, and few."""
     with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
         listing = headers.check()
-        if not headers.is_opaque() and not listing.whiteouts and len(listing.files) <= _FEW:
+        if not headers.is_opaque() and not listing.whiteouts and len(listing.files) <= _MOST_AHEAD:
             found: dict[str, bytes] = {}
             for file in sorted(listing.files):
                 found[file] = headers.read(file)
-                if sum(map(len, found.values())) > _LARGEST:
+                if sum(map(len, found.values())) > _LARGEST_AHEAD:
                     return {}
             return found
     return {}

@@ -18,7 +18,7 @@ from ..launch import netshared, scriptlets
 _MOUNT_POINTS = (netshared.MACROS, scriptlets.MACROS)
 
 
-class Difference(NamedTuple):
+class PathDifference(NamedTuple):
     """One path that is not in the overlay as it is on the host."""
 
     change: str
@@ -28,7 +28,7 @@ class Difference(NamedTuple):
     """Whether the host's was changed later than the overlay's."""
 
 
-def differences(upper: Path, lower: Path, homes: Collection[str]) -> list[Difference]:
+def differences(upper: Path, lower: Path, homes: Collection[str]) -> list[PathDifference]:
     """Return the differences by path.
 
     Not among them are header sets and mount points, which are toy's own business, and what the upper has in `homes`
@@ -38,10 +38,10 @@ def differences(upper: Path, lower: Path, homes: Collection[str]) -> list[Differ
     return sorted(found, key=lambda difference: PurePath(difference.path).parts)
 
 
-def _differences(upper: Path, lower: Path) -> Iterator[Difference]:
+def _differences(upper: Path, lower: Path) -> Iterator[PathDifference]:
     with files.directory(upper) as fd:
         if not files.same(fd, ".", lower):
-            yield Difference("changed", "/", os.stat(lower).st_ctime_ns > os.fstat(fd).st_ctime_ns)
+            yield PathDifference("changed", "/", os.stat(lower).st_ctime_ns > os.fstat(fd).st_ctime_ns)
     hidden: set[PurePath] = set()  # directories that show nothing of the lower's
     for here, fd in walk(upper, skip=DIRECTORY):
         below = lower / here
@@ -51,33 +51,33 @@ def _differences(upper: Path, lower: Path) -> Iterator[Difference]:
                 hidden.add(here)
         if here in hidden:
             for name in sorted(set(os.listdir(below)) - set(names)) if files.is_directory(below) else ():
-                yield Difference("removed", f"/{here / name}", False)
+                yield PathDifference("removed", f"/{here / name}", False)
                 yield from _removed(lower, here / name)
         for name in names:
             with contextlib.suppress(FileNotFoundError), files.within(upper / here):  # it is in use
                 yield from _compare(fd, lower, here / name)
 
 
-def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[Difference]:
+def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[PathDifference]:
     ours = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
     theirs = _status(lower / path)
     if theirs is None:
         if not whiteout.is_whiteout(ours) and not any(map(path.match, _MOUNT_POINTS)):
-            yield Difference("added", f"/{path}", False)
+            yield PathDifference("added", f"/{path}", False)
         return
     if whiteout.is_whiteout(ours):
-        yield Difference("removed", f"/{path}", False)
+        yield PathDifference("removed", f"/{path}", False)
     elif not files.same(fd, path.name, lower / path):
-        yield Difference("changed", f"/{path}", theirs.st_ctime_ns > ours.st_ctime_ns)
+        yield PathDifference("changed", f"/{path}", theirs.st_ctime_ns > ours.st_ctime_ns)
     if not stat.S_ISDIR(ours.st_mode):
         yield from _removed(lower, path)
 
 
-def _removed(lower: Path, path: PurePath) -> Iterator[Difference]:
+def _removed(lower: Path, path: PurePath) -> Iterator[PathDifference]:
     """Yield what the lower has below a path."""
     for folder, directories, names in os.walk(lower / path) if files.is_directory(lower / path) else ():
         for name in (*directories, *names):
-            yield Difference("removed", f"/{PurePath(folder, name).relative_to(lower)}", False)
+            yield PathDifference("removed", f"/{PurePath(folder, name).relative_to(lower)}", False)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -52,7 +52,7 @@ def status(machine: Machine) -> Status:
     shadowed = [
         found.path
         for found in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
-        if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.FOLLOWED
+        if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.PATHS
     ]
     current = host_set.peek(machine) == base
     return Status(
