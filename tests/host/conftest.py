@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fixtures; and the report of what cannot be tried on this machine, which is said at the top and never just skipped."""
+"""Hosts and databases for tests."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,41 +8,9 @@ from pathlib import Path
 import awkward
 import image
 import pytest
-import rpm
-from backends import BACKENDS, FILES, HAS_OPENPGP, KEYRINGS, ZYPPERS
+from databases import REAL_DATABASES, RPMDBS
 from host import Host
 from microos import Disk, MicroOS
-
-RPMDBS = Path(os.environ.get("TOY_RPMDBS", image.CHECKOUT.parent / "shared" / "rpmdbs"))
-"""Where databases of real distributions lie, each in a directory of its own."""
-
-REAL_DATABASES = sorted(path for path in RPMDBS.glob("*") if path.is_dir())
-
-
-def pytest_report_header() -> str:
-    lacking = ", ".join(sorted(FILES.keys() - set(BACKENDS)))
-    backends = ", ".join(BACKENDS) + (lacking and f"; NOT RUN with {lacking}, which this rpm lacks: make test-ndb")
-    hosts = ", ".join(ZYPPERS) + (", the others NOT RUN: zypper has another librpm" if ZYPPERS != BACKENDS else "")
-    keys = f"in {', '.join(KEYRINGS)}" if HAS_OPENPGP else "NOT RUN, this rpm was built without OpenPGP"
-    real = ", ".join(path.name for path in REAL_DATABASES)
-    real = real or f"NOT RUN, there are none in {RPMDBS}; set TOY_RPMDBS"
-    return f"backends: {backends}\nbackends of hosts: {hosts}\nkeys: {keys}\nreal databases: {real}"
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: some tests do nothing but wait."""
-    return (os.cpu_count() or 1) + 1
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was tried where, as tests/README.md has it."""
-    backend = rpm.expandMacro("%{_db_backend}")
-    outcomes = ("passed", "failed")
-    done = [(report.nodeid, outcome) for outcome in outcomes for report in terminalreporter.getreports(outcome)]
-    for kind, is_microos in (("overlay over this machine's root", False), ("like MicroOS: snapshots on btrfs", True)):
-        of_kind = [outcome for nodeid, outcome in done if ("microos" in nodeid) == is_microos]
-        result = f"{of_kind.count('passed')} passed, {of_kind.count('failed')} failed"
-        terminalreporter.write_line(f"| {rpm.__version__}, {backend} | {kind} | {result} |")
 
 
 @pytest.fixture(scope="session")

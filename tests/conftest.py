@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The report of what cannot be tried on this machine, which is said at the top and never just skipped."""
+
+import os
+
+import pytest
+import rpm
+from backends import BACKENDS, FILES, HAS_OPENPGP, KEYRINGS, ZYPPERS
+from databases import REAL_DATABASES, RPMDBS
+
+
+def pytest_report_header() -> str:
+    lacking = ", ".join(sorted(FILES.keys() - set(BACKENDS)))
+    backends = ", ".join(BACKENDS) + (lacking and f"; NOT RUN with {lacking}, which this rpm lacks: make test-ndb")
+    hosts = ", ".join(ZYPPERS) + (", the others NOT RUN: zypper has another librpm" if ZYPPERS != BACKENDS else "")
+    keys = f"in {', '.join(KEYRINGS)}" if HAS_OPENPGP else "NOT RUN, this rpm was built without OpenPGP"
+    real = ", ".join(path.name for path in REAL_DATABASES)
+    real = real or f"NOT RUN, there are none in {RPMDBS}; set TOY_RPMDBS"
+    return f"backends: {backends}\nbackends of hosts: {hosts}\nkeys: {keys}\nreal databases: {real}"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: some tests do nothing but wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was tried where, as tests/README.md has it."""
+    counts: dict[str, dict[str, int]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            of_kind = counts.setdefault(_kind(report.nodeid), {"passed": 0, "failed": 0})
+            of_kind[outcome] += 1
+    backend = rpm.expandMacro("%{_db_backend}")
+    for kind, of_kind in sorted(counts.items()):
+        result = f"{of_kind['passed']} passed, {of_kind['failed']} failed"
+        terminalreporter.write_line(f"| {rpm.__version__}, {backend} | {kind} | {result} |")
+
+
+def _kind(test: str) -> str:
+    if test.startswith("unit/"):
+        return "no host: rules, linters"
+    return "like MicroOS: snapshots on btrfs" if "microos" in test else "overlay over this machine's root"
