@@ -170,9 +170,8 @@ class Machine:
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)  # and with it goes the lock
 
-    @property
     def is_in_use(self) -> bool:
-        """Whether somebody holds it now."""
+        """Say whether somebody holds it now."""
         fd = self._open()
         try:
             with Locked(fd, wait=False):

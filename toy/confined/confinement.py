@@ -48,8 +48,6 @@ _RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _REC, _PRIVATE = 0x1, 0x2, 0x4, 0x20,
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
 _SET_PDEATHSIG, _SET_NO_NEW_PRIVS = 1, 38
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class Place(NamedTuple):
     """Directories of ours that a confined process has as well, at the same paths."""
@@ -80,8 +78,8 @@ def start(
 
     def init() -> NoReturn:
         """Be the first process of the namespace: once it has ended and is waited for, none is left in it."""
-        _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        problem = unshared or _attempt(lambda: _call(_libc.unshare, _NAMESPACES))
+        _call("prctl", _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        problem = unshared or _attempt(lambda: _call("unshare", _NAMESPACES))
         if problem is not None:
             action(problem)
             os._exit(EXIT_FAILURE)
@@ -91,11 +89,11 @@ def start(
 
     with open("/proc/self/ns/pid", "rb") as ours:
         try:
-            unshared = _attempt(lambda: _call(_libc.unshare, _NEWPID))
+            unshared = _attempt(lambda: _call("unshare", _NEWPID))
             return process.fork(init)
         finally:
             if unshared is None:
-                _call(_libc.setns, ours.fileno(), _NEWPID)
+                _call("setns", ours.fileno(), _NEWPID)
 
 
 def _end_as(child: int) -> NoReturn:
@@ -140,8 +138,8 @@ def _enter(place: Place, fds: Sequence[int], cpu_seconds: int) -> None:
     os.setgroups([])
     os.setresgid(UID, UID, UID)
     os.setresuid(UID, UID, UID)  # and with root go the capabilities
-    _call(_libc.prctl, _SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of the user unsets it
+    _call("prctl", _SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _call("prctl", _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of the user unsets it
 
 
 def bind_read_only(name: str, source: int, target: str) -> None:
@@ -155,7 +153,7 @@ def bind_read_only(name: str, source: int, target: str) -> None:
 
 def _detach(fds: Sequence[int]) -> None:
     """Have nothing of whoever started this process but `fds`, and end with it."""
-    _call(_libc.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _call("prctl", _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # for whoever started it to decide on
     null = os.open(os.devnull, os.O_RDWR)
@@ -182,7 +180,7 @@ def _mount_tree() -> None:
                 _mount(point, _ROOT + point, flags=_BIND)
     attributes = _MountAttributes(_RDONLY | _NOSUID | _NODEV)
     size = ctypes.sizeof(attributes)
-    _call(_libc.syscall, _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(_ROOT), _AT_RECURSIVE, ctypes.byref(attributes), size)
+    _call("syscall", _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(_ROOT), _AT_RECURSIVE, ctypes.byref(attributes), size)
     for name in _HIDDEN:
         if os.path.isdir(f"{_ROOT}/{name}") and not os.path.islink(f"{_ROOT}/{name}"):
             # SQLite wants a place for what it may have to take back.
@@ -194,14 +192,14 @@ def _mount_tree() -> None:
 
 def _mount(source: str | None, target: str, *, kind: str | None = None, flags: int, data: str | None = None) -> None:
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind, data)]
-    _call(_libc.mount, *words[:3], ctypes.c_ulong(flags), words[3])
+    _call("mount", *words[:3], ctypes.c_ulong(flags), words[3])
 
 
-def _call(function: Callable[..., int], *arguments: object) -> None:
-    """Call a function of libc. Raises OSError."""
-    if function(*arguments) != 0:
+def _call(name: str, *arguments: object) -> None:
+    """Call a function of libc that returns 0, or else sets errno. Raises OSError."""
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{getattr(function, '__name__', 'libc')}: {os.strerror(number)}")
+        raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
 def hand_over(directory: str) -> None:

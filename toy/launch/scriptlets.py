@@ -13,12 +13,11 @@ MACROS = "macros.d/macros.toy-machine"
 
 _CONFIGURATION = "/usr/lib/rpm"
 
-_SOURCE = os.path.normpath(f"{os.path.realpath(__file__)}/../../../macros.machine")
-
 
 def mounts() -> list[tuple[str, str]]:
     """Return the file, and where it is to be mounted, read-only; nothing if toy is not installed."""
-    if not os.path.exists(_SOURCE):
+    source = os.path.normpath(f"{os.path.realpath(__file__)}/../../../macros.machine")
+    if not os.path.exists(source):
         return []
     vendors = dict.fromkeys((_CONFIGURATION, os.environ.get("RPM_CONFIGDIR", _CONFIGURATION)))
-    return [(_SOURCE, f"{vendor}/{MACROS}") for vendor in vendors]
+    return [(source, f"{vendor}/{MACROS}") for vendor in vendors]

@@ -35,7 +35,7 @@ def adopt(machine: Machine, journal: Journal, sets: Sets, reader: Reader) -> Ado
     Raises ToyError if either cannot be read, or the database has lost all its packages.
     """
     base: AbstractSet[str] | None = journal.base()
-    if not journal.exists:
+    if not journal.has_database():
         return Adopted(None, base)
     with open_database(machine, reader) as database:
         if base is None:
@@ -48,7 +48,7 @@ def adopt(machine: Machine, journal: Journal, sets: Sets, reader: Reader) -> Ado
 def adopted_before(journal: Journal, sets: Sets) -> Adopted | None:
     """Return what `adopt` returned last, if that is on record; nobody touched set or database since."""
     base, stamp = journal.base(), sets.upper.read_stamp()
-    if base is None or stamp is None or not journal.exists:
+    if base is None or stamp is None or not journal.has_database():
         return None
     listing = sets.upper.check()
     return Adopted(Content(journal.path, UpperSet(listing.files, listing.whiteouts).over(base), stamp), base)
@@ -70,7 +70,7 @@ def keep(machine: Machine, layer: Path) -> None:
 
 def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
     """Write a header file of the overlay anew, if its database still has the header. Returns the files written."""
-    if not Journal(machine).exists:
+    if not Journal(machine).has_database():
         return []
     with (
         HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,

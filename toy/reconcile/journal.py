@@ -40,9 +40,8 @@ class Journal:
         self._new_base = Path(machine.new_base)
         self._known: tuple[frozenset[str] | None] | None = None
 
-    @property
-    def exists(self) -> bool:
-        """Whether there is a merged database. Dot files and directories in its place do not make one."""
+    def has_database(self) -> bool:
+        """Say whether there is a merged database. Dot files and directories in its place do not make one."""
         try:
             with os.scandir(self.path) as entries:
                 return any(not entry.name.startswith(".") and not entry.is_dir() for entry in entries)

@@ -55,7 +55,7 @@ def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alo
         with Builder(record.new, ahead) as builder, reader_of(machine, is_held=True) as reader:
             if ahead is not None:
                 builder.begin(_own(machine))
-            if record.exists and (ahead is not None or not is_left_alone):
+            if record.has_database() and (ahead is not None or not is_left_alone):
                 # These two are always asked. They take 7 ms (2,000 packages), while the host's set is looked at here.
                 reader.ask_ahead("open", machine.rpmdb)
                 reader.ask_ahead("packages")
@@ -80,7 +80,7 @@ def keep(machine: Machine, layer: Path, *, say: Say) -> bool:
     with Attempt(f"keep what was changed in machine {machine.name}"):
         adopt.keep(machine, layer)
     _label(machine, say)
-    return Journal(machine).exists  # else the next launch makes one
+    return Journal(machine).has_database()  # else the next launch makes one
 
 
 def _own(machine: Machine) -> dict[str, bytes]:

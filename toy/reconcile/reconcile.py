@@ -64,7 +64,7 @@ def reconcile(
     journal = Journal(machine)
     recorded = journal.base()
     happened: list[Event] = []
-    if journal.exists and recorded is None:
+    if journal.has_database() and recorded is None:
         text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
     tree = WritableUpper(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names())

@@ -30,7 +30,7 @@ from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict
 def status(machine: Machine) -> Status:
     """Find out how a machine stands; nothing is changed, and it may be in use. Raises ToyError if it cannot be read."""
     record = Journal(machine)
-    if not record.exists:
+    if not record.has_database():
         return _without_database(machine)
     base = record.base()
     if base is None:
@@ -57,7 +57,7 @@ def status(machine: Machine) -> Status:
     current = host_set.peek(machine) == base
     return Status(
         machine=machine.name,
-        state=IN_USE if machine.is_in_use else CURRENT if current else BEHIND,
+        state=IN_USE if machine.is_in_use() else CURRENT if current else BEHIND,
         current=current,
         added=added,
         removed=gone,
@@ -76,7 +76,7 @@ def status(machine: Machine) -> Status:
 
 def _without_database(machine: Machine) -> Status:
     """Find out as much as can be known of a machine that has no database: what its header set says."""
-    in_use = os.path.isdir(machine.directory) and machine.is_in_use
+    in_use = os.path.isdir(machine.directory) and machine.is_in_use()
     upper = UpperSet(frozenset(), frozenset())
     with contextlib.suppress(FileNotFoundError), HeaderSet.open(Path(machine.overlay)) as headers:
         listing = headers.list()

@@ -130,7 +130,7 @@ def _machine(name: str | None) -> Machine:
             f"on the host: toy diff {name or here}",
         )
     machine = Machine(DEFAULT if name is None else name)
-    if not Journal(machine).exists:
+    if not Journal(machine).has_database():
         if examine.status(machine).state == LOST:
             raise ToyError(f"machine {machine.name} is {LOST}", f"to have it made anew: toy -n {machine.name} -- true")
         raise ToyError(f"there is no machine {machine.name}", f"to make it: toy -n {machine.name}")
