@@ -81,6 +81,7 @@ def test_make_install_brings_the_same_files(host: Host, prefix: str) -> None:
     expected = []
     for line in packaged.splitlines():
         path, mode, *target = line.split()
+        path = path.removesuffix(".gz")  # some rpms compress manuals
         if not mode.startswith(("04", "4")) and not path.startswith(("/usr/share/doc/", "/usr/share/licenses/")):
             expected.append(" ".join([path.removeprefix("/usr/"), mode[-3:], *target]).strip())
     assert sorted(map(str.strip, made.splitlines())) == sorted(expected)
