@@ -29,6 +29,12 @@ def names(directory: str) -> list[str]:
         return []
 
 
+def may_change_unseen(changed: int, *, now: int) -> bool:
+    """Say whether a file may change once more without getting another time; nanoseconds since 1970."""
+    tick = _TICK if changed % _SECOND else _COARSE_TICK
+    return changed > now - tick
+
+
 def looks(paths: Iterable[str], *, settled: bool = False) -> str:
     """Return how paths look, as text; with `settled`, no two calls return the same while one changed just now."""
     lines = []
@@ -41,8 +47,7 @@ def looks(paths: Iterable[str], *, settled: bool = False) -> str:
             continue
         # SQLite gives its -wal to its owner whenever root reads the database, which is no change of anything.
         changed = status.st_mtime_ns if path.endswith("-wal") else max(status.st_mtime_ns, status.st_ctime_ns)
-        tick = _TICK if changed % _SECOND else _COARSE_TICK
-        racy = f"{now} " if settled and changed > now - tick else ""
+        racy = f"{now} " if settled and may_change_unseen(changed, now=now) else ""
         # No st_dev: of a btrfs subvolume it is another one after each boot. And no st_ino of a directory: in an overlay
         # of two file systems it is another one whenever the kernel has forgotten it (overlayfs.rst, Inodes).
         inode = 0 if stat.S_ISDIR(status.st_mode) else status.st_ino

@@ -29,9 +29,10 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
     """Bring a machine that is locked and not mounted in line with its host, and return how both look then."""
     last = fingerprint.last(machine)
     ahead = _copy_ahead(machine, last)
+    from ..database import rpmdb
     from ..reconcile import prepare
 
-    dbpath = prepare.dbpath()
+    dbpath = os.fspath(rpmdb.dbpath())
     spawn = fingerprint.of_nspawn()
     late_options = _LateOptions(last.late_options if last is not None and last.nspawn == spawn else None)
     database, accounts = fingerprint.of_database(machine, dbpath), fingerprint.of_accounts(machine)

@@ -24,7 +24,7 @@ from ..machine import Machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from ..host.mounted import Mounted
 
@@ -75,16 +75,18 @@ def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overl
     return found
 
 
-def make_directories(overlays: Iterable[Overlay]) -> None:
-    """Make the directories of overlays that are missing: uppers as a copy-up would, the others empty."""
-    root = next(iter(overlays))
+def make_directories(overlays: Sequence[Overlay]) -> None:
+    """Make the directories of overlays that are missing: uppers as a copy-up would, the others empty.
+
+    The first of the overlays is the root's.
+    """
     for overlay in overlays:
         if not os.path.isdir(overlay.upper):
             from pathlib import Path, PurePath
 
             from ..filesystem import files
 
-            with files.directory(Path(root.upper), PurePath(overlay.point[1:]), create=True, like=Path("/")):
+            with files.directory(Path(overlays[0].upper), PurePath(overlay.point[1:]), create=True, like=Path("/")):
                 pass
         for path in filter(None, (overlay.work, overlay.stage)):
             try:
@@ -123,7 +125,7 @@ def _overlay(machine: Machine, point: str, lower: list[str], *, number: int) -> 
 def _is_upper(machine: Machine, point: str) -> bool:
     """Say whether the upper has a directory for what is mounted somewhere, or nothing in its way.
 
-    What it has there otherwise is what one sees.
+    If something else is in its way, that is what shows.
     """
     path = machine.overlay
     for name in point.split("/")[1:]:

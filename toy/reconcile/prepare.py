@@ -6,12 +6,10 @@ logged, repository metadata, SELinux labels.
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .. import failure
-from ..database import rpmdb
 from ..database.copies import Copy
 from ..database.merge import Builder
 from ..database.reader import Reader
@@ -36,11 +34,6 @@ _MOST_AHEAD, _LARGEST_AHEAD = 100, 32 << 20
 """Headers, and bytes, that are worth to be imported before it is known whether they are wanted."""
 
 
-def dbpath() -> str:
-    """Return where rpm keeps the host's database."""
-    return os.fspath(rpmdb.dbpath())
-
-
 def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alone: bool, say: Say) -> list[Path]:
     """Bring header sets, merged database and files of a machine that is locked and not mounted up to date.
 
@@ -54,13 +47,13 @@ def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alo
     try:
         with Builder(record.new, ahead) as builder, reader_of(machine, is_held=True) as reader:
             if ahead is not None:
-                builder.begin(_own(machine))
+                builder.begin(_likely_to_be_imported(machine))
             if record.has_database() and (ahead is not None or not is_left_alone):
                 # These two are always asked. They take 7 ms (2,000 packages), while the host's set is looked at here.
                 reader.ask_ahead("open", machine.rpmdb)
                 reader.ask_ahead("packages")
             with host_set.open_database(machine) as host_database:
-                lower = _settle(machine, host_database, reader, builder, run, say, is_left_alone=is_left_alone)
+                lower = _reconcile(machine, host_database, reader, builder, run, say, is_left_alone=is_left_alone)
     finally:
         record.finish()
     try:
@@ -83,7 +76,7 @@ def keep(machine: Machine, layer: Path, *, say: Say) -> bool:
     return Journal(machine).has_database()  # else the next launch makes one
 
 
-def _own(machine: Machine) -> dict[str, bytes]:
+def _likely_to_be_imported(machine: Machine) -> dict[str, bytes]:
     """Return the header files of the overlay's set, if they are all that there is to it, and few."""
     with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
         listing = headers.check()
@@ -104,7 +97,7 @@ def _label(machine: Machine, say: Say) -> None:
         say(f"files of machine {machine.name} may lack their SELinux labels: {error}")
 
 
-def _settle(
+def _reconcile(
     machine: Machine,
     database: Database,
     reader: Reader,
@@ -114,7 +107,10 @@ def _settle(
     *,
     is_left_alone: bool,
 ) -> list[Path]:
-    """Settle what changed on either side; `database` is the host's. Returns the lower layers, uppermost first."""
+    """Reconcile, once more if a damaged header file was in the way and could be mended.
+
+    `database` is the host's. Returns the lower layers, uppermost first.
+    """
     with Attempt("bring the host's header set up to date"):
         lower, done = host_set.current_set(machine, database)
     _say_mended(done.mended, say)

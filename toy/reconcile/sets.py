@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The header sets of one machine, open together: the host's, the upper's, and that of the hidden packages."""
+"""The three header sets of one machine, open together: the host's, the upper's, and the hidden packages'."""
 
 import contextlib
 import os
