@@ -118,18 +118,19 @@ def _started(
     return pid
 
 
-def output(command: Sequence[str]) -> str:
+def output(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> str:
     """Run a command to its end, and return what it printed. Raises ToyError as `run` does."""
-    return Asked(command).answer()
+    return Asked(command, environment=environment).answer()
 
 
 class Asked:
     """A command at work, until somebody wants to know what it prints."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
         self._command = command
         self._stdout, self._stderr = (open(os.memfd_create("output"), "w+b") for _ in range(2))  # noqa: SIM115
-        self._pid = _started(list(command), stdout=self._stdout.fileno(), stderr=self._stderr.fileno())
+        stdout, stderr = self._stdout.fileno(), self._stderr.fileno()
+        self._pid = _started(list(command), stdout=stdout, stderr=stderr, environment=environment)
 
     def answer(self) -> str:
         """Return what it printed, once. Raises ToyError as `run` does."""

@@ -92,6 +92,10 @@ CHANGES = {
     "masked": ("toy -- ln -sf /dev/null /etc/tmpfiles.d/old.conf", ""),
     "edited in the overlay": ("toy -- sh -c 'echo d /run/ours >> /etc/tmpfiles.d/ours.conf'", "/run/ours"),
     "copied up": ("toy -- sh -c 'echo d /run/both >> /etc/tmpfiles.d/old.conf'", "/run/both"),
+    "removed from /var": ("toy -- rm -r /var/lib/old", "/var/lib/old"),
+    "removed within /var": ("toy -- rm -r /var/lib/old/inner", "/var/lib/old/inner"),
+    "a link of it removed": ("toy -- rm /var/lib/link", "/var/lib/link"),
+    "removed while nobody was in": ("rm -r /var/lib/toy/toy/var/lib/old", "/var/lib/old/inner"),
     "lost": ("rm -r /var/lib/toy/toy/run", "/run/old"),
     "damaged": ("echo x > /var/lib/toy/toy/run.configuration; echo x > /var/lib/toy/toy/run.new", "/run/old"),
 }
@@ -99,7 +103,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_is_noticed_and_nothing_else(host: Host, change: str) -> None:
-    host.write("/etc/tmpfiles.d/old.conf", "d /run/old\n")
+    host.write("/etc/tmpfiles.d/old.conf", "d /run/old\nd /var/lib/old/inner\nL /var/lib/link - - - - nowhere\n")
     toy(host, "sh", "-c", "mkdir -p /etc/tmpfiles.d; echo d /run/before > /etc/tmpfiles.d/ours.conf")
     before = ""
     while before != made(host):  # as `until_nothing_is_to_be_done`
@@ -111,9 +115,39 @@ def test_a_change_is_noticed_and_nothing_else(host: Host, change: str) -> None:
     assert (made(host), record(host)) == (before, seen)
     script, path = CHANGES[change]
     host.sh(script)
-    assert toy(host, "ls", "-d", path or "/run").returncode == 0
+    assert toy(host, "stat", path or "/run").returncode == 0
     assert toy(host, "ls", "-d", "/run/old").returncode == (0 if path else 2)
     assert made(host) != before
+
+
+def test_a_link_in_var_is_not_followed(host: Host) -> None:
+    host.write("/etc/tmpfiles.d/some.conf", "d /var/lib/some/inner\n")
+    until_nothing_is_to_be_done(host)
+    host.sh("mkdir -p /srv/theirs/inner; cd /var/lib/toy/toy/var/lib; rm -r some; ln -s /srv/theirs some")
+    before = made(host)
+    assert toy(host, "readlink", "/var/lib/some").stdout == "/srv/theirs\n"
+    host.sh("rmdir /srv/theirs/inner")
+    toy(host, "true")
+    assert made(host) == before
+    assert host.sh("ls -A /srv/theirs") == ""
+
+
+FALSE_SED = """#!/bin/sh
+[ "$1" = -n ] || exec /usr/bin/true-sed "$@"
+cat /names
+printf '/var/\\377\\0\\n'
+"""
+
+
+def test_only_a_machines_own_var_is_looked_at(host: Host) -> None:
+    """Its shell, its sed and so on are the machine's, and can say anything."""
+    toy(host, "cp", "/usr/bin/sed", "/usr/bin/true-sed")
+    names = ["/var/../../../../../../srv", "../../../srv", "/srv", "", "/var/lib/" + "long" * 2000, "/var/lib/\1\2"]
+    host.write("/var/lib/toy/toy/overlay/names", "\n".join([*names, "/var/lib", ""]))
+    host.write("/var/lib/toy/toy/overlay/usr/bin/sed", FALSE_SED)
+    host.sh("chmod 755 /var/lib/toy/toy/overlay/usr/bin/sed; echo d /run/new > /etc/tmpfiles.d/new.conf")
+    assert toy(host, "ls", "-d", "/run/new").stdout == "/run/new\n"
+    assert host.sh("tr '\\0' '\\n' < /var/lib/toy/toy/run.configuration | grep -v '[0-9] /'") == "/var/lib\n"
 
 
 def test_a_tree_that_leads_elsewhere_is_no_way_out(host: Host) -> None:

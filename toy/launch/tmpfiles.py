@@ -2,14 +2,15 @@
 """Has the /run and /var of a machine contain what tmpfiles.d(5) says, as after a boot.
 
 Packages of the host and of the overlay bring that configuration. systemd-tmpfiles(8) is run in the overlay when any
-of it changed. /run is empty at each launch, so the result is kept and copied there. Whether something changed takes
-some ten calls of stat(2). A launch with nothing to do imports this module, so what takes time to import is imported
-where it is used.
+of it changed, or when something that it made in /var is gone. /run is empty at each launch, so the result is kept and
+copied there. Whether something changed takes a call of stat(2) for each file and each of those in /var. A launch with
+nothing to do imports this module, so what takes time to import is imported where it is used.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 
 from .. import process
 from ..filesystem.looks import looks, names
@@ -28,7 +29,7 @@ _KEPT = "/run/toy"
 _MISSING = "what tmpfiles.d has in /run and /var may be missing"
 
 # What is missing is made, and nothing is taken away, emptied or written to: what is in a /var stays as it is.
-# nologin(5) keeps users out until the end of a boot.
+# nologin(5) keeps users out until the end of a boot. It prints what is to be in /var, but for names with a specifier.
 _SCRIPT = r"""
 config=$(systemd-tmpfiles --cat-config) || exit 3
 config=$(printf '%s\n' "$config" |
@@ -42,6 +43,7 @@ for each in /run/*; do
     case $each in /run/host | "$kept") ;; *) set -- "$@" "$each" ;; esac  # systemd-nspawn's, and where this goes
 done
 cp --archive --one-file-system "$@" "$kept" || exit 3
+printf '%s\n' "$config" | sed -n -E 's/^\s*"?[bcCdDfLpqQv]\S*\s+"?(\/var\/[^][:space:]"%*?[\\]+)("?\s.*)?$/\1/p'
 """
 
 _FAILED = 3
@@ -51,6 +53,9 @@ timeout(1). Any other is systemd-nspawn's."""
 
 _PATIENCE = 60
 """Seconds."""
+
+_MOST = 1000
+"""Of what is made in /var, so many are missed if they are gone: a machine's own packages can list any number."""
 
 # All that systemd-nspawn leaves to a container but CHOWN, DAC_OVERRIDE, FOWNER, FSETID and SETFCAP.
 _DROPPED = (
@@ -72,15 +77,16 @@ def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None])
     now = looks(_configuration(machine), settled=True)
     try:
         with open(machine.configuration, encoding="utf-8", errors="surrogateescape") as file:
-            if file.read() == now and os.path.isdir(machine.run):
-                return
+            before, *made = file.read().split("\0")
+        if before == now and made and os.path.isdir(machine.run) and _has(machine, made):
+            return
     except FileNotFoundError:
         pass
     fingerprint.enter(machine)
     try:
-        _make(machine, stands)
+        made = _make(machine, stands)
         with open(machine.configuration, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(now)
+            file.write("\0".join([now, *made]))
     except OSError as error:
         say(f"{_MISSING} in machine {machine.name}: {error}")
     except process.Failed as error:
@@ -105,7 +111,27 @@ def _configuration(machine: Machine) -> Iterator[str]:
             yield from (each for name in names(path) if not os.path.islink(each := f"{path}/{name}"))
 
 
-def _make(machine: Machine, stands: Fingerprint) -> None:
+def _has(machine: Machine, made: list[str]) -> bool:
+    """Say whether each of those paths is in a machine's /var, or leads out of it. No link is followed."""
+    seen = set()
+    for path in made:
+        way = machine.var
+        for name in path.removeprefix("/var/").split("/"):
+            way += f"/{name}"
+            if way in seen:
+                continue
+            try:
+                status = os.lstat(way)
+            except OSError:
+                return False
+            if not stat.S_ISDIR(status.st_mode):
+                break
+            seen.add(way)
+    return True
+
+
+def _make(machine: Machine, stands: Fingerprint) -> list[str]:
+    """Have systemd-tmpfiles make it, and return the paths of what there is in /var afterwards."""
     import shutil
 
     new = f"{machine.run}.new"
@@ -118,5 +144,11 @@ def _make(machine: Machine, stands: Fingerprint) -> None:
     options = [f"--bind={nspawn.bind(new, _KEPT)}", *_OPTIONS]
     entry = invocation.Invocation(machine, stands, command, own_options=options)
     entry.write()
-    process.run(entry.command, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER})
+    listed = process.output(entry.command, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER}).split("\n")[:_MOST]
     os.rename(new, machine.run)
+    return [path for path in listed if _is_in_var(path) and _has(machine, [path])]
+
+
+def _is_in_var(path: str) -> bool:
+    """Say whether this is a path below /var, as tmpfiles.d(5) would have it: what a machine prints can be anything."""
+    return path.startswith("/var/") and path == os.path.normpath(path) and path.isprintable()
