@@ -120,6 +120,6 @@ def _require_root() -> None:
 
 
 def _require_running_system() -> None:
-    from .host import surroundings
+    from .host import running_system
 
-    surroundings.require_running_system()
+    running_system.require_running_system()

@@ -13,6 +13,7 @@ from toy.filesystem import files
 from toy.headers.package import PackageFile
 from toy.overlay.apply import WritableUpper
 from toy.overlay.operations import Operations
+from toy.overlay.upper_files import Trees
 
 EMPTY = "md5:d41d8cd98f00b204e9800998ecf8427e"
 
@@ -24,7 +25,7 @@ def tree(tmp_path: Path) -> WritableUpper:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "outside/file").touch()
     (tmp_path / "lower/usr/file").touch()
-    return WritableUpper(tmp_path / "upper", tmp_path / "var", tmp_path / "lower", ())
+    return WritableUpper(Trees(tmp_path / "upper", tmp_path / "var", tmp_path / "lower", homes=()))
 
 
 def operations(

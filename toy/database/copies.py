@@ -12,7 +12,7 @@ import stat
 import time
 
 from .. import process
-from ..filesystem.looks import looks
+from ..filesystem.stat_lines import stat_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Copy:
         self.source = source
         self.target = target
         self._paths = _files(source)
-        self._looked, self._began = looks(self._paths), time.time_ns()
+        self._looked, self._began = stat_lines(self._paths), time.time_ns()
         # A slash at the end: if that is no directory any more, nothing is written.
         options = ["--no-dereference", "--reflink=auto", "--preserve=mode"]
         self._work = process.Started(["cp", *options, "--", *self._paths, f"{target}/"], ())
@@ -46,7 +46,7 @@ class Copy:
                 self._work.succeeded()
                 and not is_fresh(map(os.stat, self._paths), self._began)
                 and _files(self.source) == self._paths
-                and looks(self._paths) == self._looked
+                and stat_lines(self._paths) == self._looked
             )
         except FileNotFoundError:  # one of its files went meanwhile
             return False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from .. import process
-from ..filesystem.looks import looks, names
+from ..filesystem.stat_lines import names, stat_lines
 from ..machine import ACCOUNTS, HEADERS, KEYS, Machine, database_below
 
 TYPE_CHECKING = False
@@ -129,7 +129,7 @@ def leave(machine: Machine) -> None:
 
 def of_nspawn() -> str:
     """Return how systemd-nspawn looks. Raises ToyError if there is none."""
-    return looks([process.path_of("systemd-nspawn")])
+    return stat_lines([process.path_of("systemd-nspawn")])
 
 
 def of_database(machine: Machine, dbpath: str) -> str:
@@ -137,30 +137,30 @@ def of_database(machine: Machine, dbpath: str) -> str:
 
     To be called before any of it is read. What changed just now looks like nothing else.
     """
-    return looks([*_database(database_below(machine.root, dbpath)), *_rpm_configuration()], settled=True)
+    return stat_lines([*_database(database_below(machine.root, dbpath)), *_rpm_configuration()], settled=True)
 
 
 def of_accounts(machine: Machine) -> str:
     """Return how the host's accounts look, as `of_database` does."""
-    return looks((f"{machine.root.rstrip('/')}/etc/{name}" for name in ACCOUNTS), settled=True)
+    return stat_lines((f"{machine.root.rstrip('/')}/etc/{name}" for name in ACCOUNTS), settled=True)
 
 
 def of_host_set(machine: Machine) -> str:
     """Return how the host's header set looks: to be called once it is in line with the host's database."""
-    return looks(f"{root}/{HEADERS}" for root in (machine.root.rstrip("/"), machine.host_layer))
+    return stat_lines(f"{root}/{HEADERS}" for root in (machine.root.rstrip("/"), machine.host_layer))
 
 
 def of_metadata(machine: Machine) -> str:
     """Return how the repository metadata of the host and of the machine look."""
     repositories = names(f"/var/{_METADATA}")
     solv = (f"/var/{_METADATA}", f"{machine.var}/{_METADATA}")
-    return looks([solv[0], *(f"{folder}/{name}/cookie" for folder in solv for name in repositories)])
+    return stat_lines([solv[0], *(f"{folder}/{name}/cookie" for folder in solv for name in repositories)])
 
 
 def of_machine(machine: Machine) -> str:
     """Return how the machine's own database and header sets look."""
     records = (f"{machine.overlay}/{HEADERS}", machine.hidden, machine.base, machine.intent)
-    return looks([*_database(machine.rpmdb), *records])
+    return stat_lines([*_database(machine.rpmdb), *records])
 
 
 def _database(directory: str) -> Iterator[str]:

@@ -40,9 +40,9 @@ def launch(
     with machine:
         stands = fingerprint.recall(machine)
         if stands is None:
-            from ..overlay import holders
+            from ..overlay import mount_holders
 
-            holders.wait_until_unused(machine.overlay)
+            mount_holders.wait_until_unused(machine.overlay)
             gc.disable()  # this does not live long enough for that to pay
             from . import cold
 

@@ -13,7 +13,7 @@ import os
 import stat
 
 from .. import process
-from ..filesystem.looks import looks, names
+from ..filesystem.stat_lines import names, stat_lines
 from . import fingerprint, invocation, nspawn
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None])
 
     What cannot be made is missing in the machine, and tried again by the next launch.
     """
-    now = looks(_configuration(machine), settled=True)
+    now = stat_lines(_configuration(machine), settled=True)
     try:
         with open(machine.configuration, encoding="utf-8", errors="surrogateescape") as file:
             before, *made = file.read().split("\0")

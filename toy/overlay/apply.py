@@ -12,7 +12,7 @@ from ..filesystem import attributes, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.package import PackageFile, folders
 from .operations import Operations
-from .upper import UpperFiles
+from .upper_files import UpperFiles
 
 
 class WritableUpper(UpperFiles):

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from ..database.reader import Reader
 from ..errors import DamagedHeader
-from ..headers import contents, own
+from ..headers import contents, preserve
 from ..headers.changes import UpperSet
 from ..headers.contents import Content, Readable
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
+from .header_sets import HeaderSets
 from .journal import Journal
-from .merged import open_database, reader_of
-from .sets import Sets
+from .merged_database import open_database, reader_of
 
 
 class Adopted(NamedTuple):
@@ -29,7 +29,7 @@ class Adopted(NamedTuple):
     """The header files of the host's set then; None if there neither is a record nor a database to guess it from."""
 
 
-def adopt(machine: Machine, journal: Journal, sets: Sets, reader: Reader) -> Adopted:
+def adopt(machine: Machine, journal: Journal, sets: HeaderSets, reader: Reader) -> Adopted:
     """Put into a machine's set what was changed in its database.
 
     Raises ToyError if either cannot be read, or the database has lost all its packages.
@@ -40,12 +40,12 @@ def adopt(machine: Machine, journal: Journal, sets: Sets, reader: Reader) -> Ado
     with open_database(machine, reader) as database:
         if base is None:
             base = _guessed_base(sets, database)
-        found = own.preserve(database, sets.upper, base=base)
+        found = preserve.preserve(database, sets.upper, base=base)
     sets.remember(base - found.files)
     return Adopted(found, base)
 
 
-def adopted_before(journal: Journal, sets: Sets) -> Adopted | None:
+def adopted_before(journal: Journal, sets: HeaderSets) -> Adopted | None:
     """Return what `adopt` returned last, if that is on record; nobody touched set or database since."""
     base, stamp = journal.base(), sets.upper.read_stamp()
     if base is None or stamp is None or not journal.has_database():
@@ -54,7 +54,7 @@ def adopted_before(journal: Journal, sets: Sets) -> Adopted | None:
     return Adopted(Content(journal.path, UpperSet(listing.files, listing.whiteouts).over(base), stamp), base)
 
 
-def _guessed_base(sets: Sets, database: Readable) -> AbstractSet[str]:
+def _guessed_base(sets: HeaderSets, database: Readable) -> AbstractSet[str]:
     """Return what the host's set must have been when the overlay's database was merged, if no record says it."""
     listing, merged = sets.upper.check(), contents.files_of(database).keys()
     if sets.upper.read_stamp() == database.stamp():  # then the upper's set says what is the overlay's own
@@ -64,7 +64,7 @@ def _guessed_base(sets: Sets, database: Readable) -> AbstractSet[str]:
 
 def keep(machine: Machine, layer: Path) -> None:
     """After a launch: adopt what was done in it; `layer` is the lower layer with the host's set. Raises as `adopt`."""
-    with Sets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
+    with HeaderSets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
         adopt(machine, Journal(machine), sets, reader)
 
 

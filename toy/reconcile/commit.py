@@ -11,17 +11,18 @@ from ..errors import UnusableDatabase
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
-from ..host import homes
 from ..machine import Machine
+from ..overlay.upper_files import Trees
 from . import var
+from .header_sets import HeaderSets
 from .journal import Journal
-from .sets import Sets
 
 
 def commit(
     machine: Machine,
     journal: Journal,
-    sets: Sets,
+    sets: HeaderSets,
+    trees: Trees,
     reader: Reader,
     builder: Builder,
     upper: UpperSet,
@@ -37,7 +38,7 @@ def commit(
         # libsolv knows solvables by hdrNum, and these are new.
         var.forget_installed(Path(machine.var))
     if journal.base() != sets.host_files:
-        _seed(machine, journal.base(), sets, reader, upper)
+        _seed(machine, journal.base(), sets, trees, reader, upper)
     if made is not None:
         builder.close(made)
     then = keyring.recall(Path(machine.keys)) if before is not None else {}
@@ -56,7 +57,14 @@ def commit(
     sets.remember(upper.whiteouts)
 
 
-def _seed(machine: Machine, base: AbstractSet[str] | None, sets: Sets, reader: Reader, upper: UpperSet) -> None:
+def _seed(
+    machine: Machine,
+    base: AbstractSet[str] | None,
+    sets: HeaderSets,
+    trees: Trees,
+    reader: Reader,
+    upper: UpperSet,
+) -> None:
     """Have the machine's /var follow the host's, as to what packages own there."""
     record = Path(machine.seeded)
     shown, known = upper.over(sets.host_files), var.owned(record)
@@ -79,4 +87,4 @@ def _seed(machine: Machine, base: AbstractSet[str] | None, sets: Sets, reader: R
     # What stands for a package of the host's says nothing of what that owns: who made it may be anybody.
     standing = set(map(header.label, upper.files))
     of_host = {file for file in sets.host_files if file in shown or header.label(file) in standing}
-    var.seed(Path(machine.var), owned, own=upper.files, of_host=of_host, homes=homes.names(), record=record)
+    var.seed(trees.var, owned, own=upper.files, of_host=of_host, homes=trees.homes, record=record)

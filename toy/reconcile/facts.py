@@ -15,9 +15,9 @@ from ..errors import DamagedHeader
 from ..headers import contents, header
 from ..headers.header import Header
 from ..headers.package import Package, PackageFile
-from ..overlay.upper import UpperView
+from ..overlay.upper_files import UpperView
 from . import host_set
-from .sets import Sets
+from .header_sets import HeaderSets
 
 
 class ReadFacts:
@@ -25,7 +25,7 @@ class ReadFacts:
 
     def __init__(
         self,
-        sets: Sets,
+        sets: HeaderSets,
         tree: UpperView,
         host_database: Database,
         reader: Reader,
@@ -93,7 +93,7 @@ class ReadFacts:
         return host_set.unknown(database.broken_by(erase=numbers, install=blobs), Path(self.tree.lower))
 
 
-def require_true(sets: Sets, database: Database, changed: AbstractSet[str]) -> None:
+def require_true(sets: HeaderSets, database: Database, changed: AbstractSet[str]) -> None:
     """Hold the host's set against the host's database, as to the packages of these header files.
 
     Raises DamagedHeader for a file that only one of them has.

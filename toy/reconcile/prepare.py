@@ -21,7 +21,7 @@ from ..overlay import labels
 from . import accounts, adopt, events, host_set, var
 from .events import Event
 from .journal import Journal
-from .merged import reader_of
+from .merged_database import reader_of
 from .reconcile import reconcile
 
 Run = Callable[[Sequence[Path], Sequence[str]], None]

@@ -21,23 +21,22 @@ from ..database.merge import Builder
 from ..database.reader import Reader
 from ..database.rpmdb import Database
 from ..errors import ToyError
-from ..headers import own
+from ..headers import preserve
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
 from ..headers.headerset import HeaderSet
-from ..host import homes
 from ..machine import Machine
 from ..overlay.apply import WritableUpper
-from ..overlay.upper import UpperView
+from ..overlay.upper_files import Trees, UpperView
 from . import planner
 from .adopt import Adopted, adopt, adopted_before
 from .commit import commit
 from .events import Event
 from .facts import ReadFacts, require_true
+from .header_sets import HeaderSets
 from .journal import Journal
-from .merged import open_database
+from .merged_database import open_database
 from .plan import Plan
-from .sets import Sets
 from .state import State
 
 Run = Callable[[Sequence[str]], None]
@@ -57,9 +56,9 @@ def reconcile(
     """Carry over to the host's set what the overlay changed, and make database and files follow. Returns what happened.
 
     `layer` is the lower layer with the host's set, `host_database` the host's database, and `reader` what
-    `merged.reader_of` returns. With `is_left_alone`, nobody touched the machine's database and set since the last
-    launch. Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for whatever
-    else cannot be read or written; nothing is lost then, and the next launch finishes it.
+    `merged_database.reader_of` returns. With `is_left_alone`, nobody touched the machine's database and set since the
+    last launch. Raises DamagedHeader for a header file that is needed and is not what its name says, ToyError for
+    whatever else cannot be read or written; nothing is lost then, and the next launch finishes it.
     """
     journal = Journal(machine)
     recorded = journal.base()
@@ -67,8 +66,9 @@ def reconcile(
     if journal.has_database() and recorded is None:
         text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
         happened.append(Event("guessed", text))
-    tree = WritableUpper(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names())
-    with Sets.open(machine, layer) as sets:
+    trees = Trees.of(machine)
+    tree = WritableUpper(trees)
+    with HeaderSets.open(machine, layer) as sets:
         adopted = (is_left_alone and adopted_before(journal, sets)) or adopt(machine, journal, sets, reader)
         upper, base = _upper(sets), adopted.base
         done: list[Event] = []
@@ -78,25 +78,26 @@ def reconcile(
                 done = _carry_out(pending, tree, sets, run)
                 upper, base = pending.upper, pending.host
             if planner.is_due(base=base, host=sets.host_files, upper=upper):
-                plan = _plan(machine, sets, host_database, reader, adopted, recorded, base, upper)
+                plan = _plan(machine, sets, trees, host_database, reader, adopted, recorded, base, upper)
                 if plan is not None:
                     plan = plan._replace(events=[*done, *plan.events])
                     journal.intend(plan)
                     done = _carry_out(plan, tree, sets, run)
                     upper = plan.upper
         made = _merge(machine, sets, builder, adopted.database, upper)
-        commit(machine, journal, sets, reader, builder, upper, before=adopted.database, made=made)
+        commit(machine, journal, sets, trees, reader, builder, upper, before=adopted.database, made=made)
     return [*happened, *done]
 
 
-def _upper(sets: Sets) -> UpperSet:
+def _upper(sets: HeaderSets) -> UpperSet:
     listing = sets.upper.check()
     return UpperSet(listing.files, listing.whiteouts)
 
 
 def _plan(
     machine: Machine,
-    sets: Sets,
+    sets: HeaderSets,
+    trees: Trees,
     host_database: Database,
     reader: Reader,
     adopted: Adopted,
@@ -107,7 +108,6 @@ def _plan(
     """Read what a plan is made from, and make it."""
     require_true(sets, host_database, base ^ sets.host_files)
     database = adopted.database
-    tree = UpperView(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names())
     with contextlib.ExitStack() as stack:
         opened = None if database is None else stack.enter_context(open_database(machine, reader))
         installed = None if database is None else database.files
@@ -120,12 +120,12 @@ def _plan(
                 upper=upper,
                 hidden=sets.hidden.check().files,
                 installed=installed,
-                facts=ReadFacts(sets, tree, host_database, reader, opened, installed or frozenset()),
+                facts=ReadFacts(sets, UpperView(trees), host_database, reader, opened, installed or frozenset()),
             )
         )
 
 
-def _carry_out(plan: Plan, tree: WritableUpper, sets: Sets, run: Run) -> list[Event]:
+def _carry_out(plan: Plan, tree: WritableUpper, sets: HeaderSets, run: Run) -> list[Event]:
     """Do what was planned; what was done before is done again. Returns what happened."""
     events = [Event("kept", f"{path} (changed in the overlay)") for path in tree.apply(plan.operations)]
     for path, command in plan.caches:
@@ -135,11 +135,13 @@ def _carry_out(plan: Plan, tree: WritableUpper, sets: Sets, run: Run) -> list[Ev
             events.append(Event("stale", f"{path} ({shlex.join(command)} failed in the overlay)"))
     for file, blob in plan.stand_ins.items():
         sets.upper.write(file, blob)
-    own.arrange(sets.upper, plan.upper)
+    preserve.arrange(sets.upper, plan.upper)
     return [*plan.events, *events]
 
 
-def _merge(machine: Machine, sets: Sets, builder: Builder, before: Content | None, upper: UpperSet) -> Content | None:
+def _merge(
+    machine: Machine, sets: HeaderSets, builder: Builder, before: Content | None, upper: UpperSet
+) -> Content | None:
     """Make the database that holds what one sees with an upper over the host's set; None if there is such a one."""
     wanted = upper.over(sets.host_files)
     if before is not None and before.files == wanted:

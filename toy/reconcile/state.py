@@ -14,7 +14,7 @@ from ..headers.package import Package, PackageFile
 
 
 class Tree(Protocol):
-    """The files of an overlay over its lower tree, as `overlay.upper.UpperView` knows them."""
+    """The files of an overlay over its lower tree, as `overlay.upper_files.UpperView` knows them."""
 
     def touches(self, path: str) -> bool: ...  # noqa: D102
     def find(self, pattern: str) -> list[str]: ...  # noqa: D102

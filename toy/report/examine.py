@@ -20,9 +20,9 @@ from ..launch import limits
 from ..machine import OWN_BASE, Machine
 from ..reconcile import accounts, events, host_set, rules
 from ..reconcile.events import Event, Reconciliation
+from ..reconcile.header_sets import hidden_of
 from ..reconcile.journal import Journal, read_base
-from ..reconcile.merged import open_database, reader_of
-from ..reconcile.sets import hidden_of
+from ..reconcile.merged_database import open_database, reader_of
 from . import differences
 from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
 

@@ -13,7 +13,7 @@ from ..host import homes, inside
 from ..machine import DEFAULT, Machine
 from ..reconcile.events import Event
 from ..reconcile.journal import Journal
-from ..reconcile.merged import open_database, reader_of
+from ..reconcile.merged_database import open_database, reader_of
 from ..streams import show
 from . import differences, examine
 from .status import BEHIND, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions

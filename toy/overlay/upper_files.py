@@ -9,12 +9,15 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from ..filesystem import files, whiteout
 from ..headers.package import PackageFile, is_plain
+from ..host import homes
 from ..host.mounted import ELSEWHERE
+from ..machine import Machine
 
 _VAR = "var"
 
@@ -22,15 +25,30 @@ _Place = tuple[Path, PurePath]
 """A tree, and a place in it."""
 
 
-class UpperFiles:
-    """An upper with its /var apart from it, over a lower tree that does not change."""
+class Trees(NamedTuple):
+    """Where the files of a machine lie."""
 
-    def __init__(self, upper: Path, var: Path, lower: Path, homes: Iterable[str]) -> None:
-        """Take two trees, the lower one, and the paths of the homes that are the host's own (`homes.names`)."""
-        self.upper = upper
-        self.var = var
-        self.lower = lower
-        self._elsewhere = tuple(f"{path}/" for path in (*(f"/{name}" for name in ELSEWHERE), *homes))
+    upper: Path
+    var: Path
+    """Its /var, apart from the upper."""
+    lower: Path
+    homes: Sequence[str]
+    """The paths of the homes that are the host's own."""
+
+    @classmethod
+    def of(cls, machine: Machine) -> "Trees":
+        """Return those of a machine, with the homes that are there now."""
+        return cls(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names())
+
+
+class UpperFiles:
+    """An upper over a lower tree that does not change."""
+
+    def __init__(self, trees: Trees) -> None:
+        self.upper = trees.upper
+        self.var = trees.var
+        self.lower = trees.lower
+        self._elsewhere = tuple(f"{path}/" for path in (*(f"/{name}" for name in ELSEWHERE), *trees.homes))
         self._folders: dict[str, list[str]] = {}
         """Directories, and where they lead: a package has many files in one."""
 
@@ -106,8 +124,8 @@ class UpperFiles:
 class UpperView(UpperFiles):
     """Answers about an upper that does not change meanwhile: each place in it is looked at once."""
 
-    def __init__(self, upper: Path, var: Path, lower: Path, homes: Iterable[str]) -> None:
-        super().__init__(upper, var, lower, homes)
+    def __init__(self, trees: Trees) -> None:
+        super().__init__(trees)
         self._statuses: dict[str, os.stat_result | None] = {}
         self._present: dict[str, bool] = {"/": True}
         """Which directories there may be something in: in most of them, there is not."""

@@ -12,7 +12,7 @@ from ..headers.headerset import HeaderSet
 from ..machine import Machine
 
 
-class Sets(NamedTuple):
+class HeaderSets(NamedTuple):
     """The open header sets of one machine."""
 
     host: HeaderSet
@@ -24,7 +24,7 @@ class Sets(NamedTuple):
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, machine: Machine, layer: Path) -> Iterator["Sets"]:
+    def open(cls, machine: Machine, layer: Path) -> Iterator["HeaderSets"]:
         """Open the sets; `layer` is the lower layer with the host's."""
         with (
             HeaderSet.open_of_root(layer) as host_set,

@@ -25,9 +25,11 @@ exec "$@"
 
 WAIT = ("sh", "-c", "echo waiting; exec sleep 1000")
 
-HOLDERS = (
-    "import sys; sys.path.insert(0, '/usr/lib/toy'); from toy.overlay.holders import *; print(*holders(sys.argv[1]))"
-)
+HOLDERS = """
+import sys; sys.path.insert(0, "/usr/lib/toy")
+from toy.overlay.mount_holders import holders
+print(*holders(sys.argv[1]))
+"""
 
 UPPER = "/var/lib/toy/toy/overlay"
 

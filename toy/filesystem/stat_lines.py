@@ -35,7 +35,7 @@ def may_change_unseen(changed: int, *, now: int) -> bool:
     return changed > now - tick
 
 
-def looks(paths: Iterable[str], *, settled: bool = False) -> str:
+def stat_lines(paths: Iterable[str], *, settled: bool = False) -> str:
     """Return how paths look, as text; with `settled`, no two calls return the same while one changed just now."""
     lines = []
     now = time.time_ns()

@@ -3,7 +3,7 @@
 
 import pytest
 
-from toy.filesystem.looks import may_change_unseen
+from toy.filesystem.stat_lines import may_change_unseen
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND + 500_000_000
