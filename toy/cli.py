@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line: dispatches what the user asked for, prints errors, and is the only place that exits.
 
-The parser is in `options`; calls that come often are told apart here without it.
+The parser is in `options`; frequent calls are recognised here without it.
 """
 
 import os
@@ -13,9 +13,9 @@ from .machine import DEFAULT
 
 
 def main() -> int:
-    """Run toy and return its exit status. Whatever the user or the machine did wrong is one line on stderr."""
+    """Run toy and return its exit status. An error that the user or the machine caused is one line on stderr."""
     streams.hold()
-    os.umask(0o022)  # what it makes has the mode that it says
+    os.umask(0o022)  # so that what toy makes has the mode that its code names
     _leave_homes_alone()
     try:
         return _run(sys.argv[1:])
@@ -31,22 +31,22 @@ def _report(error: Exception) -> None:
         from . import failure
 
         failure.report(error)
-    except Exception:  # there may be no memory for more, or no toy on the disk any more
+    except Exception:  # no memory left, say, or toy is gone from the disk and cannot be imported
         streams.say(f"{type(error).__name__}: {error}")
 
 
 def _leave_homes_alone() -> None:
-    """Have librpm and every command find no configuration in a home.
+    """Keep librpm and the commands that toy runs from reading configuration in a home directory.
 
-    Macros, rpmrc and popt's aliases can run commands, and in a machine everybody who is root can write them.
+    Macros, rpmrc and popt's aliases can run commands, and everybody who is root in a machine can write them there.
     """
-    os.environ["HOME"] = os.devnull  # without it they would ask passwd(5)
+    os.environ["HOME"] = os.devnull  # if it were unset, they would look in passwd(5)
     os.environ.pop("XDG_CONFIG_HOME", None)
 
 
 def _run(arguments: list[str]) -> int:
     match arguments:
-        # What is called often takes no parser, and has no time for one, nor for modules that it does not need.
+        # Frequent calls need no parser, and skip the time to import it and what else they do not need.
         case []:
             return _launch(DEFAULT)
         case ["--", _, *_]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""TOY_DEBUG=1: prints each command that toy runs, what it says, and where in toy an error came from."""
+"""TOY_DEBUG=1: prints each command that toy runs, what that writes to stderr, and where in toy an error came from."""
 
 import os
 import shlex
@@ -11,29 +11,29 @@ from .streams import complain
 
 
 def is_on() -> bool:
-    """Say whether it is wanted."""
+    """Say whether the user asked for debug output."""
     return os.environ.get("TOY_DEBUG", "") not in ("", "0")
 
 
 def command(words: Sequence[str]) -> None:
-    """Print a command that is going to be run, if that is wanted."""
+    """Print a command that toy is about to run, if debug output is on."""
     if is_on():
         complain(f"toy: + {shown(words)}\n")
 
 
 def said(text: str) -> None:
-    """Print what a command said on its stderr, if that is wanted."""
+    """Print what a command wrote to stderr, if debug output is on."""
     if is_on():
         complain("".join(f"toy: | {printable(line)}\n" for line in text.splitlines()))
 
 
 def trace(error: BaseException) -> None:
-    """Print where in toy an error came from."""
+    """Print the traceback of an error."""
     complain("".join(traceback.format_exception(error)))
 
 
 def shown(words: Sequence[str]) -> str:
-    """Return a command as one could type it, in one line, without values of environment variables.
+    """Return a command as one line that can be typed in a shell, without the values of environment variables.
 
     Those may be secret: a proxy's has a password.
     """
@@ -41,7 +41,7 @@ def shown(words: Sequence[str]) -> str:
 
 
 def _without_value(word: str) -> str:
-    """Return a word of a command; systemd-nspawn(1) takes a variable's value also from its own environment."""
+    """Return a word, --setenv=NAME=VALUE without the value: systemd-nspawn(1) can take that from its environment."""
     option, _, setting = word.partition("=")
     return f"{option}={setting.partition('=')[0]}" if option == "--setenv" else word
 

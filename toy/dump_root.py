@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The verb `toy dump`, which rpm's triggers and zypper's plugin call: brings a root's header set up to date.
 
-`headers.dump` does the work; here is in which root, and what an error means to whoever called.
+`headers.dump` does the work; this module chooses the root, and words errors for the caller.
 """
 
 import contextlib
@@ -21,11 +21,12 @@ from .machine import HEADERS
 def dump_root(root: str | None, *, everything: bool, say: Callable[[str], None]) -> None:
     """Make the header set of a root, by default the one we run in, match its rpm database.
 
-    Unless `everything` is to be looked at, only what changed since the last dump is; and in another root, then, no set
-    is begun that nobody would keep up: the plugin of a running host calls this for a new snapshot that is without toy.
+    Without `everything`, only what changed since the last dump is looked at, and another root in which no package
+    brings a header set is left without one: the plugin of a running host calls this for each new snapshot, and in one
+    without toy, nobody would keep the set current.
     """
     if root is not None:
-        from . import failure  # there may be no toy in that root, or another one
+        from . import failure  # now, since that root may have no toy, or another version
 
         _change_root(root)
     try:
@@ -44,13 +45,13 @@ def dump_root(root: str | None, *, everything: bool, say: Callable[[str], None])
 
 
 def add_packages_of(path: str) -> None:
-    """Add the package that a file is of to the set of the root we run in, while rpm is at work."""
+    """Add the headers of the packages that own a file to the set of the root we run in, while rpm is at work."""
     with _open() as (database, headers):
         add(database, headers, path)
 
 
 def _is_kept() -> bool:
-    """Say whether the root we run in has a header set, or a package that should have brought one."""
+    """Say whether the root we run in has a header set, or a package that owns its directory."""
     path = f"/{HEADERS}"
     if os.path.lexists(path):
         return True
@@ -59,7 +60,7 @@ def _is_kept() -> bool:
 
 
 def _change_root(root: str) -> None:
-    """Have every path be that root's. rpm's configuration was read when rpm was imported, and is the host's."""
+    """Change into a root for good. rpm's configuration stays the host's: it was read when rpm was imported."""
     try:
         os.chroot(root)
     except OSError as error:
@@ -78,12 +79,12 @@ def _open() -> Iterator[tuple[Database, HeaderSet]]:
 
 
 def _within(root: str, error: ToyError) -> ToyError:
-    """Return an error whose paths are another root's, for one who is not in there."""
+    """Return an error about paths in another root, worded for a user who is outside of it."""
     return ToyError(f"in {root}: {error.what}", f"in there, by chroot {quoted(root)}: {error.next_step}")
 
 
 def _read_only() -> ToyError:
-    """Return the error for a set that is not what its database is, and cannot be written."""
+    """Return the error for a header set that does not match its database and cannot be written."""
     is_snapshot = os.path.isdir("/.snapshots")
     command = "transactional-update run toy dump" if is_snapshot else "mount -o remount,rw /"
     return ToyError(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Errors that the user or the machine caused: what is wrong, where, and the next step.
 
-Every other module raises these; only `cli` prints them and exits. `failure` finds words for an OSError.
+Any module may raise these; `cli` prints the one that ends toy, and exits. `failure` turns an OSError into one.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class ToyError(Exception):
 
 
 class DamagedHeader(ToyError):
-    """A header file whose content is not what its name says."""
+    """A header file that cannot be read, or whose content is not the header that its name identifies."""
 
     def __init__(self, path: Path, why: str) -> None:
-        # Who catches this knows whether a database still has the header; nobody did.
+        # For the user only if nobody caught this and wrote the file anew from a database that still has the header.
         super().__init__(
             f"damaged header file {path}: {why}",
             f"no database has it any more, install its package again; {moved_away(path, out_of_set=True)}",
@@ -36,13 +36,13 @@ class DamagedHeader(ToyError):
 
 
 class UnusableDatabase(ToyError):
-    """A database that is there but cannot be read, or cannot be true."""
+    """An rpm database that is missing, or cannot be used: unreadable, being written to, or with impossible content."""
 
 
 class Attempt:
-    """What is being done, as a context: if an OSError comes out of it, that says so. The innermost one counts.
+    """A context that adds to an OSError what toy was doing when it was raised. Of nested ones, the innermost counts.
 
-    `what` follows the word "cannot", see `failure`.
+    `what` completes a phrase that begins with "cannot", see `failure`.
     """
 
     def __init__(self, what: str) -> None:
@@ -57,9 +57,10 @@ class Attempt:
 
 
 def moved_away(path: str | Path, *, out_of_set: bool = False) -> str:
-    """Return the next step for what is in the way: to the side, or to that of the header set that it is in.
+    """Return the next step for a path that is in the way: the mv command that renames it to NAME.away.
 
-    Nothing is lost, nor what was moved there before; and nobody comes to see what they could not.
+    That is in the same directory or, with `out_of_set`, beside it: a header set may hold nothing but header files.
+    An earlier NAME.away is kept as a backup, and nobody gets to see what they could not see before.
     """
     folder, _, name = str(path).rpartition("/")
     aside = f"{folder}.{name}" if out_of_set else path
@@ -67,14 +68,14 @@ def moved_away(path: str | Path, *, out_of_set: bool = False) -> str:
 
 
 def quoted(path: str | Path) -> str:
-    """Return a path as a shell wants it."""
+    """Return a path, quoted for a shell."""
     import shlex
 
     return shlex.quote(str(path))
 
 
 def typed() -> str:
-    """Return the command that the user typed, for a shell."""
+    """Return the command line that the user typed, quoted for a shell."""
     import shlex
     import sys
 
@@ -82,7 +83,7 @@ def typed() -> str:
 
 
 def printable(text: str) -> str:
-    """Return text as a terminal and a log can have it: a path in an overlay may hold control characters."""
+    """Return text for a terminal or a log, unprintable characters escaped: a path in an overlay may hold any."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

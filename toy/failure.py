@@ -11,11 +11,11 @@ from .machine import HEADERS, MACHINES, RUN, STATE
 from .streams import say
 
 _IN_THE_WAY = (errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENOTEMPTY)
-"""Errors of a path that is of another kind than it should be. EINVAL is `files.read`'s own."""
+"""Errors that mean that something of the wrong kind is at a path. EINVAL comes from `files.read`."""
 
 
 def report(error: Exception) -> None:
-    """Say what went wrong. A traceback that nobody asked for means a bug."""
+    """Print an error in one line, after its traceback if TOY_DEBUG=1 is set, or if the error is a bug of toy's."""
     if isinstance(error, ToyError | OSError):
         if debug.is_on():
             debug.trace(error)
@@ -26,7 +26,7 @@ def report(error: Exception) -> None:
 
 
 def explained(error: ToyError | OSError) -> ToyError:
-    """Return an error for the user. What was being done is what an `errors.Attempt` says."""
+    """Return an error as a ToyError; for an OSError, add the next step, and what an `errors.Attempt` noted on it."""
     if isinstance(error, ToyError):
         return error
     path = _path(error)
@@ -37,7 +37,7 @@ def explained(error: ToyError | OSError) -> ToyError:
 
 
 def _path(error: OSError) -> str:
-    """Return the path that an error names; it may name a descriptor, which says nothing any more, or none."""
+    """Return the path that an error names, or "" if it names nothing, or a descriptor, which is of no use by now."""
     return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
 
 
@@ -62,14 +62,14 @@ def _next_step(number: int | None, path: str) -> str:
 
 
 def _there(path: str) -> str:
-    """Return the path, or what of it there is, for a shell."""
+    """Return the path or its nearest ancestor that exists, quoted for a shell; empty if none does."""
     while path and not os.path.lexists(path):
         path = os.path.dirname(path)
     return quoted(path) if path else ""
 
 
 def _obstacle(path: str) -> str:
-    """Return which part of a path is there and no directory, or all of it."""
+    """Return the outermost part of a path that exists and is no real directory, or else the whole path."""
     parts = [Path(path), *Path(path).parents]
     found = (part for part in reversed(parts) if part.is_symlink() or (part.exists() and not part.is_dir()))
     return os.fspath(next(found, path))
@@ -77,5 +77,5 @@ def _obstacle(path: str) -> str:
 
 def _out_of_the_way(path: str) -> str:
     is_ours = f"{path}/".startswith((f"{STATE}/", f"{RUN}/", f"{MACHINES}/")) or HEADERS in path
-    # Not beside it: a header set holds nothing but header files.
+    # A header file goes out of its set, which may hold nothing but header files.
     return moved_away(path, out_of_set=path.endswith(".hdr")) if is_ours else f"look at it: ls -ld {quoted(path)}"

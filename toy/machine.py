@@ -22,44 +22,44 @@ DEFAULT = "toy"
 
 RUN = "/run/toy"
 OWN_BASE = f"{RUN}/base"
-"""In a machine: its base."""
+"""Where the base of a machine is mounted inside it."""
 
 STATE = "/var/lib/toy"
 RPMDB = "/usr/lib/sysimage/rpm"
-"""Where rpm has its database most likely; whoever has the time asks rpm."""
+"""Where rpm most likely has its database. Only rpm knows, and it takes time to ask: `rpmdb.dbpath`."""
 
 KEYS = "pubkeys"
-"""Where rpm has its keys, in the directory of its database, unless they are packages."""
+"""Directory of rpm's keys, in that of its database, unless they are packages."""
 
 MACHINES = "/var/lib/machines"
-"""Where machinectl(1) looks."""
+"""Where machinectl(1) looks for machines."""
 
 ACCOUNTS = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
-"""In /etc: those that a machine follows."""
+"""Files of accounts in /etc: a machine's follow the host's."""
 
 HEADERS = "usr/lib/sysimage/rpm-headers"
-"""A header set's directory, below a root."""
+"""A header set's directory, relative to a root."""
 
 
 def database_below(root: str, dbpath: str) -> str:
-    """Return where the rpm database of a root is, if that of the running one is at `dbpath`."""
-    # /var/lib/rpm is a link, where it is used at all, and no snapshot has a /var of its own.
+    """Return where the rpm database of a root is, if that of the running root is at `dbpath`."""
+    # /var/lib/rpm, where it is used at all, is a link; it is resolved here since no snapshot has a /var of its own.
     return dbpath if root == "/" else root.rstrip("/") + os.path.realpath(dbpath)
 
 
 def mount_source(upper: str) -> str:
-    """Return what stands as the source of the mounts of an overlay: it tells its upper from another.
+    """Return the source name of an overlay's mounts, made of its upper's device and inode numbers.
 
-    That has another path in each mount namespace.
+    They identify the upper; its path would not, being another one in each mount namespace.
     """
     status = os.stat(upper)
     return f"toy:{status.st_dev}:{status.st_ino}"
 
 
 def make_private(directory: str) -> None:
-    """Have a directory that is root's alone, whatever the umask, and whoever could write there before.
+    """Make a directory that only root can enter, or restrict an existing one of root's to root.
 
-    Locks, sockets and records lie in such. Raises ToyError if something else is in its place.
+    Locks, sockets and records lie in such directories. Raises ToyError if `directory` is no directory, or not root's.
     """
     try:
         os.mkdir(directory, 0o700)
@@ -82,21 +82,21 @@ def _make(directory: str, *, like: str | None) -> None:
 
 
 def _is_name(name: str) -> bool:
-    """Say whether this is a host name's label, as systemd-nspawn(1) asks of a machine's name."""
+    """Say whether this is a valid label of a host name, as systemd-nspawn(1) requires of a machine's name."""
     return len(name) <= 64 and name.replace("-", "a").isalnum() and name.isascii() and "-" not in (name[0], name[-1])
 
 
 class Machine:
-    """One named overlay with its state. Nothing is made before it is held, as a context."""
+    """One named overlay with its state. As a context, it is locked for one launch; nothing is made on disk before."""
 
     def __init__(self, name: str, root: str = "/", etc: Sequence[str] = ()) -> None:
         if not _is_name(name):
             raise ToyError(f"{name!r} is no name for a machine", "use 1 to 64 letters, digits and inner dashes")
         self.name = name
         self.root = root
-        """The tree that it lies over: the running root, or that of a snapshot."""
+        """The tree that the overlay lies over: the running root, or that of a snapshot."""
         self.etc = etc
-        """The layers of the root's /etc, uppermost first, if that is more than a directory in it."""
+        """The layers of the root's /etc, uppermost first; none if it is a plain directory of the root."""
         self.directory = f"{STATE}/{name}"
         self.mount_point = f"{MACHINES}/{name}"
         """Empty on disk; the merged root is mounted here in the launch's own mount namespace."""
@@ -104,49 +104,49 @@ class Machine:
         """The upper: every file written in the overlay."""
         self.work = f"{self.directory}/work"
         self.mounts = f"{RUN}/{name}.mounts"
-        """What a launch mounts, as in fstab(5); not on the disk, which may be full."""
+        """The table of what a launch mounts, as in fstab(5); in /run, since the disk may be full."""
         self.macros = f"{RUN}/{name}.macros"
-        """What a launch has rpm read in the machine."""
+        """The directory of the macro files that a launch has rpm read in the machine."""
         self.settings = f"{RUN}/{name}.nspawn"
-        """What a launch gives to systemd-nspawn, if the administrator has settings for the machine."""
+        """The settings file that a launch gives to systemd-nspawn, if the administrator has one for the machine."""
         self.rpmdb = f"{self.directory}/rpmdb"
         """The merged database."""
         self.new_rpmdb = f"{self.rpmdb}.new"
-        """The next one, while it is being made."""
+        """The next merged database, while it is being made."""
         self.base = f"{self.directory}/base"
-        """The files of the host's set that the database was merged with."""
+        """The record of the base: the names of the host's header files that the database was merged with."""
         self.new_base = f"{self.base}.new"
-        """The next one: while it is there, the next database is to be put in place."""
+        """The next base. While it exists, it and the complete database in `new_rpmdb` are to be put in place."""
         self.var = f"{self.directory}/var"
         self.run = f"{self.directory}/run"
-        """What its /run begins with."""
+        """What /run in the machine contains at the start of each launch."""
         self.configuration = f"{self.directory}/run.configuration"
-        """How the configuration looked that this and more in its /var was made of."""
+        """The record of the tmpfiles.d(5) configuration that `run`, and files in `var`, were made from."""
         self.seeded = f"{self.directory}/seeded"
-        """Which files of its /var came from the host's, and what they were like."""
+        """The record of which files in `var` came from the host's, and what they were like; see `reconcile.var`."""
         self.host_layer = f"{self.directory}/host"
-        """A layer between root and overlay with the host's header set, where that cannot be written."""
+        """A lower layer above the root, with the host's header set, where the root cannot be written."""
         self.hidden = f"{self.directory}/hidden"
-        """The headers of the host's packages that the overlay hides: the host may drop them."""
+        """A header set of the host's packages that the overlay hides, kept since the host may drop them."""
         self.accounts = f"{self.directory}/accounts"
-        """The host's passwd(5) and its kin, as they were at the last launch."""
+        """A directory with the host's ACCOUNTS as they were when the machine last followed them."""
         self.keys = f"{self.directory}/keys"
-        """The host's keys that are no packages, as they were when the database was merged."""
+        """The record of the host's keys that are no packages, as they were when the machine last followed them."""
         self.log = f"{self.directory}/log"
-        """What became of it after the host changed."""
+        """The log of what became of the machine after the host changed."""
         self.limits = f"{self.directory}/limits"
-        """What of the host's the last launch could show only read-only, or not at all."""
+        """The record of mount points of the host that the last launch showed only read-only, or not at all."""
         self.intent = f"{self.directory}/intent"
-        """What a launch was about to do to the overlay's files, until it is done."""
+        """The plan of a reconciliation, from before anything of it is done until all is."""
         self.seen = f"{self.directory}/seen"
-        """What the last launch saw when all was in line."""
+        """The fingerprint of the last launch, see `launch.fingerprint`."""
         self.notifications = f"{RUN}/{name}.notify"
-        """The socket on which nspawn says that it is up."""
+        """The socket on which systemd-nspawn says that it is up."""
         self.entered = f"{RUN}/{name}"
-        """There while it is entered: not on the disk, since nobody is in after the power failed."""
+        """A directory that exists while the machine is entered; in /run, since a power failure ends that as well."""
 
     def __enter__(self) -> None:
-        """Make what is missing, and hold the machine for one launch. Raises ToyError if another one has it."""
+        """Lock the machine for one launch, and make what is missing on disk. Raises ToyError if it is in use."""
         for directory in (RUN, STATE, self.directory):  # old setuid programs may lie in an overlay
             make_private(directory)
         if not os.path.isdir(MACHINES):
@@ -168,10 +168,10 @@ class Machine:
             os.symlink(self.directory, link)
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)  # and with it goes the lock
+        os.close(self._fd)  # which releases the lock
 
     def is_in_use(self) -> bool:
-        """Say whether somebody holds it now."""
+        """Say whether somebody has the machine locked now."""
         fd = self._open()
         try:
             with Locked(fd, wait=False):

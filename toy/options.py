@@ -11,10 +11,10 @@ from . import __version__
 from .errors import ToyError
 
 HELP = "help"
-"""The verb that --help and --version stand for."""
+"""The verb that stands for --help and --version."""
 
 _WITH_VALUE = ("-n", "--name", "--snapshot")
-"""Options before the verb that are two words."""
+"""Options before the verb that have their value in the next word."""
 
 _ALONE = ("-h", "--help", "--init", "--version")
 
@@ -25,10 +25,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Return the options, and the command that follows them, if any.
+    """Return the options, and the words of the command after --, none if there is none.
 
-    The options are `name`, `snapshot` and `verb`, and of a verb `machine` and `json`, or `root` and `changed`, or for
-    HELP `text`, in lines. Raises ToyError for what cannot be understood, or does not go together.
+    The options are `name`, `snapshot` and `verb`; for status and diff also `machine` and `json`, for dump and init
+    `root` and `changed`, for HELP `text`, the lines to print. Raises ToyError for arguments that are unknown, or do
+    not go together.
     """
     words, command = arguments, list[str]()
     if "--" in arguments:
@@ -60,7 +61,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _position_of_verb(words: list[str]) -> int:
-    """Return where the verb is, or its place if there is none. Raises ToyError for what is no option before it."""
+    """Return the index of the first word after the options: the verb's. Raises ToyError for an unknown option."""
     position = 0
     while position < len(words) and words[position].startswith("-"):
         word = words[position]

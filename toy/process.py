@@ -50,7 +50,7 @@ def require(*tools: str) -> None:
 
 
 def path_of(tool: str) -> str:
-    """Return where PATH has a tool. Raises ToyError if nowhere."""
+    """Return the path of a tool that PATH has. Raises ToyError if it has none."""
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         path = os.path.join(folder, tool)
         if os.access(path, os.X_OK):
@@ -59,7 +59,7 @@ def path_of(tool: str) -> str:
 
 
 def trace(command: Sequence[str]) -> None:
-    """Print a command that is going to be run, if the user asked for that."""
+    """Print a command that toy is about to run, if the user asked for debug output."""
     if "TOY_DEBUG" in os.environ:
         from . import debug
 
@@ -75,10 +75,10 @@ def run(
 ) -> str:
     """Run a command to its end, and return the last line of its stderr.
 
-    `stdin` is a descriptor that is the command's alone from now on. Raises Failed if the command fails, and ToyError if
-    it is not installed.
+    `stdin` is a descriptor for it to read from, which is closed here; it inherits `pass_fds`. `environment` is added
+    to ours. Raises Failed if the command fails, and ToyError if it is not installed.
     """
-    # subprocess takes as long to import as a short command does.
+    # Without subprocess: to import that takes as long as to run a short command.
     with open(os.memfd_create("stderr"), "w+b") as stderr:
         for fd in pass_fds:
             os.set_inheritable(fd, True)
@@ -105,7 +105,7 @@ def _started(
     stderr: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Start a command, with /dev/null for what is not given, and return its process number."""
+    """Start a command on these descriptors, /dev/null in place of each that is None, and return its process number."""
     trace(command)
     streams: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, fd)
@@ -119,12 +119,12 @@ def _started(
 
 
 def output(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command to its end, and return what it printed. Raises ToyError as `run` does."""
+    """Run a command to its end, and return what it wrote to stdout. Raises ToyError as `run` does."""
     return Asked(command, environment=environment).answer()
 
 
 class Asked:
-    """A command at work, until somebody wants to know what it prints."""
+    """A command that runs in the background, until `answer` collects what it wrote to stdout."""
 
     def __init__(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
         self._command = command
@@ -133,7 +133,7 @@ class Asked:
         self._pid = _started(list(command), stdout=stdout, stderr=stderr, environment=environment)
 
     def answer(self) -> str:
-        """Return what it printed, once. Raises ToyError as `run` does."""
+        """Wait for the command's end, and return its stdout. To be called once. Raises ToyError as `run` does."""
         with self._stdout, self._stderr:
             status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
             self._stdout.seek(0)
@@ -144,7 +144,7 @@ class Asked:
 
 
 class Started:
-    """A command at work meanwhile, with some bytes on its stdin; as a context, it is over at the end."""
+    """A command that runs in the background, with `content` on its stdin; as a context, it is killed at the end."""
 
     def __init__(self, command: Sequence[str], content: Iterable[bytes]) -> None:
         self._status: int | None = None
@@ -160,22 +160,22 @@ class Started:
         self.stop()
 
     def stop(self) -> None:
-        """End it, if it has not ended."""
+        """Kill the command, unless `succeeded` has waited for its end."""
         if self._status is None:
-            import signal  # see above
+            import signal  # see the top of this module
 
             os.kill(self._pid, signal.SIGKILL)
             self.succeeded()
 
     def succeeded(self) -> bool:
-        """Wait for its end, and say whether its exit status was 0."""
+        """Wait for the command's end, and say whether its exit status was 0."""
         if self._status is None:
             self._status = os.waitpid(self._pid, 0)[1]
         return self._status == 0
 
 
 def fork(action: Callable[[], object]) -> int:
-    """Call a function in a process of its own, which ends with it, and return the process number."""
+    """Call a function in a child process, which ends when it returns, and return the child's process number."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -196,7 +196,7 @@ def _last_line(stderr: bytes) -> str:
 
 
 def spawn(command: list[str], environment: Mapping[str, str], *, own_group: bool) -> int:
-    """Start a command on our stdin, stdout and stderr, and return its process number."""
+    """Start a command on our stdin, stdout and stderr, perhaps in a process group of its own; return its number."""
     trace(command)
     try:
         if own_group:

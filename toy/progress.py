@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Shows how far long work is, on a terminal: one line, which is removed at the end."""
+"""Shows the progress of long work on a terminal: one line, which is erased at the end."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -8,13 +8,13 @@ from typing import TypeVar
 from .streams import complain
 
 _MANY = 200
-"""Fewer items take no time."""
+"""From this number of items on, progress is shown; fewer take no time."""
 
 _Item = TypeVar("_Item")
 
 
 def shown(items: Iterable[_Item], total: int, what: str) -> Iterator[_Item]:
-    """Yield items, and show how many of them it has been."""
+    """Yield items, and show meanwhile how many of `total` were yielded; `what` names the work."""
     if total < _MANY or not os.isatty(2):
         yield from items
         return

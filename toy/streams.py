@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def hold() -> None:
-    """Open what is closed of stdin, stdout and stderr: else the next file that is opened takes its number.
+    """Open /dev/null for each of stdin, stdout and stderr that is closed: else the next file opened takes its number.
 
-    Nothing is to be read there, and to write fails with the error of a closed one.
+    It is open for reading only, so to write to it fails with EBADF, as for a closed descriptor.
     """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # the lowest free number: this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # it gets the lowest free number, which is `fd`
 
 
 def complain(text: str) -> None:
-    """Print text on stderr, if that takes it: there is nowhere else to say that it does not."""
+    """Print text on stderr. An error of that is ignored: there is nowhere else to report it."""
     try:
         os.write(2, _encoded(text, sys.stderr))
     except OSError:
@@ -44,7 +44,7 @@ def say(line: str) -> None:
 
 
 def show(lines: Iterable[str]) -> None:
-    """Print lines on stdout; who reads a pipe may have had enough. Raises ToyError if they cannot be written."""
+    """Print lines on stdout, until the reader of a pipe closes it. Raises ToyError if they cannot be written."""
     rest = memoryview(_encoded("".join(f"{line}\n" for line in lines), sys.stdout))
     try:
         while rest:
@@ -57,5 +57,5 @@ def show(lines: Iterable[str]) -> None:
 
 
 def _encoded(text: str, stream: TextIO | None) -> bytes:
-    """Return text in a stream's encoding; a locale may lack what a path has. Python has none for what was closed."""
+    """Return text in a stream's encoding, what that lacks escaped. `stream` is None if it was closed at the start."""
     return text.encode("utf-8" if stream is None else stream.encoding, "backslashreplace")

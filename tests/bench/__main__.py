@@ -119,7 +119,7 @@ class Bench:
                             )  # fmt: skip
 
     def memory(self) -> Iterator[Row]:
-        """Measure how much memory it takes with few and with many packages."""
+        """Measure how much memory toy takes with few and with many packages."""
         kind = "ext4"
         with (
             file_system(kind, self._directory) as root,

@@ -12,7 +12,7 @@ import sys
 import time
 
 _PAUSE = 0.1
-"""Seconds."""
+"""Seconds between runs."""
 
 
 def timed(command: list[str]) -> tuple[float, int]:
@@ -28,7 +28,7 @@ def timed(command: list[str]) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Time the command in the command line, and print the results."""
     runs = []
     for number in range(int(sys.argv[1])):
         if number:

@@ -19,7 +19,7 @@ from packages import Package, build
 
 MODELS = 40
 _PER_TRANSACTION = 50
-"""As a system has them that was installed from an image and then updated."""
+"""Packages with the same transaction, as on a system that was installed from an image and then updated."""
 
 _CHANGES = "%changelog\n" + "\n".join(
     f"* Mon Jan 0{1 + day} 2024 Somebody <somebody@example.org> - {day}\n"
@@ -39,7 +39,7 @@ def sizes(count: int) -> list[int]:
 
 
 def package(name: str, version: str, files: int, *, inside: str) -> Package:
-    """Return a package with as many files, in directories of its own called `inside` and in some that others share."""
+    """Return a package with `files` files, in directories of its own called `inside` and in some that others share."""
     folders = [f"/usr/share/{inside}/part-{part}" for part in range(1 + files // 20)]
     paths = [f"/usr/bin/{inside}", f"/usr/share/doc/{inside}/README"]
     paths += [f"{folders[index % len(folders)]}/some-file-{index:04d}.data" for index in range(files)]
@@ -54,7 +54,7 @@ def package(name: str, version: str, files: int, *, inside: str) -> Package:
 
 
 def models(template: Path, directory: Path) -> list[bytes]:
-    """Return the blobs of installed packages, as a system has them; about 27 KB each."""
+    """Return the blobs of `MODELS` installed packages, as a system has them; about 27 KB each."""
     packages = [
         package(f"bench-{_token(number)}", "1", files, inside=_token(number))
         for number, files in enumerate(sizes(MODELS))

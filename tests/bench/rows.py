@@ -132,13 +132,13 @@ class Updates:
         return self._launches(1)[-1]
 
     def again(self) -> float:
-        """Return the seconds of the launch that follows that at once."""
+        """Return the seconds of the second of two launches after one update."""
         return self._launches(2)[-1]
 
     def _launches(self, count: int) -> list[float]:
         self._version = "2" if self._version == "1" else "1"
         install(self._stage, CHANGED[self._version])
-        # What the update left to be written is its own.
+        # The update's own dirty pages are not to be written during the launch.
         self._stage.run("sync", "--file-system", "/usr/lib/sysimage/rpm")
         seconds = [self._stage.clock(*LAUNCH)[0] for _ in range(count)]
         installed = self._stage.run("toy", "--", "rpm", "-qa", "changed-*", "own-*").stdout.split()
@@ -170,7 +170,7 @@ class Upgrades:
         install(stage, MANY["1"])
 
     def __call__(self) -> float:
-        """Return the seconds of one."""
+        """Return the seconds of one transaction."""
         self._version = "2" if self._version == "1" else "1"
         files = [f"/srv/bench/{package.file}" for package in MANY[self._version]]
         seconds, _ = self._stage.clock(*self._stage.rpm, "--upgrade", "--oldpackage", "--nosignature", *files)
@@ -214,7 +214,7 @@ class Dumps:
         install(stage, [CHANGED["1"][0]])
 
     def written(self) -> float:
-        """Return how many bytes one writes, to whatever file."""
+        """Return how many bytes one dump writes, to whatever file."""
         self._version = "2" if self._version == "1" else "1"
         install(self._stage, [CHANGED[self._version][0]], triggers=False)
         # A shell's own count has what its children wrote, see proc_pid_io(5).
@@ -248,9 +248,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def memory(stage: Stage) -> float:
-    """Return the peak memory in MiB of all that toy does, with the tools that it calls.
+    """Return the peak memory in MiB of any process of toy's, or of the tools that it calls, in whatever toy does.
 
-    Only rpmdb that imports everything is left out: it takes what rpm takes.
+    Only an rpmdb that imports everything is left out: its memory is rpm's own affair.
     """
     stage.forget()
     stage.sh("rm -r /usr/lib/sysimage/rpm-headers")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hosts of any size on file systems of their own, and what is measured on them."""
+"""Hosts with any number of packages, on file systems of their own, and what is measured on them."""
 
 import contextlib
 import json
@@ -78,11 +78,11 @@ class Stage(Host):
         return self.clock(*command[nspawn:], times=2, within=within)[0]
 
     def forget(self) -> None:
-        """Have no machine, as before the first launch."""
-        self.sh("rm -rf /var/lib/toy/* /run/toy; sync --file-system /var/lib/toy")  # what that left to be written
+        """Remove all machines, as before the first launch."""
+        self.sh("rm -rf /var/lib/toy/* /run/toy; sync --file-system /var/lib/toy")  # not during the next run
 
     def count(self, *where: str) -> int:
-        """Return how many packages are installed, in the host or where `where` leads."""
+        """Return how many packages are installed, in the host, or where the command `where` enters."""
         return len(self.run(*where, "rpm", "-qa").stdout.split())
 
 

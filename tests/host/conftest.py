@@ -11,6 +11,7 @@ import pytest
 from databases import REAL_DATABASES, RPMDBS
 from host import Host
 from microos import Disk, MicroOS
+from truth import OVERLAY, is_current
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +66,24 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of a database: of awkward headers, and of each real distribution's."""
     source: Path = request.getfixturevalue("awkward_database") if request.param == "awkward" else RPMDBS / request.param
     return Path(shutil.copytree(source, tmp_path / "database", copy_function=shutil.copyfile))
+
+
+@pytest.fixture
+def database_and_files_agree(host: Host) -> Iterator[None]:
+    """Whatever a test does: at its end, the overlay's database, set and files agree."""
+    yield
+    assert is_current(host, *OVERLAY)
+    # rpm lists a file that is another package's as well, but as neither missing nor changed.
+    complaints = host.run(*OVERLAY, "rpm", "-Va", "--noconfig", check=False).stdout.splitlines()
+    assert [line for line in complaints if not line.startswith(".........")] == []
+    installed = r"rpm -qa --qf '[%{FILESTATES:fstate} %{FILENAMES}\n]' | sed -n 's/^normal //p'"
+    script = f'{installed} | while read -r path; do [ -e "$path" ] || [ -L "$path" ] || echo "$path"; done'
+    assert host.run(*OVERLAY, "sh", "-c", script).stdout == ""
+
+
+@pytest.fixture
+def victim(host: Host) -> Host:
+    """A host with a file that nobody is to touch, and a machine with something of its own."""
+    host.write("/CANARY", "precious")
+    host.run(*OVERLAY, "zypper", "-n", "install", "hello")
+    return host

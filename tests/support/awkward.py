@@ -61,7 +61,7 @@ def make(template: Path, directory: Path) -> Path:
 
 
 def _renamed(host: Host, names: Iterable[str]) -> list[bytes]:
-    """Return the blobs of headers with these names, which no package ever had: later rpms take only rpmbuild's."""
+    """Return blobs of headers with these names, made from headers of rpmbuild's: later rpms take no others."""
     raw = [name.encode(errors="surrogateescape") for name in names]
     models = {len(name): Package("q" * len(name)) for name in raw}
     build(host, models.values(), "/srv/models")

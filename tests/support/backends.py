@@ -11,7 +11,7 @@ import pytest
 import rpm
 
 FILES = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db"}
-"""A file that each one makes."""
+"""A file that a database of each backend has."""
 
 
 def _can_make(backend: str) -> bool:
@@ -22,20 +22,20 @@ def _can_make(backend: str) -> bool:
 
 
 FILE = FILES[rpm.expandMacro("%{_db_backend}")]
-"""That of the one which it makes unless it is told otherwise."""
+"""That of the backend that this rpm uses by default."""
 
 BACKENDS = [backend for backend in FILES if _can_make(backend)]
 
 
 def _is_zyppers() -> bool:
-    """Say whether zypper has the very librpm that we have."""
+    """Say whether zypper uses the same librpm as this process."""
     linked = subprocess.run(["ldd", "/usr/bin/zypper"], check=True, stdout=subprocess.PIPE, text=True).stdout
     found = re.search(r"librpm\.so\S* => (\S+)", linked)
     return found is not None and f" {os.path.realpath(found[1])}\n" in Path("/proc/self/maps").read_text()
 
 
 ZYPPERS = BACKENDS if _is_zyppers() else [rpm.expandMacro("%{_db_backend}")]
-"""Those of a host that zypper is to read."""
+"""The backends for hosts whose database zypper has to read."""
 
 
 KEY = os.fspath(Path(__file__).parent / "key.asc")
@@ -48,7 +48,7 @@ def _has_openpgp() -> bool:
 
 
 HAS_OPENPGP = _has_openpgp()
-"""An rpm can be built without: then it imports no key."""
+"""Whether this rpm was built with OpenPGP: without, it imports no key."""
 
 needs_openpgp = pytest.mark.skipif(
     not HAS_OPENPGP, reason="this rpm was built without OpenPGP, as the report's header says"
@@ -66,4 +66,4 @@ KEYRINGS = [keyring for keyring in ("rpmdb", "fs", "openpgp") if _keeps_keys_in(
 """The places for keys that this rpm knows (rpm, docs/man/rpm-config.5)."""
 
 KEYS_ARE_PACKAGES = HAS_OPENPGP and rpm.expandMacro("%{?_keyring}") in ("", "rpmdb")
-"""Later rpms keep keys in files of their own (rpm, docs/man/rpmkeys.8)."""
+"""Whether this rpm keeps keys as packages; later ones keep them in files of their own (rpm, docs/man/rpmkeys.8)."""

@@ -50,11 +50,11 @@ if "RPM_CONFIGDIR" in os.environ:
 
 
 class Host:
-    """One host, up while it is entered as a context. It starts as a copy of what another one left in its `upper`."""
+    """One host, up while it is entered as a context. It starts with a copy of `like`, the `upper` of another."""
 
     def __init__(self, directory: Path, *, like: Path | None = None, binds: Mapping[Path, str] | None = None) -> None:
         self.upper = directory / "upper"
-        """What differs from the machine."""
+        """The files that differ from this machine's."""
         self.root = directory / "root"
         """The mounted tree; only in the host's own mount namespace."""
         self.toy = directory / "toy"
@@ -113,7 +113,7 @@ class Host:
 
     @functools.cached_property
     def rpm(self) -> list[str]:
-        """The rpm command for installing by hand, which Debian's wants to be asked for twice."""
+        """The rpm command for installing by hand; Debian's refuses that without an option."""
         debian = self.run("rpm", "--force-debian", "--version", check=False).returncode == 0
         return ["rpm", "--force-debian"] if debian else ["rpm"]
 

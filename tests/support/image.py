@@ -12,16 +12,16 @@ SOURCE = "/usr/src/toy"
 """A copy of the checkout: nothing in a host writes to the checkout itself, wherever that is."""
 
 DATABASE = "/usr/lib/sysimage/rpm"
-"""Where openSUSE has it."""
+"""Where openSUSE has the rpm database."""
 
 CONFIGURATION = os.environ.get("RPM_CONFIGDIR", "/usr/lib/rpm")
-"""Where rpm has its own, see tests/README.md."""
+"""Where rpm has its own configuration, see tests/README.md."""
 
 REPOSITORY = "/srv/repository"
 RPMS = "/srv/rpms"
 """Where built packages wait until `publish` puts them into the repository."""
 
-# What every package here needs, and what toy's own package needs: this machine's own, whoever installed it.
+# Provides what the packages here and toy's own need. The files are this machine's own, whoever installed them.
 SYSTEM = Package(
     "system",
     files={"/usr/lib/system-release": "A host for toy's tests"},
@@ -42,7 +42,7 @@ HELLO = Package("hello", files={"/usr/bin/hello": "#!/bin/sh\necho 'Hello, world
 
 
 def make(directory: Path) -> Path:
-    """Build the host below `directory` and return what a `Host` can be like."""
+    """Build the host below `directory`, and return the directory that a `Host` takes as `like`."""
     with Host(directory, binds={CHECKOUT: "/mnt"}) as host:
         for path in ("/etc/rpm/macros", f"{CONFIGURATION}/macros.d/macros.dbpath"):
             if host.run("rpm", "--eval", "%_dbpath").stdout != f"{DATABASE}\n":  # another rpm reads perhaps no /etc/rpm

@@ -5,15 +5,23 @@ Its userland is this machine's own, as far as it is needed, copied.
 """
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import userland
 from host import Host
+from image import EDITOR
+
+BASE = {"editor-1", "library-1", "legacy-1"}
+"""The packages that such a host has."""
+
+NEXT = replace(EDITOR, version="2", files={**EDITOR.files, "/usr/bin/editor": "#!/bin/sh\necho editor 2"})
+"""The next version of one of them."""
 
 SHARED = ("var", "root", "home", "opt", "srv", "usr/local")
-"""Subvolumes of which all snapshots have the same."""
+"""Subvolumes that all snapshots share."""
 
 _ATTACH = """
 set -e
@@ -138,7 +146,7 @@ fi
 
 
 class Disk:
-    """A btrfs, while it is entered, with a tree of subvolumes that the trees of hosts are snapshots of."""
+    """A btrfs, mounted while it is entered as a context, with the template whose snapshots are the trees of hosts."""
 
     def __init__(self, directory: Path, *, like: Path) -> None:
         self.top = directory / "top"
@@ -180,7 +188,7 @@ class Disk:
         ).stdout
 
     def host_name(self) -> str:
-        """Return a name for the subvolumes of another host, which are made."""
+        """Make the subvolumes of another host, and return their name."""
         self._hosts += 1
         name = f"host{self._hosts}"
         self.sh(_CLONE, self.top, name, *shared())
@@ -203,7 +211,7 @@ class Disk:
 
 
 def shared() -> list[str]:
-    """Return the subvolumes that a host has; an rpm in one of them would be missing where that is not mounted."""
+    """Return those of `SHARED` that a host has: none with another rpm in it, which would be missing without it."""
     return [name for name in SHARED if not any(f"{folder}/".startswith(f"/{name}/") for folder in userland.other_rpm())]
 
 
@@ -239,7 +247,7 @@ class MicroOS(Host):
             raise RuntimeError(f"cannot mount a host in {self.root}")
 
     def reboot(self) -> None:
-        """Have the default snapshot be the running one."""
+        """Boot the default snapshot."""
         self.__exit__(None, None, None)
         self._boot()
 

@@ -37,7 +37,7 @@ def refused(host: Host, *command: str) -> str:
 
 
 def record(host: Host) -> str:
-    """Return what changes whenever a launch had something to do."""
+    """Return the machine's fingerprint, with inode and time: it changes whenever a launch had something to do."""
     seen = "/var/lib/toy/toy/seen"
     return host.sh(f"stat --format='%i %y' {seen}; tr '\\0' '\\n' < {seen}")
 

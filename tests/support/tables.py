@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from toy.headers import header
 from toy.headers.changes import UpperSet
-from toy.headers.header import Header
+from toy.headers.header import Header, HeaderFile
 from toy.headers.package import Package, PackageFile
 from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
@@ -20,10 +20,10 @@ WHITEOUT, OPAQUE, DIRECTORY, FILE = "whiteout", "opaque", "directory", "file"
 """What an upper may have at a path; a file there is never what the lower has."""
 
 
-def file(label: str) -> str:
+def file(label: str) -> HeaderFile:
     """Return the name of the header file of NAME-VERSION; after a slash follows what tells two builds apart."""
     name, _, version = label.partition("/")[0].rpartition("-")
-    return f"{name}-{version}-1.noarch.{hashlib.sha256(label.encode()).hexdigest()}.hdr"
+    return HeaderFile(f"{name}-{version}-1.noarch.{hashlib.sha256(label.encode()).hexdigest()}.hdr")
 
 
 def package_file(path: str, content: str = "") -> PackageFile:
@@ -42,31 +42,31 @@ class World:
     own: Sequence[str] = ()
     """The overlay's own packages."""
     removed: Sequence[str] = ()
-    """The host's before that the overlay removed."""
+    """Packages in `before` that the overlay removed."""
     files: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Of packages; those that are not here have /usr/bin/NAME, with the version as content."""
+    """Paths by package; a package that is not here has /usr/bin/NAME, with NAME-VERSION as content."""
     upper: Mapping[str, str] = field(default_factory=dict)
-    """What the overlay has at a path."""
+    """What the overlay has, WHITEOUT or one of its kin, by path."""
     missing: Sequence[str] = ()
     """Paths of the host's packages that are not there."""
     multiversion: Sequence[str] = ()
     breaks: Sequence[str] = ()
-    """What rpm says of the overlay's dependencies afterwards."""
+    """The dependency problems that rpm reports in the overlay afterwards."""
 
     def package(self, label: str) -> Package:
-        """Return a package."""
+        """Return the package of this label."""
         name, _, version = label.partition("/")[0].rpartition("-")
         content = label if label not in self.files else "content"
         paths = self.files.get(label, [f"/usr/bin/{name}"])
         files = tuple(package_file(path, content) for path in paths)
         return Package(name, "noarch", ("0", version, "1"), frozenset([name]), files, frozenset(), label)
 
-    def labels(self) -> dict[str, str]:
+    def labels(self) -> dict[HeaderFile, str]:
         """Return NAME-VERSION of each header file."""
         return {file(label): label for label in (*self.before, *self.after, *self.own)}
 
     def state(self) -> State:
-        """Return what a launch reads of this."""
+        """Return the state that a launch would read from this world."""
         base, removed, own = (frozenset(map(file, labels)) for labels in (self.before, self.removed, self.own))
         return State(
             machine="toy",
@@ -80,13 +80,13 @@ class World:
         )
 
     def plan(self) -> Plan:
-        """Return what is planned, which must be something."""
+        """Return the plan for this world, which must not be None."""
         planned = plan(self.state())
         assert planned is not None
         return planned
 
     def but(self, **changes: object) -> "World":
-        """Return the same with some changes."""
+        """Return this world with other values of some fields."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
@@ -99,10 +99,10 @@ class Facts:
         self.tree = Tree(world)
         self.multiversion = frozenset(world.multiversion)
 
-    def package(self, file: str) -> Package:
+    def package(self, file: HeaderFile) -> Package:
         return self._world.package(self._labels[file])
 
-    def amended(self, file: str, states: Mapping[str, int]) -> Header:
+    def amended(self, file: HeaderFile, states: Mapping[str, int]) -> Header:
         package = self.package(file)
         blob = f"{package.label} without {' '.join(f'{path}={state}' for path, state in sorted(states.items()))}"
         return Header(package.name, package.evr[1], package.evr[2], package.arch, blob.encode())
@@ -110,7 +110,7 @@ class Facts:
     def is_newer(self, one: Package, other: Package) -> bool:
         return one.evr > other.evr
 
-    def owners_on_host(self, path: str) -> set[str]:
+    def owners_on_host(self, path: str) -> set[HeaderFile]:
         return {file(label) for label in self._world.after if path in _paths(self._world.package(label))}
 
     def files_at(self, path: str) -> list[PackageFile]:
@@ -185,7 +185,7 @@ def _paths(package: Package) -> set[str]:
     return {each.path for each in package.files}
 
 
-def labels(world: World, files: Iterable[str]) -> list[str]:
+def labels(world: World, files: Iterable[HeaderFile]) -> list[str]:
     """Return NAME-VERSION of header files of a world, or the label in the name of others."""
     known = world.labels()
     return sorted(known.get(each, f"{header.label(each)} (stand-in)") for each in files)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is the case in a host or in an overlay, found out without toy's own code."""
+"""Finds out the true state of a host or an overlay, without toy's own code."""
 
 from host import Host
 
@@ -14,17 +14,17 @@ for found in transaction_set.dbMatch():
 _HEADER_SET = "cd /usr/lib/sysimage/rpm-headers && sha256sum -- *.hdr"
 
 OVERLAY = ("toy", "--")
-"""Goes before a command."""
+"""Before a command, it runs that in the overlay; what the functions here take as `where`."""
 
 
 def database(host: Host, *where: str) -> dict[str, str]:
-    """Return digest and NEVRA of each header in the database of the host, or of where `where` leads."""
+    """Return digest and NEVRA of each header in the database of the host, or of the overlay with `OVERLAY`."""
     lines = host.run(*where, "/usr/bin/python3", "-c", _DATABASE).stdout.splitlines()
     return {digest: nevra for nevra, digest in (line.split() for line in lines)}
 
 
 def header_set(host: Host, *where: str) -> dict[str, str]:
-    """Return digest and name of each header file."""
+    """Return digest and name of each file of the header set."""
     lines = host.run(*where, "sh", "-c", _HEADER_SET).stdout.splitlines()
     return dict(line.split() for line in lines)
 
@@ -36,10 +36,10 @@ def packages(host: Host, *where: str) -> set[str]:
 
 
 def is_current(host: Host, *where: str) -> bool:
-    """Say whether the header set is what the database is, blob for blob."""
+    """Say whether header set and database have the same headers, blob for blob."""
     return header_set(host, *where).keys() == database(host, *where).keys()
 
 
 def stamp(host: Host) -> str:
-    """Return what tells one stamp of the host's set from another."""
+    """Return the digest of the stamp of the host's set."""
     return host.run("sha256sum", "/usr/lib/sysimage/rpm-headers/.stamp").stdout

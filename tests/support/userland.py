@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a host of its own needs of this machine: the files of some packages, and of what these require."""
+"""The files of this machine that a host with a root of its own needs: those of some packages and their requirements."""
 
 import os
 import shutil
@@ -19,13 +19,13 @@ _PROGRAMS = (
     "ps", "python3", "rpm", "rpmbuild", "sed", "setpriv", "systemd-nspawn", "systemd-sysext", "tar", "useradd",
     "zypper",
 )  # fmt: skip
-"""What those and a system's basic packages bring."""
+"""Programs of those packages and of a system's basic ones."""
 
 _WITHOUT = ("/usr/share/doc", "/usr/share/locale", "/usr/share/man")
 
 
 def paths(model: Host, like: Path) -> list[str]:
-    """Return the paths, from the root, of what there is of that in a host, and of all that `like` has of its own."""
+    """Return the paths, from the root, of what a host needs and `model` has; all in `like` is among them."""
     of_packages = _of_debian() if shutil.which("dpkg") else _of_rpm()
     wanted = {_real(path) for path in of_packages if not path.startswith(_WITHOUT)}
     wanted |= {"bin", "sbin", "lib", "lib64"}
@@ -95,6 +95,6 @@ def _lines(*command: str) -> list[str]:
 
 
 def _real(path: str) -> str:
-    """Return where a path of a package is since /bin and its kin are links."""
+    """Return a path of a package, from the root, with the links /bin and its kin in it resolved."""
     folder, name = os.path.split(path)
     return os.path.join(os.path.realpath(folder), name)[1:]

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy.headers import header
-from toy.headers.header import Header
+from toy.headers.header import Header, HeaderFile
 
 # What rpm stores is bytes; in Python the odd ones are surrogates.
 texts = st.binary(min_size=1, max_size=300).map(lambda raw: raw.replace(b"\0", b"0").decode(errors="surrogateescape"))
 headers = st.builds(Header, name=texts, version=texts, release=texts, arch=texts, blob=st.binary(max_size=8))
 
 
-def file_name(one: Header) -> str:
+def file_name(one: Header) -> HeaderFile:
     ((name, _),) = header.file_names([one])
     return name
 

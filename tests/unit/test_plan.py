@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toy.headers import changes
+from toy.headers.header import HeaderFile
 from toy.headers.stamp import Stamp
 
-names = st.frozensets(st.sampled_from("abcdefgh"))
+names = st.frozensets(st.sampled_from("abcdefgh").map(HeaderFile))
 
 
 @given(base=names, merged=names)
-def test_what_an_overlay_made_of_its_base_is_what_shows(base: frozenset[str], merged: frozenset[str]) -> None:
+def test_what_an_overlay_made_of_its_base_is_what_shows(
+    base: frozenset[HeaderFile], merged: frozenset[HeaderFile]
+) -> None:
     upper = changes.own_part(base=base, merged=merged)
     assert upper.over(base) == merged
     assert not upper.files & base
@@ -22,7 +25,7 @@ def test_what_an_overlay_made_of_its_base_is_what_shows(base: frozenset[str], me
 
 
 @given(have=names, want=names)
-def test_difference(have: frozenset[str], want: frozenset[str]) -> None:
+def test_difference(have: frozenset[HeaderFile], want: frozenset[HeaderFile]) -> None:
     difference = changes.difference(have=have, want=want)
     assert (have - set(difference.remove)) | set(difference.add) == want
     assert bool(difference) == (have != want)

@@ -20,25 +20,25 @@ from ..host.homes import is_in
 from ..host.mounted import is_local, visible
 
 UID = 1_900_000_000 + os.getpid()
-"""Of no account, and in no range that anybody gives away (systemd, docs/UIDS-GIDS.md).
+"""User and group number of confined processes: no account's, and in no range to allocate (systemd, docs/UIDS-GIDS.md).
 
-Each toy has one of its own: otherwise, whoever takes it in an overlay could use up all processes that it may have.
+Each toy has another one: else somebody who takes that number in an overlay could use up its limit of processes.
 """
 
 _MEMORY = 2 << 30
 _LARGEST_FILE = 8 << 30
 _TEMPORARY = 3 << 29
-"""Bytes, of a copied database and of what SQLite may have to take back."""
+"""Bytes of each tmpfs: for a copied database, and for what SQLite may have to roll back."""
 _PROCESSES = 64
 
 _SHOWN = ("/etc", "/opt", "/usr")
-"""Where what is mounted is shown: programs lie there, and what they read."""
+"""Directories below which mounts are shown: programs lie there, and what they read."""
 
 _HIDDEN = ("dev", "home", "proc", "root", "run", "srv", "sys", "tmp", "var")
-"""Of the top directories: sockets lie there, and what is nobody else's business."""
+"""Directories in the root that are hidden: sockets lie there, and what a confined process has no business with."""
 
 _ROOT = "/run"
-"""Where its tree is mounted, in a mount namespace of its own: a directory that there always is."""
+"""Where the tree of the process is mounted, in its own mount namespace: a directory that always exists."""
 
 # From the kernel's headers: linux/sched.h, linux/mount.h, linux/fcntl.h, asm-generic/unistd.h, linux/prctl.h.
 _NEWPID = 0x20000000
@@ -53,12 +53,12 @@ class Place(NamedTuple):
     """Directories of ours that a confined process has as well, at the same paths."""
 
     writable: str | None = None
-    """One that it may write in, handed over to it."""
+    """A directory that the process may write in; it must have been handed over (`hand_over`)."""
     shown: str | None = None
-    """One of which it has what `show` makes of it."""
+    """A directory that the process sees with the content that `show` gives it."""
     show: Callable[[int, str], None] | None = None
-    """Fills an empty directory, by its path, from a descriptor of the one that is to be shown. It is called as root,
-    in the namespaces of the process; what it mounts there ends with them. Raises ToyError, OSError."""
+    """Called with a descriptor of `shown` and the path of an empty directory, which it fills. It runs as root, in the
+    namespaces of the process; what it mounts ends with them. Raises ToyError, OSError."""
 
 
 class _MountAttributes(ctypes.Structure):
@@ -70,20 +70,20 @@ def start(
 ) -> int:
     """Start a process that confines itself and then calls `action`, and return its process number.
 
-    `action` is given what went wrong meanwhile, and has to do no more then than to pass it on. Of our descriptors the
-    process keeps `fds`. It may use `cpu_seconds` of CPU time, and is killed after `seconds`, if any are given. Once it
-    is waited for, all that it started has ended.
+    `action` gets None, or the error if the process could not be confined; then it must do nothing but report that. Of
+    our descriptors the process keeps only `fds`. It may use `cpu_seconds` of CPU time, and is killed after `seconds`,
+    unless that is 0. Once it is waited for, all that it started has ended.
     """
     unshared: ToyError | None = None
 
     def init() -> NoReturn:
-        """Be the first process of the namespace: once it has ended and is waited for, none is left in it."""
+        """Run as first process of the PID namespace: once it has ended and is waited for, no other is left there."""
         _call("prctl", _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         problem = unshared or _attempt(lambda: _call("unshare", _NAMESPACES))
         if problem is not None:
             action(problem)
             os._exit(EXIT_FAILURE)
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(EXIT_FAILURE))  # root's: nobody in there can stop it
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(EXIT_FAILURE))  # root's: the confined cannot stop it
         signal.alarm(seconds)
         _end_as(process.fork(lambda: action(_attempt(lambda: _enter(place, fds, cpu_seconds)))))
 
@@ -97,7 +97,7 @@ def start(
 
 
 def _end_as(child: int) -> NoReturn:
-    """End when a child has ended, with its status."""
+    """Wait for a child, and exit with its status."""
     _close_all_but(())
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os._exit(128 - status if status < 0 else status)
@@ -114,7 +114,7 @@ def _attempt(step: Callable[[], None]) -> ToyError | None:
 
 
 def _enter(place: Place, fds: Sequence[int], cpu_seconds: int) -> None:
-    """Confine this process, the first of its namespaces, for good."""
+    """Confine this process, which is in namespaces of its own already, for good."""
     _detach(fds)
     shown = None if place.shown is None else os.open(place.shown, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     _mount_tree()
@@ -143,7 +143,7 @@ def _enter(place: Place, fds: Sequence[int], cpu_seconds: int) -> None:
 
 
 def bind_read_only(name: str, source: int, target: str) -> None:
-    """Mount a file of a directory, given by its descriptor, in another one, given by its path, of a `Place`."""
+    """Mount a file of a directory, given by its descriptor, read-only in the one that `Place.show` fills, by path."""
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=source)
     os.close(os.open(f"{target}/{name}", os.O_WRONLY | os.O_CREAT, 0o600))
     _mount(f"/proc/self/fd/{fd}", f"{target}/{name}", flags=_BIND)
@@ -152,10 +152,10 @@ def bind_read_only(name: str, source: int, target: str) -> None:
 
 
 def _detach(fds: Sequence[int]) -> None:
-    """Have nothing of whoever started this process but `fds`, and end with it."""
+    """Keep no descriptors but `fds`, ignore signals that are meant for the parent process, and end when it ends."""
     _call("prctl", _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # for whoever started it to decide on
+        signal.signal(number, signal.SIG_IGN)  # the parent decides what they do
     null = os.open(os.devnull, os.O_RDWR)
     _close_all_but((*fds, null))
     for fd in {0, 1, 2}.difference(fds):
@@ -165,25 +165,25 @@ def _detach(fds: Sequence[int]) -> None:
 
 def _close_all_but(fds: Sequence[int]) -> None:
     first = 0
-    for fd in (*sorted(fds), 2**31 - 1):  # a limit may have been lowered since
+    for fd in (*sorted(fds), 2**31 - 1):  # the limit on descriptors may have been lowered since they were opened
         os.closerange(first, fd)
         first = fd + 1
 
 
 def _mount_tree() -> None:
-    """Mount on _ROOT what the process is to see of the host."""
+    """Mount on _ROOT what the process may see of the host."""
     _mount(None, "/", flags=_REC | _PRIVATE)
     _mount("/", _ROOT, flags=_BIND)
     for point, source, kind in sorted(visible()):
         if is_in(point, _SHOWN) and is_local(source, kind):  # a server that does not answer would make us wait
-            with contextlib.suppress(FileNotFoundError):  # it lies in one that does not show
+            with contextlib.suppress(FileNotFoundError):  # it lies in a mount that is not shown
                 _mount(point, _ROOT + point, flags=_BIND)
     attributes = _MountAttributes(_RDONLY | _NOSUID | _NODEV)
     size = ctypes.sizeof(attributes)
     _call("syscall", _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(_ROOT), _AT_RECURSIVE, ctypes.byref(attributes), size)
     for name in _HIDDEN:
         if os.path.isdir(f"{_ROOT}/{name}") and not os.path.islink(f"{_ROOT}/{name}"):
-            # SQLite wants a place for what it may have to take back.
+            # SQLite needs a place for what it may have to roll back.
             data = f"mode={1777 if name == 'tmp' else 755},size={_TEMPORARY},nr_inodes=1k"
             _mount("toy", f"{_ROOT}/{name}", kind="tmpfs", flags=_NOSUID | _NODEV, data=data)
     with open(f"{_ROOT}{os.devnull}", "xb"):
@@ -203,7 +203,7 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def hand_over(directory: str) -> None:
-    """Give a directory of ours, with the files in it, to confined processes."""
+    """Make UID, the user of confined processes, the owner of a directory of ours and of the files in it."""
     with os.scandir(directory) as entries:
         for entry in entries:
             os.chown(entry.path, UID, UID, follow_symlinks=False)
@@ -211,9 +211,9 @@ def hand_over(directory: str) -> None:
 
 
 def take_back(directory: str) -> None:
-    """Take back what was handed over: regular files, which everybody may read. Nothing else remains.
+    """Make root the owner of a directory that was handed over, and of its regular files, of mode 0644; remove the rest.
 
-    The confined processes that had it have ended.
+    The confined processes that could write in it have ended.
     """
     os.chown(directory, 0, 0)
     with os.scandir(directory) as entries:

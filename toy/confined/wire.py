@@ -16,13 +16,13 @@ import time
 from typing import Any
 
 _LONGEST_TEXT = 32 << 20
-"""Bytes: what a header says of 100,000 files takes 20."""
+"""Most bytes of a message's text: what a header says of 100,000 files takes 20 MiB."""
 
 _MOST_TEXT = 256 << 20
-"""Bytes of all messages: in memory they are a multiple of that, and somebody may keep them all."""
+"""Most bytes of text of all messages: in memory it takes a multiple of that, and the receiver may keep it all."""
 
 _LONGEST_BLOBS = 512 << 20
-"""Bytes: rpm takes headers of 256 MiB (rpm, lib/header.c: HEADER_DATA_MAX)."""
+"""Most bytes of a message's blobs: rpm takes headers of 256 MiB (rpm, lib/header.c: HEADER_DATA_MAX)."""
 
 
 class Closed(Exception):
@@ -30,7 +30,7 @@ class Closed(Exception):
 
 
 class Late(Exception):
-    """Nothing was taken, or came, in time."""
+    """The other end did not take a message, or send one, in time."""
 
 
 class Channel:
@@ -49,7 +49,7 @@ class Channel:
             os.close(fd)
 
     def send(self, value: object, *, seconds: float | None = None) -> None:
-        """Send a message. Raises Closed, or Late if it is not taken in so many seconds."""
+        """Send a message. Raises Closed, or Late if the other end does not take it within `seconds`."""
         deadline = _deadline(seconds)
         blobs: list[bytes] = []
 

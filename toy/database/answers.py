@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Turns the answers of a confined process into values, and checks that they have the right types.
 
-Each function takes what came through `wire`, and raises TypeError, ValueError or the like if it is something else.
-What the answers say may be made up by the database in the machine. `reader` asks the questions.
+Each function takes what came through `wire`, and raises TypeError, ValueError or the like if that has other types. Only
+types are checked: what an answer says may be made up by the database in the machine. `reader` asks the questions.
 """
 
 import sys
@@ -10,13 +10,13 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ..headers import header
-from ..headers.header import Header
+from ..headers.header import Header, HeaderFile
 from ..headers.package import Package, PackageFile
 from ..headers.stamp import Stamp
 
 
 def text(value: Any) -> str:
-    """Return text."""
+    """Return a text."""
     if not isinstance(value, str):
         raise TypeError
     return value
@@ -57,14 +57,15 @@ def to_stamp(value: Any) -> Stamp:
     return Stamp.checked(text(names), [(int(first), int(last), int(tid)) for first, last, tid in runs])
 
 
-def to_file(value: Any) -> str:
-    """Return the file name of a header."""
-    if not header.is_file_name(text(value)):
+def to_file(value: Any) -> HeaderFile:
+    """Return the name of a header file."""
+    name = text(value)
+    if not header.is_file_name(name):
         raise ValueError
-    return sys.intern(str(value))
+    return HeaderFile(sys.intern(name))
 
 
-def to_files(value: Any) -> dict[str, int]:
+def to_files(value: Any) -> dict[HeaderFile, int]:
     """Return the hdrNum of each header file."""
     return {to_file(file): int(number) for file, number in value}
 

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 WAL = "rpmdb.sqlite-wal"
 
 FILES = ("Index.db", "Packages", "Packages.db", "rpmdb.sqlite", WAL)
-"""What makes up a database, of whichever kind. SQLite makes its -shm anew, and a -journal may name any file."""
+"""Files of a database, of any backend; without -shm, which SQLite makes anew, and -journal, which may name any file."""
 
 TICK = 20_000_000
-"""Nanoseconds after which a file that changes once more gets another time: kernels count in steps of up to 10 ms."""
+"""Nanoseconds after which a file that changes again gets another time: kernels count in steps of up to 10 ms."""
 
 
 class Copy:
-    """A copy of a database, being made in an empty directory; it shares blocks where the file system can."""
+    """A copy of a database that is being made in an empty directory; it shares blocks where the file system can."""
 
     def __init__(self, source: str, target: str) -> None:
         self.source = source
@@ -40,7 +40,7 @@ class Copy:
         self._work = process.Started(["cp", *options, "--", *self._paths, f"{target}/"], ())
 
     def is_true(self) -> bool:
-        """Wait for the end of it, and say whether it is what the original is now."""
+        """Wait until the copy is made, and say whether it has the content that the original has now."""
         try:
             return (
                 self._work.succeeded()
@@ -52,12 +52,12 @@ class Copy:
             return False
 
     def stop(self) -> None:
-        """End it, if it has not ended."""
+        """Stop copying, if that has not ended."""
         self._work.stop()
 
 
 def copy(source: str, target: str) -> bool:
-    """Copy a database into an empty directory; False if somebody wrote to it meanwhile."""
+    """Copy a database into an empty directory, and say whether that worked: not if somebody wrote to it meanwhile."""
     try:
         if is_fresh(map(os.stat, _files(source)), time.time_ns()):
             time.sleep(TICK / 10**9)
@@ -67,9 +67,10 @@ def copy(source: str, target: str) -> bool:
 
 
 def _files(path: str) -> list[str]:
-    """Return what there is of the files of a database.
+    """Return the paths of a database's files that exist and are not empty.
 
-    An empty file says nothing: SQLite's -wal gets another time whenever somebody has read the database.
+    An empty one would only make the database look changed: SQLite's -wal gets another time whenever somebody has read
+    the database.
     """
     found = []
     for name in FILES:
@@ -83,5 +84,5 @@ def _files(path: str) -> list[str]:
 
 
 def is_fresh(files: Iterable[os.stat_result], now: int) -> bool:
-    """Say whether a file might change once more without getting another time."""
+    """Say whether one of these files may change again and keep its time; `now` is in nanoseconds."""
     return any(now - status.st_mtime_ns in range(TICK) for status in files)

@@ -19,27 +19,27 @@ _QUIET = 5
 """Seconds to wait for a moment in which nobody writes to a database."""
 
 _LARGEST = 1 << 30
-"""Bytes of a database that is copied into memory: 10,000 packages have 0.4."""
+"""Most bytes of a database that is copied into memory: 10,000 packages have 0.4 GiB."""
 
 
 def place(directory: str, *, is_still: bool) -> Place:
-    """Return what has a confined process see the database in a directory.
+    """Return the `Place` of a confined process that is to read the database in a directory.
 
-    That is a copy in memory; or, if nobody writes to it meanwhile (`is_still`), the files themselves, read-only: a
-    launch after an update took 0.37 s so, and 0.41 s with a copy (`make bench`: 2,000 packages, xfs).
+    The process sees a copy in memory or, if nobody writes to the database meanwhile (`is_still`), the files themselves,
+    read-only: a launch after an update took 0.37 s so, and 0.41 s with a copy (`make bench`: 2,000 packages, xfs).
     """
     return Place(shown=directory, show=functools.partial(_show, directory, is_still=is_still))
 
 
 def _show(name: str, source: int, target: str, *, is_still: bool) -> None:
-    """Fill a directory with a database; `source` is a descriptor of what is called `name`."""
+    """Fill the directory `target` with a database; `source` is a descriptor of its directory, `name` its path."""
     if not is_still or not _bind(source, target, name):
         _copy(source, target, name)
     os.chown(target, UID, UID)
 
 
 def _bind(source: int, target: str, name: str) -> bool:
-    """Mount the files of a database, unless SQLite's -wal has something that is to be read."""
+    """Mount the files of a database, and say whether that was done: not if SQLite's -wal has something to be read."""
     found = _statuses(source, name)
     if WAL in found and found.pop(WAL).st_size:
         return False
@@ -51,7 +51,7 @@ def _bind(source: int, target: str, name: str) -> bool:
 def _copy(source: int, target: str, name: str) -> None:
     """Copy the files of a database as they are at one moment.
 
-    Raises ToyError if one is no regular file, if they are too large, or if somebody does not stop to write to them.
+    Raises ToyError if one is no regular file, if they are too large, or if somebody writes to them for _QUIET seconds.
     """
     deadline = time.monotonic() + _QUIET
     while not _copied(source, target, name):
@@ -79,13 +79,13 @@ def _copied(source: int, target: str, name: str) -> bool:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise ToyError(f"there is no memory for a copy of the rpm database in {name}", "see: free -m") from None
-        return False  # it went, or became something else
+        return False  # a file was removed, or replaced by something else
     after = _statuses(source, name)
     return _looks(after) == _looks(before) and not is_fresh(after.values(), began)
 
 
 def _statuses(source: int, name: str) -> dict[str, os.stat_result]:
-    """Return the files of a database. Raises ToyError if one is no regular file."""
+    """Return what stat(2) says of a database's files, by name. Raises ToyError if one is no regular file."""
     found = {}
     for file in FILES:
         try:

@@ -17,28 +17,28 @@ from ..filesystem import files, records
 from ..machine import KEYS
 
 _LARGEST = 1 << 20
-"""Bytes of a key: an overlay may bring anything, and what is beyond is left out."""
+"""Most bytes of a key: an overlay may bring anything, and larger files are left out."""
 
 _MOST = 10_000
-"""Entries of a directory, likewise."""
+"""Most entries that are read of a directory, for the same reason."""
 
 Keys = Mapping[PurePath, str]
 """The digest of each key file, by its path below that of the database."""
 
 
 def follow(target: Path, *, own: Path, host: Path, then: Keys) -> Keys:
-    """Have the keys in `target` be what comes of a machine's own ones and the host's, since the host's were `then`.
+    """Merge the keys of a machine (`own`) and of its host into `target`: `version_that_counts` of each key.
 
-    All but `then` are directories of databases; `target` may be `own`. Nobody uses either of them. Returns the host's
-    keys, and what was done is on stable storage then. No link is followed out of any of them. Raises OSError if a key
-    cannot be written.
+    These three are directories of databases; `target` may be `own`, and nobody else uses the two. `then` are the
+    host's keys when the machine last followed them. Returns the host's keys now; the merged ones are on
+    stable storage by then. No link is followed out of any directory. Raises OSError if a key cannot be written.
     """
     ours, theirs, present = _keys(own), _keys(host), _keys(target)
     for path in sorted(ours.keys() | theirs.keys() | present.keys()):
         wanted = version_that_counts(ours.get(path), theirs.get(path), then.get(path))
         if wanted == present.get(path):
             continue
-        # What the overlay has in the place of a directory or of a key is no key, and stays.
+        # If the overlay has something else in the place of a key or of a directory for keys, that stays.
         with (
             contextlib.suppress(files.NotADirectory, IsADirectoryError),
             files.directory(target, path.parent, create=True) as fd,
@@ -55,10 +55,10 @@ def follow(target: Path, *, own: Path, host: Path, then: Keys) -> Keys:
 
 
 def version_that_counts(ours: str | None, theirs: str | None, then: str | None) -> str | None:
-    """Return which of two versions of a key counts, since the host's was `then`; None stands for no such key.
+    """Return which version of a key counts: `ours`, the overlay's, or `theirs`, the host's, which was `then`.
 
-    What only one side changed counts. Where both did, the host's version counts, and what only one of them removed is
-    as the overlay has it.
+    Each is a digest, or None for no such key. If only one side changed the key, that side counts. If both changed it,
+    the host counts; if one changed it and the other removed it, the overlay does.
     """
     if ours == then:
         return theirs
@@ -68,7 +68,7 @@ def version_that_counts(ours: str | None, theirs: str | None, then: str | None) 
 
 
 def recall(record: Path) -> Keys:
-    """Return what `remember` recorded; nothing if that cannot be read: then no side's keys go."""
+    """Return the keys that `remember` recorded; none if that cannot be read: then `follow` removes no keys."""
     try:
         return {PurePath(path): str(digest) for path, digest in records.read(record)["keys"].items()}
     except (AttributeError, KeyError, TypeError):
@@ -76,14 +76,14 @@ def recall(record: Path) -> Keys:
 
 
 def remember(record: Path, keys: Keys) -> None:
-    """Record the host's keys, once a machine followed them."""
+    """Record the host's keys, after a machine's keys followed them."""
     if keys != recall(record):
         names = {os.fspath(path): digest for path, digest in sorted(keys.items())}
         records.write(record, {"keys": names}, durable=True)
 
 
 def _sync(database: Path, folders: Iterable[PurePath]) -> None:
-    """Have it on stable storage that there is something in these directories."""
+    """Write to stable storage which entries these directories have."""
     for folder in folders:
         with files.directory(database, folder) as fd:
             os.fsync(fd)
@@ -102,7 +102,7 @@ def _keys(database: Path) -> dict[PurePath, str]:
 
 
 def _entries(database: Path, folder: PurePath) -> Iterator[tuple[str, bool]]:
-    """Yield the files and directories in a directory, and whether they are directories."""
+    """Yield the name of each file and directory in a directory, and whether it is a directory."""
     with (
         contextlib.suppress(FileNotFoundError, files.NotADirectory),
         files.directory(database, folder) as fd,
@@ -114,7 +114,7 @@ def _entries(database: Path, folder: PurePath) -> Iterator[tuple[str, bool]]:
 
 
 def _content(database: Path, path: PurePath) -> bytes:
-    """Return the content of a key file. Raises OSError for what is none."""
+    """Return the content of a key file. Raises OSError if it is no regular file, or too large for a key."""
     with files.directory(database, path.parent) as folder, files.opened(folder, path.name) as fd:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError("not a regular file")

@@ -4,7 +4,7 @@
 import site
 import sys
 
-if sys.flags.no_site:  # toy does without until here: of all it imports, rpm alone lies in a directory for packages
+if sys.flags.no_site:  # toy runs without site until here: of all that it imports, only rpm lies in site-packages
     site.main()
 
 from ..errors import ToyError, typed
@@ -21,7 +21,7 @@ rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
 
 
 def parsed(blob: bytes) -> "rpm.hdr":
-    """Return a header as librpm has it. Raises ToyError if rpm cannot read it."""
+    """Return a blob as librpm's header object. Raises ToyError if rpm cannot read it."""
     try:
         return rpm.hdr(blob)
     except rpm.error as error:
@@ -29,7 +29,7 @@ def parsed(blob: bytes) -> "rpm.hdr":
 
 
 def to_header(found: "rpm.hdr") -> Header:
-    """Return what makes the file name of a header, and its blob."""
+    """Return the `Header` of a header object of librpm's."""
     epoch = "" if found["epoch"] is None else f"{found['epoch']}:"
     version = f"{epoch}{found['version']}"
     return Header(found["name"] or "", version, str(found["release"]), found["arch"] or "", found.unload())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""merge: makes an rpm database that holds what a header set does.
+"""merge: makes an rpm database that holds the same headers as a header set.
 
-It starts from a copy of the nearest database there is, the host's or the machine's last one, and has rpm erase and
-import the difference; only if neither can be copied, it imports every header into an empty one. rpm is confined while
-it does that, and the result is read back before it is used.
+It starts from a copy of the nearest database, the host's or the machine's last one, and has rpm erase and import the
+difference. If that fails, or an empty one is nearer, rpm imports every header into an empty one. rpm is
+confined while it does that, and the result is read back before it is used.
 """
 
 import os
@@ -17,6 +17,7 @@ from ..confined import confinement
 from ..errors import DamagedHeader, ToyError, UnusableDatabase, typed
 from ..headers import changes, header
 from ..headers.contents import Content, files_of
+from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.stamp import Stamp
 from .copies import Copy, copy
@@ -24,15 +25,16 @@ from .reader import Reader
 
 
 class Builder:
-    """Makes databases; as a context, nothing is at work any more at the end.
+    """Makes databases; as a context, it stops every copy and confined process at the end.
 
-    `new` returns an empty directory; what it returned before is no more then. `ahead` is a copy that was begun in one.
+    `new` returns an empty directory for a database, and removes the one that it returned before. `ahead` is a copy of a
+    database that was begun in such a directory.
     """
 
     def __init__(self, new: Callable[[], Path], ahead: Copy | None = None) -> None:
         self._new = new
         self._copy = ahead
-        self._early: AbstractSet[str] | None = None
+        self._early: AbstractSet[HeaderFile] | None = None
         """Header files that rpm is importing into the copy before it is known whether they are wanted."""
         self._reader: Reader | None = None
 
@@ -42,26 +44,26 @@ class Builder:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def begin(self, own: Mapping[str, bytes]) -> None:
-        """Have rpm import these header files into the copy that was begun, if one was: most likely, `merge` is to."""
+    def begin(self, own: Mapping[HeaderFile, bytes]) -> None:
+        """Begin to import these header files into the copy `ahead`, if that is usable: `merge` most likely wants it."""
         if not own or self._copy is None or not self._copy.is_true():
             return
         try:
             path = self._own(Path(self._copy.target))
             self._at_work.begin_import(path, own.values())
-            # The look at what became of 2,000 packages takes 15 ms (make bench, xfs, after an update).
+            # To read back what became of 2,000 packages takes 15 ms (make bench, xfs, after an update).
             self._at_work.ask_ahead("open", os.fspath(path))
             self._at_work.ask_ahead("stamp")
             self._early = own.keys()
         except (ToyError, OSError):
-            self._stop()  # merge() begins anew, and says what is the matter, if it is any
+            self._stop()  # merge() begins anew, and reports the error if there still is one
 
-    def merge(self, contents: Mapping[str, HeaderSet], *, starts: Iterable[Content] = ()) -> Content:
-        """Make a database that holds the headers in these files, and read back what is new in it.
+    def merge(self, contents: Mapping[HeaderFile, HeaderSet], *, starts: Iterable[Content] = ()) -> Content:
+        """Make a database that holds just the headers in `contents`, and read back what is new in it.
 
-        It is made from the one in `starts` that is nearest to it, or if that cannot be, from nothing; what was begun
-        counts if it is what is wanted. Raises DamagedHeader for a file that is not what its name says, ToyError if rpm
-        did not take them all.
+        `contents` has the header set that each header file is read from. The database is made from the nearest one in
+        `starts`, or from nothing if that fails; what `begin` imported is used if it leads to the same. Raises
+        DamagedHeader for a file that is not what its name says, ToyError if rpm did not take all headers.
         """
         start = _nearest(contents, starts)
         try:
@@ -74,17 +76,17 @@ class Builder:
         except DamagedHeader:
             raise
         except ToyError:
-            pass  # it is being written to, say
+            pass  # `start` is being written to, say: build from nothing
         path = self._own(self._empty())
         return Content(path, contents.keys(), self._build(path, contents))
 
     def close(self, made: Content) -> None:
-        """Let nobody have a part in what `merge` made any more: it can be put in place."""
+        """Stop the confined process, and take back the database that `merge` made: it can be put in place then."""
         self._stop()
         confinement.take_back(os.fspath(made.path))
 
     def _own(self, path: Path) -> Path:
-        """Hand a directory over to those who are to work in it."""
+        """Hand a directory over to a new confined process, which is to work in it. Returns the directory."""
         confinement.hand_over(os.fspath(path))
         self._reader = Reader(confinement.Place(writable=os.fspath(path)))
         self._reader.begin()
@@ -95,17 +97,17 @@ class Builder:
         assert self._reader is not None
         return self._reader
 
-    def _done(self, files: AbstractSet[str], start: Content) -> Path | None:
-        """Return what was begun, if it is to start from this one and to have these files."""
+    def _done(self, files: AbstractSet[HeaderFile], start: Content) -> Path | None:
+        """Return the directory of what `begin` made, or None unless that was made from `start` and has these files."""
         if self._copy is None or self._early is None:
             return None
         is_wanted = self._copy.source == os.fspath(start.path) and self._early | start.files == files
         path = Path(self._copy.target)
-        # rpm is at work in the copy, which changes nothing of what it was copied from.
+        # is_true() can still tell: it looks at the original, which rpm's work in the copy does not change.
         return path if is_wanted and self._copy.is_true() and self._at_work.has_imported(path) else None
 
     def _copied(self, database: Path) -> Path:
-        """Return a copy of a database. Raises ToyError if there is none that is as it should be."""
+        """Return the directory of a copy of a database. Raises ToyError if no consistent copy can be made."""
         source, begun = os.fspath(database), self._copy
         if begun is not None and self._early is None and begun.source == source and begun.is_true():
             self._copy = None
@@ -125,8 +127,8 @@ class Builder:
                 work.stop()
         self._copy = self._early = self._reader = None
 
-    def _continue(self, path: Path, contents: Mapping[str, HeaderSet], start: Content) -> Stamp:
-        """Erase from a copy and import into it. Raises ToyError if it cannot become what is wanted so."""
+    def _continue(self, path: Path, contents: Mapping[HeaderFile, HeaderSet], start: Content) -> Stamp:
+        """Erase from a copy of `start`, import into it, return its stamp. Raises ToyError if the result is wrong."""
         difference = changes.difference(have=start.files, want=contents.keys())
         erased: set[int] = set()
         if difference.remove:
@@ -138,8 +140,8 @@ class Builder:
             self._at_work.import_headers(path, (contents[file].read(file) for file in difference.add))
         return self._verified(path, contents.keys(), start, erased)
 
-    def _verified(self, path: Path, files: AbstractSet[str], start: Content, erased: AbstractSet[int]) -> Stamp:
-        """Return the stamp of a database that was continued. Raises ToyError if it did not become what it should."""
+    def _verified(self, path: Path, files: AbstractSet[HeaderFile], start: Content, erased: AbstractSet[int]) -> Stamp:
+        """Return the stamp of a database that was made from `start`. Raises ToyError unless it holds just `files`."""
         difference = changes.difference(have=start.files, want=files)
         database = self._at_work.open(path)
         stamp = database.stamp()
@@ -152,8 +154,8 @@ class Builder:
             raise UnusableDatabase(f"{path} did not become what it should", "see if there is space: df -h")
         return stamp
 
-    def _build(self, path: Path, contents: Mapping[str, HeaderSet]) -> Stamp:
-        """Build a database from nothing."""
+    def _build(self, path: Path, contents: Mapping[HeaderFile, HeaderSet]) -> Stamp:
+        """Build a database from nothing, and return its stamp."""
         files = progress.shown(sorted(contents), len(contents), "building the rpm database, packages")
         said = self._at_work.import_headers(path, (contents[file].read(file) for file in files))
         database = self._at_work.open(path)
@@ -174,7 +176,7 @@ class Builder:
         return stamp
 
 
-def _nearest(contents: Mapping[str, HeaderSet], starts: Iterable[Content]) -> Content | None:
-    """Return from which database it is the least work, if that is less than from nothing."""
+def _nearest(contents: Mapping[HeaderFile, HeaderSet], starts: Iterable[Content]) -> Content | None:
+    """Return the start that differs least from `contents`, or None if to build from nothing is no more work."""
     nearest = min(starts, key=lambda start: len(contents.keys() ^ start.files), default=None)
     return nearest if nearest and len(contents.keys() ^ nearest.files) < len(contents) else None

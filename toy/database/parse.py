@@ -12,14 +12,14 @@ from ..headers.package import Package, PackageFile, is_plain
 from .librpm import parsed, rpm, to_header
 
 _UNKNOWN = -1
-"""State of a file in a header that does not tell (rpm, include/rpm/rpmfiles.h: rpmfileState)."""
+"""State of each file in a header without file states (rpm, include/rpm/rpmfiles.h: rpmfileState)."""
 
 _DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
-"""hashlib's name of what RPMTAG_FILEDIGESTALGO says (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
+"""hashlib's names of the values of RPMTAG_FILEDIGESTALGO (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
 
 
 def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
-    """Return a directory's files of a package, and itself, but for mere %ghosts.
+    """Return the paths in a directory that a package owns, perhaps the directory itself among them, without %ghosts.
 
     Raises ToyError if rpm cannot read it.
     """
@@ -27,16 +27,16 @@ def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
     inside = directory.rstrip("/") + "/"
     return {
         path
-        for path, flags in zip(found["filenames"], found["fileflags"], strict=False)  # whoever made the header
+        for path, flags in zip(found["filenames"], found["fileflags"], strict=False)  # a header may be made up
         if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
     }
 
 
 def package(blob: bytes) -> Package:
-    """Return what a header says. Raises ToyError if rpm cannot read it."""
+    """Return the package that a header describes. Raises ToyError if rpm cannot read it, or if it makes no sense."""
     try:
         return _package(blob)
-    except (TypeError, ValueError) as error:  # whoever made it, it was not rpm
+    except (TypeError, ValueError) as error:  # it was not rpm that made it
         raise ToyError(f"a header makes no sense: {error}", f"to see whose: TOY_DEBUG=1 {typed()}") from error
 
 
@@ -54,7 +54,7 @@ def _package(blob: bytes) -> Package:
         else:
             digest = f"{algorithm}:{sum_}" if stat.S_ISREG(mode) and sum_ else ""
             kept = bool(flags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
-            # The mode is 16 bits, which some versions take for a signed number.
+            # The mode has 16 bits, which some versions of rpm take for a signed number.
             files.append(PackageFile(path, mode & 0xFFFF, digest, target, kept, ":".join(owner)))
     evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
     return Package(
@@ -69,7 +69,7 @@ def _package(blob: bytes) -> Package:
 
 
 def with_file_states(blob: bytes, states: Mapping[str, int]) -> Header:
-    """Return a header in which these files, by their paths, are in other states as far as they were installed.
+    """Return a header with other states of the files at these paths; only those that were installed get them.
 
     Raises ToyError if rpm cannot read it.
     """
@@ -83,7 +83,7 @@ def with_file_states(blob: bytes, states: Mapping[str, int]) -> Header:
 
 
 def is_newer(one: Package, other: Package) -> bool:
-    """Say whether rpm takes the version of `one` for newer."""
+    """Say whether rpm takes the version of `one` for newer. Raises ToyError if it cannot compare them."""
     try:
         return bool(rpm.labelCompare(one.evr, other.evr) > 0)
     except ValueError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..confined.wire import Channel, Closed
 from ..errors import ToyError, UnusableDatabase
-from ..headers.header import Header
+from ..headers.header import Header, HeaderFile
 from ..headers.package import Package
 from ..headers.stamp import Stamp
 from . import parse, rpmdb
@@ -16,10 +16,13 @@ from .rpmdb import Database
 
 
 def serve(channel: Channel, headers: int, problem: ToyError | None) -> None:
-    """Answer questions in a confined process, until nobody asks any more."""
+    """Answer questions in a confined process, until the other end closes; each with `problem`, if there is one.
+
+    `headers` is a pipe, for header files to import.
+    """
     questions = _Questions(headers)
     if problem is not None:
-        os.close(headers)  # nobody is to wait until they are read
+        os.close(headers)  # so that whoever writes to it does not wait for a reader
     with contextlib.suppress(Closed):
         while True:
             what, *arguments = channel.receive()
@@ -35,7 +38,7 @@ def serve(channel: Channel, headers: int, problem: ToyError | None) -> None:
 
 
 class _Questions:
-    """The questions that there are. Each returns what a message can hold."""
+    """The questions: one method each, which returns what a message can hold."""
 
     def __init__(self, headers: int) -> None:
         self._stack = contextlib.ExitStack()
@@ -74,7 +77,7 @@ class _Questions:
     def headers(self, numbers: list[int]) -> list[Header]:
         return list(self._database.headers(numbers))
 
-    def files(self, numbers: list[int]) -> list[tuple[str, int]]:
+    def files(self, numbers: list[int]) -> list[tuple[HeaderFile, int]]:
         return list(self._database.files(numbers).items())
 
     def is_owned(self, path: str) -> bool:

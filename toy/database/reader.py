@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reads databases and headers that root in an overlay may have made, by asking a confined process.
 
-What comes back has the right types (`answers`), and says no more than what the overlay says of itself. The questions
-are the methods of `questions._Questions`.
+An answer has the right types (`answers`), but what it says is what the overlay says of itself. The questions are the
+methods of `questions._Questions`.
 """
 
 import contextlib
@@ -20,37 +20,37 @@ from ..confined import confinement
 from ..confined.confinement import Place
 from ..confined.wire import Channel, Closed, Late
 from ..errors import ToyError, UnusableDatabase
-from ..headers.header import Header
+from ..headers.header import Header, HeaderFile
 from ..headers.package import Package
 from ..headers.stamp import Stamp
 from . import answers, questions, rpmdb
 
 _PATIENCE = 60
-"""Seconds for an answer; each is about few packages."""
+"""Seconds to wait for an answer; each is about few packages."""
 
 _CPU = 600
-"""Seconds of CPU time for all answers together, and for an import: 10,000 headers take 22."""
+"""Seconds of CPU time for all answers together, and for an import: 10,000 headers take 22 s."""
 
 _LONGEST_IMPORT = 3600
-"""Seconds by the clock."""
+"""Seconds by the clock for an import."""
 
 _Value = TypeVar("_Value")
 
 
 class Reader:
-    """A confined process that reads for us; as a context, it is gone at the end. It begins with the first question."""
+    """A confined process that answers questions. The first one starts it; as a context, it is killed at the end."""
 
     def __init__(self, place: Place = Place()) -> None:  # noqa: B008, a value
         self._place = place
         self.pid: int | None = None
-        """Of the process, while there is one."""
+        """The number of the process, while there is one."""
         self._opened: str | None = None
         self._headers: int | None = None
-        """A pipe, for what is to be imported."""
+        """A pipe to write header files to that are to be imported."""
         self._ahead: list[list[object]] = []
-        """Questions that were asked ahead, and did not come to be answered."""
+        """Questions that were asked ahead, with answers that have not been received yet."""
         self._answers: list[tuple[list[object], Any]] = []
-        """Questions that were asked ahead, with answers that nobody took yet."""
+        """Questions that were asked ahead, with answers that were received, but that nobody took yet."""
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +59,7 @@ class Reader:
         self.stop()
 
     def begin(self) -> None:
-        """Begin before the first question: a database is copied meanwhile."""
+        """Start the process before the first question: it copies the database meanwhile."""
         if self.pid is not None:
             return
         (there_in, here_out), (here_in, there_out) = os.pipe(), os.pipe()
@@ -67,7 +67,7 @@ class Reader:
         self._channel = Channel(here_in, here_out)
         headers, self._headers = os.pipe()
         action = functools.partial(questions.serve, theirs, headers)
-        # A process that writes may be at work for long: an hour, which nobody in it can change, is the end of that.
+        # A process that writes may be at work for long, but at most for an hour: nobody in it can change that limit.
         seconds = 0 if self._place.writable is None else _LONGEST_IMPORT
         fds = (*theirs.fds, headers)
         try:
@@ -78,11 +78,11 @@ class Reader:
         finally:
             os.close(headers)
             theirs.close()
-        if self._opened is not None:  # by one that did not live
+        if self._opened is not None:  # in an earlier process, which has ended
             self._exchange(["open", self._opened])
 
     def stop(self) -> None:
-        """End the process. The next question begins another one."""
+        """Kill the process. The next question starts another one."""
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
@@ -96,10 +96,10 @@ class Reader:
         self._answers = []
 
     def ask(self, what: str, *arguments: object, seconds: int | None = None) -> Any:
-        """Return the answer to a question, which is a method of `questions._Questions`.
+        """Return the answer to a question: a method of `questions._Questions`, with its arguments.
 
-        Raises what that raises, and ToyError if the process did not live to answer, or takes longer than `seconds`,
-        which are `_PATIENCE` if none are given.
+        Raises the ToyError that the method raises, and ToyError if the process dies, or takes longer than `seconds`,
+        by default `_PATIENCE`.
         """
         seconds = _PATIENCE if seconds is None else seconds
         with self._alive(seconds):
@@ -111,7 +111,7 @@ class Reader:
         raise (UnusableDatabase if kind == "unusable" else ToyError)(problem, next_step)
 
     def ask_ahead(self, what: str, *arguments: object) -> None:
-        """Ask a question whose answer `ask` takes later. Raises ToyError as that does."""
+        """Send a question; `ask` with the same question returns the answer later. Raises ToyError as that does."""
         with self._alive(_PATIENCE):
             self.begin()
             self._channel.send([what, *arguments], seconds=_PATIENCE)
@@ -119,7 +119,7 @@ class Reader:
 
     @contextlib.contextmanager
     def _alive(self, seconds: int) -> Iterator[None]:
-        """Raise ToyError if the process does not live to answer, or takes too long."""
+        """Stop the process and raise ToyError if it dies, takes too long, or sends nonsense in the context."""
         try:
             yield
         except (Closed, Late, ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -159,7 +159,7 @@ class Reader:
         return _typed(answers.to_paths, self.ask("paths_below", blob, directory))
 
     def open(self, path: Path) -> "ForeignDatabase":
-        """Open the database in a directory of the process's. Raises ToyError as `Database.open` does."""
+        """Open the database in a directory that the process has. Raises ToyError as `Database.open` does."""
         self._opened = None
         self.ask("open", os.fspath(path))
         self._opened = os.fspath(path)
@@ -171,12 +171,12 @@ class Reader:
         self.ask("erase", os.fspath(path), sorted(numbers))
 
     def begin_import(self, path: Path, contents: Iterable[bytes]) -> None:
-        """Have a process that did not do so before begin to import the contents of few header files."""
+        """Begin to import the contents of few header files. A process can import only once."""
         blob = b"".join(contents)
         self._ask_for_import(path)
         assert self._headers is not None
         with contextlib.suppress(OSError):
-            fcntl.fcntl(self._headers, fcntl.F_SETPIPE_SZ, len(blob))  # so that nobody waits for rpm
+            fcntl.fcntl(self._headers, fcntl.F_SETPIPE_SZ, len(blob))  # so that to write does not mean to wait for rpm
         self._feed([blob])
 
     def has_imported(self, path: Path) -> bool:
@@ -187,7 +187,7 @@ class Reader:
         return False
 
     def import_headers(self, path: Path, contents: Iterable[bytes]) -> str:
-        """Have a process that did not do so before do what `rpmdb.import_headers` does."""
+        """Import header files by their contents, as `rpmdb.import_headers` does. A process can import only once."""
         self._ask_for_import(path)
         self._feed(contents)
         return _typed(answers.text, self.ask("import_headers", os.fspath(path), seconds=_LONGEST_IMPORT))
@@ -205,7 +205,7 @@ class Reader:
                 while rest:
                     rest = rest[os.write(self._headers, rest) :]
         except BrokenPipeError:
-            pass  # it says why
+            pass  # the answer says why
         finally:
             self._end_headers()
 
@@ -235,8 +235,8 @@ class ForeignDatabase:
         for batch in rpmdb.batches(list(numbers)):
             yield from _typed(answers.to_headers, self.reader.ask("headers", batch))
 
-    def files(self, numbers: Sequence[int]) -> dict[str, int]:
-        """Return the file names of the headers with these hdrNums, and these."""
+    def files(self, numbers: Sequence[int]) -> dict[HeaderFile, int]:
+        """Return these hdrNums by the file names of their headers."""
         return _typed(answers.to_files, self.reader.ask("files", numbers))
 
     def is_owned(self, path: str) -> bool:
@@ -252,22 +252,22 @@ class ForeignDatabase:
         return bool(self.reader.ask("has_below", directory))
 
     def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
-        """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came."""
+        """Return rpm's dependency problems, one line each, if these hdrNums were erased and these blobs installed."""
         return self._checked("broken_by", list(erase), list(install))
 
     def broken_among(self, numbers: Sequence[int]) -> list[str]:
-        """Return what rpm says of the dependencies of the packages with these hdrNums, one line each."""
+        """Return rpm's dependency problems of the packages with these hdrNums, one line each."""
         return self._checked("broken_among", numbers)
 
     def _checked(self, what: str, *arguments: object) -> list[str]:
         try:
             return _typed(answers.to_texts, self.reader.ask(what, *arguments))
-        except ToyError as error:  # no reason to stop anything
+        except ToyError as error:  # a check that fails is no reason to stop
             return [f"dependencies could not be checked: {error.what}"]
 
 
 def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
-    """Return an answer as what it should be. Raises UnusableDatabase if it is not that."""
+    """Return an answer as `convert` makes a value of it. Raises UnusableDatabase if it has other types."""
     try:
         return convert(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An rpm database, opened with librpm. rpm's own macros decide where it is and which backend it has."""
+"""An rpm database, opened with librpm. rpm's macros say where it is; its backend may be another than theirs."""
 
 import contextlib
 import os
@@ -11,20 +11,20 @@ from typing import Protocol
 from .. import process
 from ..errors import ToyError, UnusableDatabase
 from ..headers import header
-from ..headers.header import Header
+from ..headers.header import Header, HeaderFile
 from ..headers.stamp import Stamp
 from ..machine import database_below
 from . import parse
 from .librpm import parsed, rpm, to_header
 
-_UNCHECKED = -1  # of rpm's verification flags: headers as they are, whatever this rpm thinks of them
+_UNCHECKED = -1  # all of rpm's flags that leave out a verification: headers are taken as they are
 
 _BACKENDS = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db", "bdb_ro": "Packages"}
-"""The backends that there are, and the file that tells each one (rpm, lib/backend/*: .path)."""
+"""rpm's backends, and the file by which each is known (rpm, lib/backend/*: .path)."""
 
 
 def dbpath(root: Path | None = None) -> Path:
-    """Return where rpm keeps its database: in the running root, or where that of another root is."""
+    """Return where rpm keeps the database of the running root, or where that of another root is."""
     path = rpm.expandMacro("%{_dbpath}")
     return Path(path if root is None else database_below(os.fspath(root), path))
 
@@ -38,8 +38,8 @@ def _unreadable(path: Path) -> UnusableDatabase:
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """Keep librpm's ndb from our stderr: what it cannot open it says there by itself, whatever the verbosity."""
-    stderr, unread = os.dup(2), os.memfd_create("stderr")  # a root that was entered may have no /dev
+    """Discard what is written to stderr: librpm's ndb says there what it cannot open, whatever the verbosity."""
+    stderr, unread = os.dup(2), os.memfd_create("stderr")  # no /dev/null: a root that was entered may have no /dev
     try:
         os.dup2(unread, 2)
         yield
@@ -51,7 +51,7 @@ def _silenced() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _at(path: Path) -> Iterator[None]:
-    """Have rpm open the database in a directory, as what it is."""
+    """Set rpm's macros in the context so that it opens the database in a directory, with the backend that it has."""
     backend = _backend(path)
     if backend is not None:
         rpm.addMacro("_db_backend", backend)
@@ -59,7 +59,7 @@ def _at(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # What is opened stays; the next one to ask for `dbpath` means the system's.
+        # A database that is open stays open; whoever calls `dbpath` next means the system's.
         rpm.delMacro("_dbpath")
         if backend is not None:
             rpm.delMacro("_db_backend")
@@ -78,7 +78,7 @@ def _is_database(names: AbstractSet[str]) -> bool:
     """Say whether a directory with these entries has a database in it."""
     if rpm.expandMacro("%{_db_backend}") in _BACKENDS:
         return bool(names & set(_BACKENDS.values()))
-    return any(not name.startswith(".") for name in names)  # .rpm.lock stays
+    return any(not name.startswith(".") for name in names)  # .rpm.lock stays behind
 
 
 def _connected(path: Path) -> "rpm.TransactionSet":
@@ -93,7 +93,7 @@ def _connected(path: Path) -> "rpm.TransactionSet":
         raise _unreadable(path) from None
     backend = _backend(path)
     if backend is not None and not any(True for _ in ts.dbIndex("name")):
-        # rpm takes what it has no backend for for an empty database, or makes an empty one of its own beside it.
+        # An rpm without the backend takes the database for empty, or makes an empty one of its own beside it.
         ts.closeDB()
         raise UnusableDatabase(
             f"the rpm database in {path} is of the kind {backend}, which this rpm ({rpm.__version__}) cannot read",
@@ -103,7 +103,7 @@ def _connected(path: Path) -> "rpm.TransactionSet":
 
 
 def batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Yield the hdrNums of few headers at a time, which are in memory together."""
+    """Yield hdrNums in batches, small enough for the headers of a batch to be in memory together."""
     for first in range(0, len(numbers), _BATCH):
         yield numbers[first : first + _BATCH]
 
@@ -114,7 +114,7 @@ class _Checked(Protocol):
 
 
 def broken(database: _Checked) -> list[str]:
-    """Return what rpm says of the dependencies of all packages, one line each."""
+    """Return rpm's dependency problems of all packages in a database, one line each."""
     every = [number for numbers in database.packages().values() for number in numbers]
     return sorted({problem for batch in batches(every) for problem in database.broken_among(batch)})
 
@@ -135,7 +135,7 @@ class Database:
     @classmethod
     @contextlib.contextmanager
     def open(cls, path: Path) -> Iterator["Database"]:
-        """Open the database in the directory `path`. Raises ToyError if there is none or it cannot be read."""
+        """Open the database in the directory `path`. Raises UnusableDatabase if there is none or it cannot be read."""
         try:
             present = set(os.listdir(path))
         except OSError as error:
@@ -182,7 +182,7 @@ class Database:
     def sharing(self, number: int) -> set[str]:
         """Return the names of the packages that have a file at a path of the one with this hdrNum, itself among them.
 
-        Few directories are of more than one package, and few files of a package are in those.
+        It is quick since few directories are shared by packages, and few files of a package are in those.
         """
         names: set[str] = set()
         for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
@@ -198,26 +198,26 @@ class Database:
 
     def _is_shared(self, folder: str) -> bool:
         """Say whether several packages have files in a directory, as of the last `stamp`."""
-        if folder not in self._shared:  # it takes long just for those that all packages have
+        if folder not in self._shared:  # kept, since it takes long for directories that all packages have
             self._shared[folder] = self._ts.dbMatch("dirnames", folder).count() > 1
         return self._shared[folder]
 
-    def files(self, numbers: Sequence[int]) -> dict[str, int]:
-        """Return the file names of the headers with these hdrNums, and these."""
+    def files(self, numbers: Sequence[int]) -> dict[HeaderFile, int]:
+        """Return these hdrNums by the file names of their headers."""
         names = header.file_names(self.headers(numbers))
         return {file: number for (file, _), number in zip(names, numbers, strict=True)}
 
-    def owned_below(self, directory: str) -> dict[str, AbstractSet[str]]:
-        """Return the paths that packages own below a directory, by the file names of their headers."""
+    def owned_below(self, directory: str) -> dict[HeaderFile, AbstractSet[str]]:
+        """Return the paths that packages own in a directory, itself among them, by the names of their header files."""
         found = header.file_names(self._around(directory))
         return {file: parse.paths_below(each.blob, directory) for file, each in found}
 
     def _around(self, directory: str) -> Iterator[Header]:
-        """Yield the headers of the packages that have a file in a directory, or that or one that it lies in."""
+        """Yield the headers of packages with a file in a directory, below it, or in a directory that it lies in."""
         numbers: set[int] = set()
         inside = directory.rstrip("/") + "/"
         index = self._ts.dbIndex("dirnames")
-        for key in map(str, index):  # ten thousands
+        for key in map(str, index):  # tens of thousands
             if key.startswith(inside) or inside.startswith(key):
                 numbers.update(number for number, _ in index.instances())
         return self.headers(sorted(numbers))
@@ -228,32 +228,32 @@ class Database:
         return any(str(key).startswith(inside) for key, _ in self._index("dirnames")) or self.is_owned(directory)
 
     def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
-        """Return what rpm says of dependencies if the packages with these hdrNums went and these blobs' came.
+        """Return rpm's dependency problems, one line each, if these hdrNums were erased and these blobs installed.
 
-        Nothing is installed or erased, and what is broken already is not said. One line each.
+        Nothing is installed or erased. Problems that exist already are left out.
         """
-        ts = _connected(self.path)  # one of its own: what is added to a transaction set stays in it
+        ts = _connected(self.path)  # a new one: what is added to a transaction set stays in it
         try:
             for number in erase:
                 ts.addErase(number)
             for blob in install:
-                # From 4.20 on, rpm installs no key as it does a package; and nothing depends on one.
+                # From 4.20 on, rpm refuses to add a key like a package; and nothing depends on one.
                 with contextlib.suppress(rpm.error):
                     ts.addInstall(parsed(blob), None, "i")
             ts.check()
             return sorted(
                 str(problem).replace("(installed) ", "")
                 for problem in ts.problems() or ()
-                # What is installed already meets itself here.
+                # A package that is installed already conflicts with itself here.
                 if problem.type != rpm.RPMPROB_CONFLICT or problem.pkgNEVR != problem.altNEVR
             )
-        except rpm.error as error:  # no reason to stop anything
+        except rpm.error as error:  # a check that fails is no reason to stop
             return [f"rpm could not check the dependencies: {error}"]
         finally:
             ts.closeDB()
 
     def broken_among(self, numbers: Sequence[int]) -> list[str]:
-        """Return what rpm says of the dependencies of the packages with these hdrNums, one line each."""
+        """Return rpm's dependency problems of the packages with these hdrNums, one line each."""
         return self.broken_by(erase=(), install=(found.blob for found in self.headers(numbers)))
 
     def named(self, name: str) -> Iterator[Header]:
@@ -275,11 +275,11 @@ def import_command(path: Path) -> list[str]:
 
 
 def import_headers(path: Path, files: int) -> str:
-    """Import header files, one after the other in a descriptor, into a database. Returns rpm's last word on stderr.
+    """Import header files into a database, and return the last line that rpmdb writes to stderr.
 
-    rpmdb(8) passes over a header that it does not like, or has no space for, and says that all is well: whoever imports
-    reads the database back and compares. No --initdb for a new one: that would fsync after every header.
-    Raises ToyError if rpmdb fails.
+    `files` is a descriptor of the header files, one after the other; it is closed here. rpmdb(8) leaves out a header
+    that it does not like, or has no space for, and succeeds: the caller reads the database back and compares. There is
+    no --initdb for a new one: that would fsync after every header. Raises ToyError if rpmdb fails.
     """
     try:
         return process.run(import_command(path), stdin=files)
@@ -289,7 +289,7 @@ def import_headers(path: Path, files: int) -> str:
 
 
 def erase(path: Path, numbers: Iterable[int]) -> None:
-    """Erase the headers with these hdrNums from a database, and nothing else anywhere.
+    """Erase the headers with these hdrNums from a database; no file is removed, and no scriptlet or trigger runs.
 
     Raises UnusableDatabase if that cannot be done.
     """

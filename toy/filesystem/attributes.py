@@ -8,17 +8,17 @@ import stat
 from collections.abc import Iterator
 
 OVERLAY = "trusted.overlay."
-"""What attributes that are the kernel's own business in an upper begin with."""
+"""Prefix of the extended attributes that overlayfs keeps in an upper for itself."""
 
 _LABELS = "security."
-"""What begins so says of what kind the place of a file is."""
+"""Prefix of labels, which depend on the place of a file."""
 
 _ACL = "system.posix_acl_access"
 _ACLS = (_ACL, "system.posix_acl_default")
 
 
 def extended(fd: int) -> dict[str, bytes]:
-    """Return the extended attributes of an open file, but for the kernel's own in an upper."""
+    """Return the extended attributes of an open file, but for those of overlayfs."""
     found = {}
     with _where_supported():
         for name in os.listxattr(fd):
@@ -28,7 +28,7 @@ def extended(fd: int) -> dict[str, bytes]:
 
 
 def copy(source: int, target: int) -> None:
-    """Give an open file the attributes of another one, as far as its file system has such."""
+    """Give an open file the owner, mode and extended attributes of another, as far as its file system supports them."""
     status, wanted = os.fstat(source), extended(source)
     mode = stat.S_IMODE(status.st_mode)
     os.fchown(target, status.st_uid, status.st_gid)
@@ -39,12 +39,12 @@ def copy(source: int, target: int) -> None:
         with _where_supported():
             os.setxattr(target, name, value)
     if _ACL in wanted.keys() - extended(target).keys():
-        mode &= ~stat.S_IRWXG  # with an ACL these bits are its mask, and more than the group may
+        mode &= ~stat.S_IRWXG  # with an ACL these bits are its mask, which may grant more than the group has
     os.fchmod(target, mode)
 
 
 def same(one: int, other: int) -> bool:
-    """Say whether two open files have the same owner, mode and extended attributes, whatever their labels."""
+    """Say whether two open files have the same type, mode, owner and extended attributes; labels do not count."""
 
     def of(fd: int) -> object:
         status = os.fstat(fd)

@@ -5,7 +5,7 @@ import os
 
 
 def escaped(path: str) -> str:
-    """Return a path as a field; what would end that, or is not fit to print, is in octal, as fstab(5) has it."""
+    """Return a path as a field: spaces, backslashes and unprintable characters become octal, as in fstab(5)."""
     if path.isprintable() and " " not in path and "\\" not in path:
         return path
     return "".join(character if _is_plain(character) else _octal(character) for character in path)
@@ -20,7 +20,7 @@ def _octal(character: str) -> str:
 
 
 def unescaped(field: str) -> str:
-    """Return the path that a field stands for. Raises ValueError if it is no field."""
+    """Return the path that a field stands for. Raises ValueError if the field is malformed."""
     if "\\" not in field:
         return field
     first, *others = map(os.fsencode, field.split("\\"))

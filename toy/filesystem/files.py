@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads, writes and removes files in a tree that somebody else may have arranged, as root has to.
+"""Reads, writes and removes files, safely for root in a tree that somebody else may have arranged.
 
-A path is opened name by name, and no symbolic link is followed on the way. A file gets its final name only when it is
+A path is opened one component at a time, and no symbolic link is followed. A file gets its final name only when it is
 written completely.
 """
 
@@ -28,15 +28,15 @@ class NotADirectory(ToyError):
 _HERE = PurePath()
 
 _LARGEST = 8 << 30
-"""Bytes of a file that is compared by its content."""
+"""Most bytes of a file that is compared by its content."""
 
 _LONGEST = 16 << 20
-"""Bytes of a file that is read as a whole; somebody may have made it larger than memory."""
+"""Most bytes of a file that is read as a whole; somebody may have made one that is larger than memory."""
 
 TEMPORARY = ".toy-new"
-"""Name of the file being written in a directory; its one writer holds the directory's lock.
+"""Name of a file or directory until it is complete and renamed. One process at a time may use it, see `replacing`.
 
-The directory may be one that users of the overlay have files in.
+It may lie among files of the overlay's users.
 """
 
 
@@ -46,7 +46,7 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
 
     `root` is trusted; below it every component must be a real directory. With `create`, missing ones are made, with
     the attributes of their namesakes in the trusted tree `like`, or mode 0755. Raises FileNotFoundError if one is
-    missing, and NotADirectory if one is something else. An OSError of what is done there has the whole path.
+    missing, and NotADirectory if one is something else. An OSError raised in the context gets the whole path.
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     parts = below.parts
@@ -54,7 +54,7 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
     try:
         for depth, name in enumerate(parts, 1):
             if name in ("..", below.anchor):
-                raise NotADirectory(root / os.path.join(*parts[:depth]).lstrip("/"))  # of a tree that ends at `root`
+                raise NotADirectory(root / os.path.join(*parts[:depth]).lstrip("/"))  # they lead out of the tree
             if create:
                 with contextlib.suppress(FileExistsError):
                     model = None if like is None else like.joinpath(*parts[:depth])
@@ -78,10 +78,10 @@ def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like
 
 @contextlib.contextmanager
 def scan(dir_fd: int) -> Iterator[Iterator["os.DirEntry[str]"]]:
-    """Yield the entries of a directory as it is now.
+    """Yield an iterator over the entries that a directory has now.
 
-    Of a btrfs, a descriptor shows no entry that came after it was opened, or last rewound (linux, fs/btrfs/inode.c:
-    btrfs_get_dir_last_index).
+    It is opened once more for that: on btrfs, a descriptor shows no entry that was made after it was opened, or last
+    rewound (linux, fs/btrfs/inode.c: btrfs_get_dir_last_index).
     """
     fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
@@ -107,10 +107,10 @@ def read(dir_fd: int, name: str, *, longest: int = _LONGEST) -> bytes:
 
 @contextlib.contextmanager
 def replacing(dir_fd: int, name: str, *, whatever: bool = False) -> Iterator[None]:
-    """Have what is made as TEMPORARY take the place of a file by rename: all of it, or nothing.
+    """Rename TEMPORARY, which is made in the context, to `name`; if an exception comes out of the context, remove it.
 
-    With `whatever`, that may be a directory, which goes with all that is in it. The caller holds the lock of the
-    directory, or nobody else may write there.
+    An existing file `name` is replaced; with `whatever`, so is a directory, with all that is in it. The caller holds
+    the lock of the directory, or nobody else may write there.
     """
     remove(dir_fd, TEMPORARY)
     try:
@@ -129,7 +129,7 @@ def make_temporary(dir_fd: int) -> int:
 
 
 def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> None:
-    """Put a file of mode 0644 in place by rename; with `durable`, it also survives a power failure. See `replacing`."""
+    """Write a file of mode 0644, as `replacing` does; with `durable`, it also survives a power failure."""
     with replacing(dir_fd, name), open(make_temporary(dir_fd), "wb") as file:
         os.fchmod(file.fileno(), 0o644)  # whatever the umask
         file.write(content)
@@ -141,7 +141,7 @@ def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> N
 
 
 def rewrite(dir_fd: int, name: str, content: bytes) -> None:
-    """Put another content in the place of a regular file, by rename; its owner, mode and attributes stay."""
+    """Replace the content of a regular file, by rename; its owner, mode and extended attributes stay."""
     with replacing(dir_fd, name), open(make_temporary(dir_fd), "wb") as file, opened(dir_fd, name) as old:
         file.write(content)
         file.flush()
@@ -151,7 +151,7 @@ def rewrite(dir_fd: int, name: str, content: bytes) -> None:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have an OSError say which file it is about, by its whole path."""
+    """Give an OSError that is raised in the context the whole path of the file that it is about."""
     try:
         yield
     except OSError as error:
@@ -161,7 +161,7 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def within(folder: Path) -> Iterator[None]:
-    """Have an OSError of what is done in a directory, by its descriptor, say the whole path."""
+    """Give an OSError that is raised in the context the whole path of a file in a directory opened by descriptor."""
     try:
         yield
     except OSError as error:
@@ -170,7 +170,7 @@ def within(folder: Path) -> Iterator[None]:
 
 
 def _name(error: OSError, path: Path, *, is_folder: bool = False) -> None:
-    """Have an OSError say a whole path, if it says a name, which may be in this folder, or a descriptor, or nothing."""
+    """Put a whole path into an OSError that has none: `path`, or with `is_folder` the error's file name below it."""
     name = error.filename
     if not (isinstance(name, str) and name.startswith("/")):
         error.filename = os.fspath(path / name if is_folder and isinstance(name, str) else path)
@@ -180,7 +180,7 @@ def _name(error: OSError, path: Path, *, is_folder: bool = False) -> None:
 def opened(dir_fd: int, name: str) -> Iterator[int]:
     """Yield a descriptor for reading a regular file or a directory.
 
-    Raises OSError; EINVAL means that it is something else: to open a device may do something by itself.
+    Raises OSError; EINVAL means that it is something else, which is not opened: opening a device can have effects.
     """
     mode = os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
@@ -193,15 +193,16 @@ def opened(dir_fd: int, name: str) -> Iterator[int]:
 
 
 def digest(dir_fd: int, name: str, algorithm: str) -> str:
-    """Return the digest of a file's content in hexadecimal; `algorithm` as hashlib has it.
+    """Return the hexadecimal digest of a file's content; `algorithm` is a name that hashlib knows.
 
-    Empty for a file that is too large to be read: somebody may have made one of exabytes, of nothing but holes.
+    It is empty for a directory, and for a file of more than _LARGEST bytes: somebody may have made one of exabytes,
+    of nothing but holes.
     """
     with opened(dir_fd, name) as fd:
         status, found = os.fstat(fd), hashlib.new(algorithm)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
             return ""
-        left = status.st_size  # whoever writes to it meanwhile may be faster
+        left = status.st_size  # no more: somebody may append to it faster than we read
         while left > 0 and (part := os.read(fd, min(left, 1 << 18))):
             found.update(part)
             left -= len(part)
@@ -209,7 +210,10 @@ def digest(dir_fd: int, name: str, algorithm: str) -> str:
 
 
 def same(dir_fd: int, name: str, other: Path) -> bool:
-    """Say whether two files are there and alike: type, permissions, owner, and content or target."""
+    """Say whether two files exist and are alike: in type, permissions, owner, and content, target or device number.
+
+    The contents of files of more than _LARGEST bytes are taken for the same if their sizes are.
+    """
     try:
         one, two = os.stat(name, dir_fd=dir_fd, follow_symlinks=False), os.lstat(other)
     except OSError:
@@ -225,9 +229,10 @@ def same(dir_fd: int, name: str, other: Path) -> bool:
 
 
 def make_directory(dir_fd: int, name: str, *, like: Path | None = None, opaque: bool = False) -> None:
-    """Make a directory of mode 0755, or one with the attributes of another, in a place that nobody else writes to.
+    """Make a directory of mode 0755, or with the attributes of `like`, where nobody else may write.
 
-    The latter is there with all of them, or not at all. Raises FileExistsError.
+    With `like`, and `opaque` if given with it, it appears with all its attributes or not at all. Raises
+    FileExistsError.
     """
     if like is None:
         os.mkdir(name, 0o755, dir_fd=dir_fd)
@@ -256,12 +261,12 @@ def is_directory(path: Path) -> bool:
 
 
 def way(path: PurePath) -> list[PurePath]:
-    """Return the directories that a path lies in, and itself, from the outermost; the tree itself is none of them."""
+    """Return the directories that a path lies in, outermost first and without the top of the tree, then the path."""
     return [*list(path.parents)[-2::-1], path] if path.name else []
 
 
 def exists(dir_fd: int, name: str) -> bool:
-    """Say whether there is anything of this name."""
+    """Say whether a directory has anything of this name."""
     try:
         os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     except FileNotFoundError:
@@ -270,13 +275,13 @@ def exists(dir_fd: int, name: str) -> bool:
 
 
 def remove(dir_fd: int, name: str) -> None:
-    """Remove whatever has this name, if anything has; a directory with all that is in it."""
+    """Remove what has this name, if anything has: a file, or a directory with all that is in it."""
     try:
         os.unlink(name, dir_fd=dir_fd)
     except FileNotFoundError:
         pass
     except IsADirectoryError:
-        # However deep it is; no symbolic link is followed.
+        # rm(1) copes with any depth, and follows no symbolic link.
         process.run(["rm", "-rf", "--", f"/proc/self/fd/{dir_fd}/{name}"], pass_fds=[dir_fd])
 
 
@@ -290,7 +295,7 @@ def remove_if_empty(dir_fd: int, name: str) -> None:
 
 
 def flush(path: Path) -> None:
-    """Write the files of a directory and of those in it, and the directories, to the disk."""
+    """Write a directory, with all files and directories below it, to stable storage."""
     for folder, _, names in os.walk(path):
         for entry in (*(os.path.join(folder, name) for name in names), folder):
             fd = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

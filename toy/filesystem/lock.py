@@ -7,7 +7,7 @@ import fcntl
 class Locked:
     """The exclusive lock of an open directory, held as a context.
 
-    To enter it raises BlockingIOError if somebody else has it and `wait` is false.
+    Entering it waits for the lock or, if `wait` is false, raises BlockingIOError if somebody else has it.
     """
 
     def __init__(self, dir_fd: int, *, wait: bool = True) -> None:

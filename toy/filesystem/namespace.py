@@ -11,7 +11,7 @@ _CLONE_NEWNS = 0x20000
 
 
 def enter() -> None:
-    """Leave the mount namespace for a new one. What is mounted outside later shows here as well, not the reverse."""
+    """Move this process into a new mount namespace. Later mounts outside of it show in it, but not the reverse."""
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS):
         error = ctypes.get_errno()
         raise OSError(error, f"unshare: {os.strerror(error)}")
@@ -19,5 +19,5 @@ def enter() -> None:
 
 
 def mount(*arguments: str) -> None:
-    """Mount something as the command of that name does, by the old way into the kernel: the new one limits options."""
+    """Run mount with these arguments, by the old interface of the kernel: the new one limits the length of options."""
     process.run(["mount", *arguments], environment={"LIBMOUNT_FORCE_MOUNT2": "always"})

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Records that toy keeps of machines: JSON objects with a version and a name for each field.
 
-Who reads a record holds the names and paths in it against what toy could have written: a record is data, not an
-order.
+A record is data, not an order: whoever reads one checks the names and paths in it against what toy may have written.
 """
 
 import json
@@ -15,7 +14,7 @@ from ..errors import ToyError
 from . import files
 
 VERSION = 1
-"""Of all records: another one if a field goes or comes to mean something else. toy reads those up to its own."""
+"""Version of all records, raised if a field is removed or changes its meaning. toy reads those up to its own."""
 
 
 class Later(ValueError):
@@ -23,9 +22,9 @@ class Later(ValueError):
 
 
 def fields(content: bytes) -> Any:
-    """Return what a record says: its fields, or what toy stored before records had a version.
+    """Return the fields of a record as a dictionary, or other JSON, as toy stored it before records had a version.
 
-    Raises ValueError for what is no record, Later among those.
+    Raises Later for a record of a later version, and ValueError for what is no record.
     """
     try:
         stored = json.loads(content)
@@ -37,7 +36,7 @@ def fields(content: bytes) -> Any:
 
 
 def read(path: Path) -> Any:
-    """Return what `fields` does of a file, or None if it cannot be read. Raises ToyError for one of a later version."""
+    """Return the `fields` of a file, or None if it is no record. Raises ToyError for one of a later version."""
     try:
         return fields(path.read_bytes())
     except Later:
@@ -52,11 +51,11 @@ def later(path: Path) -> ToyError:
 
 
 def content(values: Mapping[str, object]) -> bytes:
-    """Return a record as it is stored: a line for each value, so that people can read it and compare two."""
+    """Return a record as it is stored, with a line for each value, so that people can read it and compare two."""
     return json.dumps({"version": VERSION, **values}, indent=0).encode()
 
 
 def write(path: Path, values: Mapping[str, object], *, durable: bool = False) -> None:
-    """Store a record; with `durable`, it survives a power failure. The machine is locked."""
+    """Store a record of a locked machine; with `durable`, it survives a power failure."""
     with files.directory(path.parent) as fd, files.naming(path):
         files.write(fd, os.path.basename(path), content(values), durable=durable)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Describes files by what stat(2) says of them, as text that is only compared.
 
-So a launch sees whether anything changed without opening it. A launch with nothing to do imports this module, so what
+So a launch sees whether a file changed without opening it. A launch with nothing to do imports this module, so what
 takes time to import is imported where it is used.
 """
 
@@ -17,26 +17,29 @@ if TYPE_CHECKING:
 
 _SECOND = 10**9
 _TICK, _COARSE_TICK = 20_000_000, 2 * _SECOND
-"""Nanoseconds in which a file may change twice and keep its times. Kernels count in steps of up to 10 ms, and file
+"""Nanoseconds in which a file may change twice and have the same times. Kernels count in steps of up to 10 ms, and file
 systems whose times are all whole seconds (ext3, vfat) in steps of up to two of those."""
 
 
 def names(directory: str) -> list[str]:
-    """Return the sorted names in a directory, none if there is no such."""
+    """Return the sorted names in a directory, or none if it cannot be read."""
     try:
         return sorted(os.listdir(directory))
-    except OSError:  # there is none, or none that could be read; the other looks tell of that as well
+    except OSError:  # missing or unreadable, which its stat line says as well
         return []
 
 
 def may_change_unseen(changed: int, *, now: int) -> bool:
-    """Say whether a file may change once more without getting another time; nanoseconds since 1970."""
+    """Say whether a file that changed at `changed` may change again and keep that time; in nanoseconds since 1970."""
     tick = _TICK if changed % _SECOND else _COARSE_TICK
     return changed > now - tick
 
 
 def stat_lines(paths: Iterable[str], *, settled: bool = False) -> str:
-    """Return how paths look, as text; with `settled`, no two calls return the same while one changed just now."""
+    """Return what stat(2) says of paths, a line for each.
+
+    With `settled`, no two calls return the same text while a file changed so recently that it may change unseen.
+    """
     lines = []
     now = time.time_ns()
     for path in paths:
@@ -45,7 +48,7 @@ def stat_lines(paths: Iterable[str], *, settled: bool = False) -> str:
         except OSError as error:
             lines.append(f"{error.errno} {path}")
             continue
-        # SQLite gives its -wal to its owner whenever root reads the database, which is no change of anything.
+        # Without ctime: SQLite sets the owner of its -wal whenever root reads the database, which changes nothing.
         changed = status.st_mtime_ns if path.endswith("-wal") else max(status.st_mtime_ns, status.st_ctime_ns)
         racy = f"{now} " if settled and may_change_unseen(changed, now=now) else ""
         # No st_dev: of a btrfs subvolume it is another one after each boot. And no st_ino of a directory: in an overlay

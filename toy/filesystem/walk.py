@@ -13,14 +13,14 @@ from . import files
 _TOP = PurePath()
 
 _LONGEST_PATH = 4096
-"""Bytes, with the one after its end: PATH_MAX of linux/limits.h."""
+"""Bytes of a path, with the null byte at its end: PATH_MAX of linux/limits.h."""
 
 
 def walk(root: Path, below: PurePath = _TOP, *, skip: PurePath | None = None) -> Iterator[tuple[PurePath, int]]:
-    """Yield the directories of a tree from `below` downwards, each with a descriptor that is good until the next.
+    """Yield `below` and all directories under it, each with a descriptor that is valid until the next one is yielded.
 
-    Any comes after the one that it is in. `skip` is left out with what is in it; so is what vanishes or moves
-    meanwhile, and what has so long a path that nobody can name it: there can be any number of levels of that.
+    A directory comes after the one that it is in. Left out, with all that is in them, are `skip`, directories that
+    vanish or move meanwhile, and those with a path that is too long to be used: a tree can have any depth.
     """
     try:
         with files.directory(root, below) as first:
@@ -29,7 +29,7 @@ def walk(root: Path, below: PurePath = _TOP, *, skip: PurePath | None = None) ->
         return
     try:
         yield below, fd
-        # One descriptor is open, however deep it is.
+        # Only one descriptor is open, however deep the tree is.
         above = [_Level.of(root, below, fd)]
         while above:
             level = above[-1]
@@ -51,7 +51,7 @@ def walk(root: Path, below: PurePath = _TOP, *, skip: PurePath | None = None) ->
 
 
 class _Level(NamedTuple):
-    """A directory on the way down, and the names of those in it that were not looked at yet."""
+    """A directory on the way down, and the names of those in it that were not walked yet."""
 
     path: PurePath
     names: list[str]
@@ -59,18 +59,21 @@ class _Level(NamedTuple):
 
     @classmethod
     def of(cls, root: Path, path: PurePath, fd: int) -> "_Level":
-        """Look at a directory."""
+        """Return the level of a directory, given its descriptor, with the names of all directories in it."""
         with files.within(root / path), files.scan(fd) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         return cls(path, names, _identity(fd))
 
     def again(self, root: Path, below: int) -> int | None:
-        """Open this directory once more, from one that was in it; None, and no more names, if that cannot be."""
+        """Return a new descriptor of this directory, opened from `below`, which was in it, or by its path.
+
+        If neither leads to it any more, return None and drop the names that were not walked yet.
+        """
         fd = _opened_directory("..", below, root / self.path)
         if fd is not None:
             if _identity(fd) == self.identity:
                 return fd
-            os.close(fd)  # somebody put it elsewhere
+            os.close(fd)  # somebody moved `below` elsewhere
         with contextlib.suppress(FileNotFoundError, files.NotADirectory), files.directory(root, self.path) as fd:
             if _identity(fd) == self.identity:
                 return os.dup(fd)
@@ -84,7 +87,7 @@ def _identity(fd: int) -> tuple[int, int]:
 
 
 def _opened_directory(name: str, dir_fd: int, path: Path) -> int | None:
-    """Open a directory, or return None if it is none any more. `path` is what an OSError says."""
+    """Return a descriptor of a directory, or None if there is none any more. An OSError gets `path`, the whole path."""
     try:
         with files.naming(path):
             return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
@@ -95,7 +98,7 @@ def _opened_directory(name: str, dir_fd: int, path: Path) -> int | None:
 
 
 def _replaced(fd: int, other: int | None) -> int:
-    """Close a descriptor, if there is another one for it."""
+    """Return `other` and close `fd`, or return `fd` if `other` is None."""
     if other is None:
         return fd
     os.close(fd)

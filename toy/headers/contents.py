@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Says which header files an rpm database holds, and under which hdrNums.
 
-This folder knows databases only by the protocols in this module. `database.rpmdb` and `database.reader` implement
-them.
+The modules in this folder use databases only through the protocols here, which `database.rpmdb` and `database.reader`
+implement.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from ..errors import UnusableDatabase
 from . import header
-from .header import Header
+from .header import Header, HeaderFile, QuotedName
 from .headerset import HeaderSet
 from .stamp import Stamp
 
@@ -25,7 +25,7 @@ class Readable(Protocol):
     def packages(self) -> dict[str, list[int]]: ...  # noqa: D102
     def stamp(self) -> Stamp: ...  # noqa: D102
     def headers(self, numbers: Iterable[int]) -> Iterator[Header]: ...  # noqa: D102
-    def files(self, numbers: Sequence[int]) -> dict[str, int]: ...  # noqa: D102
+    def files(self, numbers: Sequence[int]) -> dict[HeaderFile, int]: ...  # noqa: D102
 
 
 class Dumpable(Readable, Protocol):
@@ -37,28 +37,25 @@ class Dumpable(Readable, Protocol):
 
 
 class Content(NamedTuple):
-    """A database, and what is in it."""
+    """A database, and which header files it holds."""
 
     path: Path
-    files: AbstractSet[str]
-    """Of its headers."""
+    files: AbstractSet[HeaderFile]
+    """The names of its header files."""
     stamp: Stamp | None
-    """The one it has if that holds."""
+    """The stamp that the database has while it holds these files; None if that is not known."""
 
 
-def files_of(database: Readable, packages: AbstractSet[str] | None = None) -> dict[str, int]:
-    """Return the file name of every header in a database, and its hdrNum.
-
-    With `packages`, names as they stand in file names, only theirs.
-    """
+def files_of(database: Readable, packages: AbstractSet[QuotedName] | None = None) -> dict[HeaderFile, int]:
+    """Return the hdrNum of every header in a database, by its file name; with `packages`, only of their headers."""
     groups = by_package(database, packages)
     return database.files([number for name in sorted(groups) for number in groups[name]])
 
 
-def numbers_of(database: Readable, files: AbstractSet[str], *, among: AbstractSet[str]) -> list[int]:
-    """Return the hdrNums of header files, ascending, where `among` is all that a database holds.
+def numbers_of(database: Readable, files: AbstractSet[HeaderFile], *, among: AbstractSet[HeaderFile]) -> list[int]:
+    """Return the hdrNums of header files, ascending; `among` are all header files that the database holds.
 
-    Of a package that is installed once, no header needs to be read to know which it is.
+    The header of a package that is installed only once is not read: its file is known from the name.
     """
     wanted_by_name = by_name(files)
     groups = by_package(database, wanted_by_name)
@@ -73,9 +70,9 @@ def numbers_of(database: Readable, files: AbstractSet[str], *, among: AbstractSe
     return sorted(found)
 
 
-def by_package(database: Readable, among: Container[str] | None = None) -> dict[str, list[int]]:
+def by_package(database: Readable, among: Container[QuotedName] | None = None) -> dict[QuotedName, list[int]]:
     """Return the hdrNums of each package, by its name as it stands in file names; with `among`, only of these."""
-    packages: dict[str, list[int]] = {}
+    packages: dict[QuotedName, list[int]] = {}
     for name, numbers in database.packages().items():
         package = header.package(name)
         if among is None or package in among:
@@ -83,16 +80,16 @@ def by_package(database: Readable, among: Container[str] | None = None) -> dict[
     return packages
 
 
-def by_name(files: AbstractSet[str]) -> dict[str, set[str]]:
+def by_name(files: AbstractSet[HeaderFile]) -> dict[QuotedName, set[HeaderFile]]:
     """Return the header files of each package, by its name as it stands in file names."""
-    packages: dict[str, set[str]] = {}
+    packages: dict[QuotedName, set[HeaderFile]] = {}
     for file in files:
         packages.setdefault(header.package_of(file), set()).add(file)
     return packages
 
 
-def unequal(packages: Mapping[str, list[int]], present: Mapping[str, set[str]]) -> set[str]:
-    """Return the packages with more or fewer files than headers."""
+def unequal(packages: Mapping[QuotedName, list[int]], present: Mapping[QuotedName, set[HeaderFile]]) -> set[QuotedName]:
+    """Return the packages that have more or fewer files (`present`) than headers in the database (`packages`)."""
     return {
         name for name in packages.keys() | present.keys() if len(packages.get(name, ())) != len(present.get(name, ()))
     }

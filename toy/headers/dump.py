@@ -8,7 +8,7 @@ from .. import progress
 from ..errors import DamagedHeader, ToyError
 from . import changes, header
 from .contents import Dumpable, by_name, by_package, emptied, unequal
-from .header import Header
+from .header import Header, HeaderFile, QuotedName
 from .headerset import HeaderSet
 from .stamp import Stamp
 
@@ -16,18 +16,18 @@ from .stamp import Stamp
 class Dumped(NamedTuple):
     """What a dump did, by file name."""
 
-    added: list[str]
-    removed: list[str]
-    mended: list[str]
-    """Files that were there, but not what their name says; or of a set whose stamp said that it is as it should be."""
+    added: list[HeaderFile]
+    removed: list[HeaderFile]
+    mended: list[HeaderFile]
+    """Files whose content did not match their name; if the stamp said that the set was current, every changed file."""
 
 
 def dump(database: Dumpable, headers: HeaderSet, *, everything: bool = True) -> Dumped:
     """Make the header set match the database, writing only what differs.
 
-    With `everything`, each package is looked at, and the content of each file; without, the packages that changed
-    since the set was stamped. Raises ToyError if either cannot be read, or if the database has lost all its packages:
-    the set may be what is left of them.
+    With `everything`, each package is looked at, and the content of each file; without, only the packages that changed
+    since the set was stamped. Raises ToyError if database or set cannot be read, or if the database has lost all its
+    packages: the set may be what is left of them.
     """
     while True:
         stamp = database.stamp()
@@ -37,7 +37,7 @@ def dump(database: Dumpable, headers: HeaderSet, *, everything: bool = True) -> 
         except ToyError:
             if database.stamp() == stamp:
                 raise
-            continue  # rpm was at work meanwhile
+            continue  # the database changed meanwhile
         headers.write_stamp(stamp)
         if earlier == stamp:
             return Dumped([], [], sorted({*done.added, *done.removed, *done.mended}))
@@ -45,10 +45,10 @@ def dump(database: Dumpable, headers: HeaderSet, *, everything: bool = True) -> 
 
 
 def add(database: Dumpable, headers: HeaderSet, path: str) -> None:
-    """Add the header files of the packages that a file is of, whatever the size of the database.
+    """Add the missing header files of the packages that own `path`; the size of the database does not matter.
 
-    For use while rpm is at work: it marks other packages' files as replaced after its %filetriggerin has run, so the
-    stamp stays, and the next dump looks at everything since it.
+    For use while rpm is at work: it marks other packages' files as replaced after its %filetriggerin has run. So the
+    stamp stays as it is, and the next dump looks at everything that changed since then.
     """
     for name in {owner.name for owner in database.owners(path)}:
         for file, found in header.file_names(database.named(name)):
@@ -83,19 +83,19 @@ def _dump(database: Dumpable, headers: HeaderSet, stamp: Stamp, earlier: Stamp |
 
 
 def _changed(
-    database: Dumpable, packages: Mapping[str, list[int]], stamp: Stamp, earlier: Stamp | None
-) -> set[str] | None:
+    database: Dumpable, packages: Mapping[QuotedName, list[int]], stamp: Stamp, earlier: Stamp | None
+) -> set[QuotedName] | None:
     """Return the packages that may have changed since the earlier stamp; None means any of them."""
     added = None if earlier is None else stamp.added_since(earlier)
     if added is None:
         return None
     if 4 * len(added) > sum(map(len, packages.values())):
-        return None  # to look for what they share would take longer
-    # A package that takes over another's file has rpm mark it as replaced in the other's header.
+        return None  # to look up which files they share would take longer
+    # Where a package takes over another's file, rpm marks that as replaced in the other's header.
     return {header.package(name) for number in added for name in database.sharing(number)}
 
 
-def _mend(headers: HeaderSet, wanted: Mapping[str, Header]) -> Iterator[str]:
+def _mend(headers: HeaderSet, wanted: Mapping[HeaderFile, Header]) -> Iterator[HeaderFile]:
     for file in sorted(wanted):
         try:
             headers.read(file)

@@ -12,12 +12,18 @@ import functools
 import hashlib
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, NewType, TypeGuard, TypeVar, cast
 from urllib.parse import quote
 
 MAGIC = bytes.fromhex("8eade801 00000000")
 """What precedes a blob in a file: magic, version 1, reserved (rpm's `rpm.header_magic`)."""
+
+HeaderFile = NewType("HeaderFile", str)
+"""The name of a header file: what `file_names` makes, and `is_file_name` lets pass."""
+
+QuotedName = NewType("QuotedName", str)
+"""A package name as it stands in file names: what `package` makes of rpm's. Most look like that, but not all."""
 
 _FILE = re.compile(r"(?P<label>[^/]+)\.(?P<digest>[0-9a-f]{64})(\.(?P<copy>[1-9][0-9]*))?\.hdr")
 
@@ -26,7 +32,7 @@ _NAME_MAX, _VERSION_MAX, _RELEASE_MAX, _ARCH_MAX = 80, 40, 35, 15
 
 
 class Header(NamedTuple):
-    """What a header file is made from."""
+    """An rpm header: the fields that its file name is made from, and its blob."""
 
     name: str
     version: str
@@ -37,29 +43,37 @@ class Header(NamedTuple):
     blob: bytes
 
 
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def _cached(function: _Function) -> _Function:
+    """Do what `functools.cache` does, which has types that any argument fits and that guard none."""
+    return cast(_Function, functools.cache(function))
+
+
 def _quote(text: str, limit: int) -> str:
     return quote(text, safe="+:", errors="surrogateescape")[:limit]
 
 
-@functools.cache  # one launch asks for all of them several times
-def package(name: str) -> str:
+@_cached  # one launch asks for all of them several times
+def package(name: str) -> QuotedName:
     """Return a package name as it stands in file names."""
     quoted = _quote(name, 3 * len(name))
     if len(quoted) > _NAME_MAX:
         digest = hashlib.sha256(quoted.encode()).hexdigest()[:16]
         quoted = f"{quoted[: _NAME_MAX - len(digest) - 1]}~{digest}"
     if quoted[:1].isalnum():
-        return quoted
+        return QuotedName(quoted)
     # So that `*.hdr` finds it, and no tool takes it for an option.
-    return f"%{ord(quoted[:1] or '%'):02X}{quoted[1:]}"
+    return QuotedName(f"%{ord(quoted[:1] or '%'):02X}{quoted[1:]}")
 
 
 def _version(text: str, limit: int) -> str:
     return _quote(text, 3 * len(text)).replace("-", "%2D")[:limit]  # a dash separates: package_of() relies on it
 
 
-def file_names(headers: Iterable[Header]) -> Iterator[tuple[str, Header]]:
-    """Yield each header with its file name. Identical headers must come in one call, to be told apart."""
+def file_names(headers: Iterable[Header]) -> Iterator[tuple[HeaderFile, Header]]:
+    """Yield the file name of each header, and the header. Identical ones must come in one call, to be told apart."""
     copies: dict[str, int] = {}
     for header in headers:
         version = _version(header.version, _VERSION_MAX)
@@ -69,34 +83,34 @@ def file_names(headers: Iterable[Header]) -> Iterator[tuple[str, Header]]:
         digest = hashlib.sha256(header.blob).hexdigest()
         stem = f"{package(header.name)}-{version}-{release}.{digest}"
         copies[stem] = copies.get(stem, 0) + 1
-        yield (f"{stem}.hdr" if copies[stem] == 1 else f"{stem}.{copies[stem]}.hdr"), header
+        yield HeaderFile(f"{stem}.hdr" if copies[stem] == 1 else f"{stem}.{copies[stem]}.hdr"), header
 
 
-@functools.cache  # a launch asks three times of each name: 3.5 ms for 2,000
-def is_file_name(file: str) -> bool:
+@_cached  # a launch asks three times of each name: 3.5 ms for 2,000
+def is_file_name(file: str) -> TypeGuard[HeaderFile]:
     """Say whether this may be the name of a header file."""
     match = _FILE.fullmatch(file)
     return match is not None and match["label"].count("-") >= 2
 
 
-def package_of(file: str) -> str:
-    """Return what `package` returns for the package of a header file."""
-    return file.rsplit("-", 2)[0]
+def package_of(file: HeaderFile) -> QuotedName:
+    """Return the package name that a header file's name begins with."""
+    return file.rsplit("-", 2)[0]  # type: ignore[return-value]  # QuotedName() for each of thousands takes time
 
 
-def label(file: str) -> str:
+def label(file: HeaderFile) -> str:
     """Return a header file's name without digest and copy: NAME-[EPOCH:]VERSION-RELEASE[.ARCH], quoted and cut."""
     match = _FILE.fullmatch(file)
     return file if match is None else match["label"]
 
 
-def arch_of(file: str) -> str:
+def arch_of(file: HeaderFile) -> str:
     """Return the architecture, quoted and cut, of the package of a header file; empty if it has none."""
     release, _, arch = label(file).rpartition("-")[2].rpartition(".")
     return arch if release else ""
 
 
-def same_content(file: str, other: str) -> bool:
+def same_content(file: HeaderFile, other: HeaderFile) -> bool:
     """Say whether two file names promise the same content."""
     one, two = _FILE.fullmatch(file), _FILE.fullmatch(other)
     return one is not None and two is not None and one["digest"] == two["digest"]
@@ -110,7 +124,7 @@ NORMAL, REPLACED, NOT_INSTALLED = 0, 1, 2
 
 
 def _file_states(blob: bytes) -> slice:
-    """Return where a blob has its file states.
+    """Return the slice of a blob that holds its file states, an empty one if it has none.
 
     A blob is the number of index entries and the size of the data, then the entries (tag, type, offset, count),
     then the data; all numbers are big-endian (rpm, docs/manual/format_header.md).
@@ -124,9 +138,9 @@ def _file_states(blob: bytes) -> slice:
 
 
 def with_file_states(blob: bytes, changes: Mapping[int, int]) -> bytes:
-    """Return the blob with other states of the files that have these indexes: all that rpm itself changes in a header.
+    """Return a blob with its file states replaced by `changes`, which has a state for each file index to change.
 
-    Python's rpm can read file states, but not write them.
+    rpm itself changes nothing else in a header. Python's rpm can read file states, but not write them.
     """
     where = _file_states(blob)
     states = bytes(changes.get(index, state) for index, state in enumerate(blob[where]))
@@ -134,12 +148,12 @@ def with_file_states(blob: bytes, changes: Mapping[int, int]) -> bytes:
 
 
 def installation(blob: bytes) -> str:
-    """Return what two headers have in common if they differ in nothing but file states: one package, installed once."""
+    """Return a digest of a blob without its file states: it identifies one installation of a package."""
     where = _file_states(blob)
     return hashlib.sha256(blob[: where.start or 0] + blob[where.stop :]).hexdigest()
 
 
-def problem(file: str, content: bytes) -> str | None:
+def problem(file: HeaderFile, content: bytes) -> str | None:
     """Say why `content` is not what the name of the header file promises, or None if it is."""
     if not content.startswith(MAGIC):
         return "not an rpm header"

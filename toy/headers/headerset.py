@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The header set of a root: a directory with one file for each installed package, and its stamp.
 
-Header files are not fsynced: whoever reads one compares it with the digest in its name, and the database that it came
-from can write it anew.
+Header files are not fsynced: whoever reads one compares it with the digest in its name, and it can be written anew from
+the database that it came from.
 """
 
 import contextlib
@@ -11,49 +11,51 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ..errors import DamagedHeader, ToyError, moved_away
 from ..filesystem import files, whiteout
 from ..filesystem.lock import Locked
 from ..machine import HEADERS
 from . import header
+from .header import HeaderFile
 from .stamp import Stamp
 
 DIRECTORY = PurePath(HEADERS)
-"""Below the root. %_toy_headersdir of rpm-macros/macros.toy is the same."""
+"""Path of a header set, relative to the root. %_toy_headersdir of rpm-macros/macros.toy is the same."""
 
 STAMP = ".stamp"
 LOCK = ".lock"
 
 _LONGEST = 64 << 20
-"""Bytes of a header file or a stamp: a package with 100,000 files has 20; an overlay may bring anything."""
+"""Most bytes of a header file or a stamp: a package with 100,000 files has 20 MiB; an overlay may bring anything."""
 
 
 class Listing(NamedTuple):
-    """The entries of a set's directory, by name."""
+    """The names in a set's directory: header files, whiteouts of such, and what is neither."""
 
-    files: frozenset[str]
-    whiteouts: frozenset[str]
+    files: frozenset[HeaderFile]
+    whiteouts: frozenset[HeaderFile]
     foreign: frozenset[str]
 
 
 class HeaderSet:
-    """A header set, open."""
+    """An open header set."""
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
         self.fd = fd
-        """Of its directory."""
+        """The descriptor of its directory."""
 
     @classmethod
     @contextlib.contextmanager
     def open(
         cls, root: Path, below: PurePath = DIRECTORY, *, create: bool = False, like: Path | None = None
     ) -> Iterator["HeaderSet"]:
-        """Open a set of a machine that is locked, or one that is only read; `create`, `like`: see `files.directory`.
+        """Open a set without a lock: one of a locked machine, or one that is only read.
 
-        Raises FileNotFoundError if there is none, other OSErrors if it cannot be made.
+        `root` is trusted; for `create` and `like` see `files.directory`. Raises FileNotFoundError if there is none,
+        NotADirectory if something else is in its place, other OSErrors if it cannot be made.
         """
         with files.directory(root, below, create=create, like=like) as fd:
             yield cls(root / below, fd)
@@ -61,10 +63,10 @@ class HeaderSet:
     @classmethod
     @contextlib.contextmanager
     def open_of_root(cls, root: Path, *, create: bool = False) -> Iterator["HeaderSet"]:
-        """Open the set of a root that rpm may be at work in: nobody else writes to it meanwhile. Raises as `open` does.
+        """Open and lock the set of a root that rpm may be at work in. Raises as `open` does.
 
-        The lock is a directory in the set that only root can open, and so lock: others can read the set itself. Where
-        that can be neither found nor made, nobody can write.
+        What is locked is LOCK, a directory in the set that only root can open; others can open the set itself, and so
+        could lock that. A set without LOCK is not locked: with `create`, only one on a read-only file system.
         """
         with cls.open(root, create=create) as headers, contextlib.ExitStack() as stack:
             with contextlib.suppress(FileNotFoundError):
@@ -74,7 +76,7 @@ class HeaderSet:
             yield headers
 
     def make_lock(self) -> None:
-        """Make the directory that is locked, unless there is one or the file system is read-only."""
+        """Make the directory LOCK, unless there is one or the file system is read-only."""
         try:
             os.mkdir(LOCK, 0o700, dir_fd=self.fd)
         except FileExistsError:
@@ -94,8 +96,8 @@ class HeaderSet:
         with cls.open(upper, create=True, like=lower) as headers:
             yield headers
 
-    def _named(self, file: str) -> str:
-        """Return the name of a header file. Raises ToyError for any other: records that name files may be damaged."""
+    def _named(self, file: HeaderFile) -> HeaderFile:
+        """Return `file`. Raises ToyError if it is no name of a header file: records that name files may be damaged."""
         if not header.is_file_name(file):
             raise ToyError(
                 f"{file!r} is no name of a header file in {self.path}", "see where it comes from: toy status"
@@ -117,7 +119,8 @@ class HeaderSet:
                     whiteouts.add(entry.name)
                 else:
                     ours.add(sys.intern(entry.name))  # if it is not a regular file, read() says so
-        return Listing(frozenset(ours), frozenset(whiteouts), frozenset(foreign))
+        # For mypy, what is interned is any str again.
+        return Listing(cast("frozenset[HeaderFile]", frozenset(ours)), frozenset(whiteouts), frozenset(foreign))
 
     def check(self) -> Listing:
         """List the directory. Raises ToyError for an entry that is no header file."""
@@ -126,12 +129,12 @@ class HeaderSet:
             raise ToyError(f"{self.path / name} is not a header file", moved_away(self.path / name, out_of_set=True))
         return listing
 
-    def has(self, file: str) -> bool:
+    def has(self, file: HeaderFile) -> bool:
         """Say whether there is a file of this name."""
         return os.path.lexists(self.path / self._named(file))
 
-    def read(self, file: str) -> bytes:
-        """Return a file's content: magic and blob. Raises DamagedHeader if it is not what its name says."""
+    def read(self, file: HeaderFile) -> bytes:
+        """Return a file's content, magic and blob. Raises DamagedHeader if unreadable, or not what its name says."""
         try:
             content = files.read(self.fd, self._named(file), longest=_LONGEST)
         except OSError as error:
@@ -141,21 +144,21 @@ class HeaderSet:
             raise DamagedHeader(self.path / file, problem)
         return content
 
-    def read_blob(self, file: str) -> bytes:
+    def read_blob(self, file: HeaderFile) -> bytes:
         """Return the blob of a header file. Raises DamagedHeader."""
         return self.read(file)[len(header.MAGIC) :]
 
-    def write(self, file: str, blob: bytes) -> None:
-        """Write a header file, whatever was there under its name."""
+    def write(self, file: HeaderFile, blob: bytes) -> None:
+        """Write a header file, in the place of any file or whiteout of its name."""
         with files.naming(self.path / file):
             files.write(self.fd, self._named(file), header.MAGIC + blob)
 
-    def remove(self, file: str) -> None:
+    def remove(self, file: HeaderFile) -> None:
         """Remove a header file or a whiteout."""
         with files.naming(self.path / file):
             os.unlink(self._named(file), dir_fd=self.fd)
 
-    def hide(self, file: str) -> None:
+    def hide(self, file: HeaderFile) -> None:
         """Hide a file of the lower layer: put a whiteout in its place. For the set of an upper that is not mounted."""
         with files.naming(self.path / file):
             with contextlib.suppress(FileNotFoundError):
@@ -163,27 +166,27 @@ class HeaderSet:
             whiteout.make(self.fd, self._named(file))
 
     def is_opaque(self) -> bool:
-        """Say whether the directory, as part of an overlay, hides the one below it."""
+        """Say whether the directory, in an upper, is opaque: whether it hides the lower's set."""
         return whiteout.is_opaque(self.fd)
 
     def set_opaque(self, opaque: bool) -> None:
-        """Have the directory, as part of an overlay, hide the one below it, or not."""
+        """Make the directory, in an upper, opaque, or no longer opaque."""
         whiteout.set_opaque(self.fd, opaque)
 
     def read_stamp(self) -> Stamp | None:
-        """Return the stamp, or None where there is none that can be read."""
+        """Return the stamp, or None if there is none that can be read."""
         try:
             return Stamp.from_bytes(files.read(self.fd, STAMP, longest=_LONGEST))
         except (OSError, ValueError):
             return None
 
     def write_stamp(self, stamp: Stamp) -> None:
-        """Write the stamp, if it is another one."""
+        """Write the stamp, unless the set has the same one already."""
         if stamp != self.read_stamp():
             with files.naming(self.path / STAMP):
                 files.write(self.fd, STAMP, stamp.to_bytes())
 
     def remove_stamp(self) -> None:
-        """Remove the stamp: the next dump looks at everything."""
+        """Remove the stamp, so that the next dump looks at everything."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(STAMP, dir_fd=self.fd)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Packages and their files as values: what a header says, as far as the files on disk have to follow it."""
+"""Packages and their files as values: what a header says that matters for the files on disk."""
 
 import os
 import stat
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 def is_plain(path: str) -> bool:
-    """Say whether a path out of a header is absolute and leads nowhere but downwards."""
+    """Say whether a path from a header is absolute and plain: without ".", ".." and null bytes."""
     if not path.startswith("/") or path.startswith("//") or "\0" in path:
         return False
     return not {"..", "."} & set(path.split("/"))
 
 
 def folders(path: str) -> Iterator[str]:
-    """Yield the directories that a path lies in, but for the root."""
+    """Yield the directories that a path lies in, innermost first and without the root."""
     while (path := os.path.dirname(path)).strip("/"):
         yield path
 
@@ -29,7 +29,7 @@ class PackageFile(NamedTuple):
     digest: str
     """ALGORITHM:HEX of a regular file, with the algorithm's name as hashlib has it; else empty."""
     target: str
-    """Of a symbolic link; else empty."""
+    """The target of a symbolic link; else empty."""
     kept: bool
     """Whether it is the user's rather than the package's: %config, or %ghost, which no package brings."""
     owner: str
@@ -41,12 +41,12 @@ class PackageFile(NamedTuple):
         return stat.S_ISDIR(self.mode)
 
     def is_same(self, other: "PackageFile") -> bool:
-        """Whether two packages that own one path have the same file there, whoever's configuration it is."""
+        """Whether two packages that own one path have the same file there; `kept` does not count."""
         return self._replace(kept=False) == other._replace(kept=False)
 
     @property
     def is_ghost(self) -> bool:
-        """Whether the package owns it without having brought it."""
+        """Whether the package owns the file, but did not bring it."""
         return self.kept and not (self.digest or self.target or self.is_directory)
 
 
@@ -59,13 +59,13 @@ class Package(NamedTuple):
     evr: tuple[str, str, str]
     """Epoch ("0" if there is none), version, release, as rpm compares them."""
     provides: frozenset[str]
-    """Names of what it provides."""
+    """The names of its Provides."""
     files: tuple[PackageFile, ...]
-    """Those it has installed."""
+    """Its files that are installed."""
     absent: frozenset[str]
     """Paths of its files that were left out, or that another package has replaced."""
     installation: str
-    """What `header.installation` says."""
+    """The digest that `header.installation` returns."""
 
     @property
     def version(self) -> str:

@@ -5,23 +5,24 @@ from collections.abc import Set as AbstractSet
 
 from . import changes
 from .contents import Content, Readable, by_name, by_package, emptied, files_of, unequal
+from .header import HeaderFile
 from .headerset import HeaderSet
 
 
-def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[str]) -> Content:
-    """Put what the overlay changed in its database into the set of its upper, which is not mounted.
+def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[HeaderFile]) -> Content:
+    """Put what the overlay changed in its database into the header set of its upper, which is not mounted.
 
-    `base` is the host's set that the database was merged with. Returns what is in the database.
-    Raises ToyError if either cannot be read, or if the database has lost all its packages.
+    `base` is the host's set that the database was merged with. Returns the content of the database.
+    Raises ToyError if database or set cannot be read, or if the database has lost all its packages.
     """
     listing = upper.check()
     stamp = database.stamp()
     packages = by_package(database)
     if base and not packages:
         raise emptied(database, upper)
-    merged: AbstractSet[str] = changes.UpperSet(listing.files, listing.whiteouts).over(base)
+    merged: AbstractSet[HeaderFile] = changes.UpperSet(listing.files, listing.whiteouts).over(base)
     if upper.is_opaque() or upper.read_stamp() != stamp or unequal(packages, by_name(merged)):
-        # No dump has seen the last changes, or somebody changed the set: what the database says, counts.
+        # No dump has seen the last changes, or somebody changed the set: the database counts.
         numbers = files_of(database)
         merged = numbers.keys()
         wanted = changes.own_part(base=base, merged=merged)
@@ -34,7 +35,7 @@ def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[str]) ->
 
 
 def arrange(upper: HeaderSet, wanted: changes.UpperSet) -> None:
-    """Make the set of an upper that is not mounted have these entries, of files it has already."""
+    """Make the set of an upper, which is not mounted, have just the entries in `wanted`; its files must be there."""
     listing = upper.check()
     if upper.is_opaque() or wanted != (listing.files, listing.whiteouts):
         upper.remove_stamp()

@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _LONGEST = 4 << 20
-"""Bytes of text. 10,000 packages, each of a transaction of its own, make 0.2 MB; an overlay may bring anything."""
+"""Most bytes of a stamp's text: 10,000 packages in as many transactions make 0.2 MB; an overlay may bring anything."""
 
 
 _MOST = 1_000_000
-"""Packages: an overlay may say anything, and `transactions` has each of them."""
+"""Most packages in a stamp: an overlay may claim any number, and `transactions` has each of them."""
 
 
 class Stamp(NamedTuple):
     """One state of a database, as `rpmdb.Database.stamp` sees it without reading a header.
 
-    rpm's own cookie is made of names and hdrNums: another version under a known hdrNum, in a database that was
-    rebuilt or put back, has the same one. The transaction that installed it is another one, though.
+    rpm's own cookie is made of names and hdrNums. So it stays the same if, in a database that was rebuilt or put back,
+    a hdrNum belongs to another version. The transaction that installed that is another one, though.
     """
 
     names: str
@@ -48,7 +48,7 @@ class Stamp(NamedTuple):
         return {number: tid for first, last, tid in self.runs for number in range(first, last + 1)}
 
     def added_since(self, earlier: "Stamp") -> list[int] | None:
-        """Return the hdrNums that came since, or None if this database does not continue the earlier one.
+        """Return the hdrNums that were added since, or None if this database does not continue the earlier one.
 
         rpm counts upwards: in a database that was not renumbered, replaced or put back, every hdrNum up to the
         earlier one's last is either gone or what it was.
@@ -64,9 +64,9 @@ class Stamp(NamedTuple):
         return added
 
     def to_bytes(self) -> bytes:
-        """Return the stamp as it is stored: with each change of a set, so it is small.
+        """Return the stamp as it is stored. It is small, since it is written with each change of a set.
 
-        That is text, compressed: a line with the digest, then one for each run with what it adds to the one before.
+        It is compressed text: a line with the digest, then one for each run, as differences from the run before.
         """
         before = (0, 0, 0)
         lines = [self.names]
@@ -96,7 +96,7 @@ class Stamp(NamedTuple):
 
     @classmethod
     def checked(cls, names: str, runs: Sequence[tuple[int, int, int]]) -> "Stamp":
-        """Return the stamp that somebody says. Raises ValueError if no database is like that."""
+        """Return a stamp made of untrusted values. Raises ValueError if no database can have it."""
         before = count = 0
         for first, last, _ in runs:
             count += last - first + 1

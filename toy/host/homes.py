@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 _ACCOUNTS = "/etc/passwd"
 
 _NOT_LOGGED_IN = 2**32 - 1
-"""The loginuid of a process that no login began (proc_pid_loginuid(5))."""
+"""The loginuid of a process outside of any login (proc_pid_loginuid(5))."""
 
 _REGULAR = range(1000, 61184), range(65536, _NOT_LOGGED_IN)
-"""User numbers of people; what is between is systemd's and nobody's (systemd, docs/UIDS-GIDS.md)."""
+"""Numbers of regular users; those between are systemd's and nobody's (systemd, docs/UIDS-GIDS.md)."""
 
 
 def shared() -> dict[str, list[str]]:
-    """Return the homes that are shared, without symbolic links in their paths; none is in another one.
+    """Return the homes that are shared: the names of each, by its path without symbolic links. None lies in another.
 
-    Each comes with all its names: the paths that are known to lead to it or to a home in it, itself among them.
+    The names of a home are all known paths that lead to it, or to a home in it; its own path is one of them.
     """
     names: dict[str, set[str]] = {}
     for uid, path in _accounts():
         real = os.path.realpath(path)
-        # rpm takes a colon for the end of a path. Who owns it is asked since a link may lie in another one's home.
+        # rpm takes a colon for the end of a path. The owner counts since a link on the way may be another user's.
         if ":" not in real and real != "/" and _is_directory_of(uid, real):
             names.setdefault(real, {real}).update(_on_the_way(path))
     links = _links_in_root()
@@ -51,20 +51,20 @@ def shared() -> dict[str, list[str]]:
 
 
 def names() -> list[str]:
-    """Return all the names of the homes that are shared."""
+    """Return all names of all homes that are shared."""
     return [name for known in shared().values() for name in known]
 
 
 def is_in(path: str, directories: Iterable[str]) -> bool:
-    """Say whether a path is that of a directory, or of something in it, by what is written."""
+    """Say whether a path is one of these directories or below one, judged by the text of the paths."""
     return any(f"{path}/".startswith(f"{directory}/") for directory in directories)
 
 
 def _accounts() -> Iterator[tuple[int, str]]:
     """Yield user number and home of the accounts whose homes may be shared.
 
-    That is root's and the caller's, from wherever the host has them, and those of the host's own list whose homes are
-    on a disk: a server that does not answer would make a launch wait.
+    These are root and the caller, from wherever the host has its accounts, and the regular users in passwd(5) whose
+    homes are on a disk: a server that does not answer would make a launch wait.
     """
     listed = _listed()
     for uid in {0, *_callers()}:
@@ -89,7 +89,7 @@ def _listed() -> list[tuple[int, str]]:
 
 
 def _looked_up(uid: int) -> str:
-    """Return the home of an account that is listed elsewhere, or "" if there is none."""
+    """Return the home of an account that is not in passwd(5), or "" if the host has no such account."""
     import pwd
 
     try:
@@ -123,7 +123,7 @@ def _is_person(uid: int) -> bool:
 
 
 def _nearest(path: str, mounts: Mapping[str, bool]) -> bool:
-    """Return what holds for the mount that a path lies in."""
+    """Return what `mounts`, by mount point, says of the mount that a path lies in."""
     while path != "/" and path not in mounts:
         path = os.path.dirname(path)
     return mounts.get(path, True)
@@ -138,7 +138,7 @@ def _is_directory_of(uid: int, path: str) -> bool:
 
 
 def _on_the_way(path: str) -> Iterator[str]:
-    """Yield a path, and what becomes of it as one symbolic link after the other is followed."""
+    """Yield a path, then the path that results from following each symbolic link in it, one after the other."""
     for _ in range(40):  # as many as the kernel follows
         yield path
         parts = path.split("/")
@@ -153,6 +153,6 @@ def _on_the_way(path: str) -> Iterator[str]:
 
 
 def _links_in_root() -> dict[str, str]:
-    """Return the symbolic links in the root, and where each leads: /home and /root may be such."""
+    """Return the symbolic links in the root directory, and where each leads: /home and /root may be links."""
     with os.scandir("/") as entries:
         return {entry.path: os.path.realpath(entry.path) for entry in entries if entry.is_symlink()}

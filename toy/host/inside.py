@@ -7,12 +7,12 @@ from .mounted import table
 
 
 def machine() -> str | None:
-    """Return the name of the machine that we are in, or None."""
+    """Return the name of the machine that toy runs in, or None if it runs in none."""
     mounted: dict[str, str] = {}
     roots: dict[str, str] = {}
     for _, _, root, point, _, source in table():
         mounted[point], roots[point] = source, root
-    if not mounted.get("/", "").startswith("toy:"):  # as `mounts` calls its overlays
+    if not mounted.get("/", "").startswith("toy:"):  # the source that `machine.mount_source` gives to overlays
         return None
-    # Of the file system that it lies on, its /var is .../NAME/var.
+    # A machine's /var is the directory .../NAME/var of the file system that it lies on.
     return os.path.basename(os.path.dirname(roots.get("/var", ""))) or None

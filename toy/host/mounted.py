@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lists what the host has mounted below its root, and what of that shows in an overlay.
+"""Lists what the host has mounted below its root, and which of that shows in an overlay.
 
 A launch with nothing to do imports this module, so what takes time to import is imported where it is used.
 """
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ELSEWHERE = frozenset({"dev", "proc", "root", "run", "sys", "tmp"})
-"""Of the top directories: not in any overlay, whatever a package may own there."""
+"""Directories in the root that show in no overlay, whatever a package may own in them."""
 
 _OWN = (*(f"/{name}" for name in ELSEWHERE), "/var")
 
 _NO_DISK = ("fuse", "fuseblk", "ramfs", "tmpfs")
-"""Types that are on no disk, whatever their source says: of FUSE, any user chooses it."""
+"""Types of file systems that are on no disk, whatever their source says: with FUSE, any user chooses that."""
 
 
 class Mounted:
-    """What the root has mounted below it, ascending."""
+    """The mount points below the root, ascending: those that show in an overlay, and those that do not."""
 
     def __init__(self, *, without: str) -> None:
-        """Find it out; what is mounted at `without` or below is left out, like all that a machine has of its own."""
+        """Read the mounts. Left out is what is at or below `without`, or where a machine has a directory of its own."""
         self.shown: list[tuple[str, str]] = []
-        """Where file systems show in an overlay, and their types.
+        """Mount points that show in an overlay, with the types of their file systems.
 
-        Those are on block devices, or overlays themselves (/etc was one in MicroOS): a network or a process that
-        does not answer would make a launch wait.
+        Those file systems are on block devices, or overlays themselves (/etc was one in MicroOS): a network or a
+        process that does not answer would make a launch wait.
         """
         self.hidden: list[str] = []
-        """Where others are, which do not show; what lies in them does not either."""
+        """Mount points that do not show; what is mounted below one does not show either, and is not listed."""
         within = {"/": True}
         for point, source, kind in sorted(visible()):
             around = point
@@ -50,15 +50,15 @@ class Mounted:
 
 
 def is_local(source: str, kind: str) -> bool:
-    """Say whether a file system is on a disk, or an overlay; //... is a server's (cifs)."""
+    """Say whether a file system is on a disk, or an overlay; a source //... is a server's (cifs)."""
     is_path = source.startswith("/") and not source.startswith("//")
     return kind == "overlay" or (is_path and kind.partition(".")[0] not in _NO_DISK)
 
 
 def table() -> Iterator[tuple[str, str, str, str, str, str]]:
-    """Yield number, number of the parent, root in the file system, mount point, type and source of each mount.
+    """Yield mount number, parent's number, root in the file system, mount point, type and source of each mount.
 
-    See proc_pid_mountinfo(5). Users mount as well, and as much as this goes through: names may hold anything.
+    See proc_pid_mountinfo(5). Users can mount as well, as much as they like: names may hold anything.
     """
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         for line in file:
@@ -69,7 +69,7 @@ def table() -> Iterator[tuple[str, str, str, str, str, str]]:
 
 
 def visible() -> Iterable[tuple[str, str, str]]:
-    """Yield mount point, source and type of the mounts below the root, but for those that lie under a later one."""
+    """Yield mount point, source and type of each mount below the root that no later mount hides."""
     mounts: dict[str, tuple[str, str, str, str]] = {}
     covered: dict[str, set[str]] = {}
     for number, parent, _, point, kind, source in table():
@@ -87,7 +87,7 @@ def _is_visible(
     covered: dict[str, set[str]],
     visible: dict[str, bool],
 ) -> bool:
-    """Say whether nothing that is mounted later hides a mount; `visible` keeps what is known."""
+    """Say whether no later mount hides this one; `visible` holds the answers that are known, by mount number."""
     around = []
     while number in mounts and number not in visible:
         around.append(number)

@@ -32,8 +32,8 @@ def _is_chroot() -> bool:
 
 
 def _is_unfinished_snapshot() -> bool:
-    """Say whether the root is a snapshot that nobody has booted: the variable does not outlive sudo(8)."""
-    if os.stat("/").st_ino != _SUBVOLUME:  # that is known without reading the table of all mounts
+    """Say whether the root is a snapshot that an update is still at work on: _UPDATE is lost in sudo(8)."""
+    if os.stat("/").st_ino != _SUBVOLUME:  # quicker than to read the table of all mounts
         return False
     from . import snapper
 
@@ -41,16 +41,16 @@ def _is_unfinished_snapshot() -> bool:
     if number is None:
         return False
     try:
-        # All is there where a rescue system works on the installed one; and where an update does.
+        # snapper's files can be seen in an update, and where a rescue system works on the installed one.
         if os.path.samestat(os.stat(snapper.root(number)), os.stat("/")):
             return snapper.is_in_progress(number)
     except OSError:
         pass
-    return os.access("/", os.W_OK)  # as none is once it is finished
+    return os.access("/", os.W_OK)  # a finished snapshot cannot be written
 
 
 def _mounted() -> str:
-    """Return which directory of its file system is mounted at the root, or "" if that is not known."""
+    """Return which directory of a file system is mounted at the root, or "" if that is not known."""
     from .mounted import table
 
     found = ""

@@ -19,7 +19,7 @@ def root(number: int) -> str:
 
 
 def number_of(subvolume: str) -> int | None:
-    """Return the number of the snapshot that a subvolume is, by its path in the file system, or None if it is none."""
+    """Return the number of the snapshot at a path in the file system, or None if no snapshot has that path."""
     _, is_below, path = subvolume.rpartition(f"{SNAPSHOTS}/")
     number, _, name = path.partition("/")
     return int(number) if is_below and number.isdecimal() and name == "snapshot" else None

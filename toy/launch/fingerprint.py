@@ -25,7 +25,7 @@ _METADATA = "cache/zypp/solv"
 
 
 class Fingerprint:
-    """What a launch saw. Looks are text that is only compared."""
+    """What a launch saw of machine and host. From `nspawn` on, it is text of `stat_lines`, which is only compared."""
 
     def __init__(
         self,
@@ -43,21 +43,21 @@ class Fingerprint:
         self.lower = lower
         """The lower layers, uppermost first."""
         self.dbpath = dbpath
-        """Where rpm keeps its database, from the root."""
+        """The path, from the root, at which rpm keeps its database."""
         self.late_options = late_options
         """Those of `nspawn.LATE_OPTIONS` that systemd-nspawn knows."""
         self.nspawn = nspawn
-        """How systemd-nspawn looks."""
+        """The program systemd-nspawn, see `of_nspawn`."""
         self.database = database
-        """How the host's rpm database looks."""
+        """The host's rpm database, see `of_database`."""
         self._accounts = accounts
         self._host_set = host_set
         self._metadata = metadata
         self.machine = machine
-        """How the machine's own database and header set look."""
+        """The machine's own database and header sets, see `of_machine`."""
 
     def holds(self, machine: Machine) -> bool:
-        """Say whether all looks the same now."""
+        """Say whether machine and host have the same fingerprint now."""
         return (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine) == (
             of_nspawn(),
             of_database(machine, self.dbpath),
@@ -68,24 +68,24 @@ class Fingerprint:
         )
 
     def remember(self, machine: Machine) -> None:
-        """Put on record what the next launch should see."""
+        """Store the fingerprint, for the next launch to compare; an OSError is ignored."""
         looks = (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine)
         fields = (_FORMAT, self.dbpath, " ".join(self.late_options), *looks, *self.lower, _END)
         try:
             with open(machine.seen, "wb") as file:
                 file.write(os.fsencode("\0".join(fields)))
         except OSError:
-            pass  # the next launch takes its time, and says what is the matter
+            pass  # the next launch does without a fingerprint, and reports what is wrong
 
 
 def recall(machine: Machine) -> Fingerprint | None:
-    """Return what the last launch saw, if it ended in order and all looks the same now."""
+    """Return the fingerprint after the last launch, if that ended in order and the fingerprint still holds, or None."""
     then = last(machine)
     return then if then is not None and then.holds(machine) else None
 
 
 def last(machine: Machine) -> Fingerprint | None:
-    """Return what the last launch saw, if it ended in order."""
+    """Return the fingerprint after the last launch, if that ended in order, or None."""
     if os.path.exists(machine.entered):
         return None
     try:
@@ -97,7 +97,7 @@ def last(machine: Machine) -> Fingerprint | None:
         return None
     dbpath, late_options, nspawn, database, accounts, host_set, metadata, ours, *lower = fields[1:-1]
     if not lower or not {machine.root, machine.host_layer}.issuperset(lower):
-        return None  # no launch wrote that
+        return None  # no launch stored such layers
     return Fingerprint(
         lower=lower,
         dbpath=dbpath,
@@ -112,7 +112,7 @@ def last(machine: Machine) -> Fingerprint | None:
 
 
 def enter(machine: Machine) -> None:
-    """Have it on record that a machine is entered: until `leave`, it cannot be known what it looks like."""
+    """Mark a machine as entered: until `leave` removes the mark, no stored fingerprint counts."""
     try:
         os.mkdir(machine.entered, 0o700)
     except FileExistsError:
@@ -120,7 +120,7 @@ def enter(machine: Machine) -> None:
 
 
 def leave(machine: Machine) -> None:
-    """Have it on record that a machine is not entered any more."""
+    """Remove the mark that a machine is entered."""
     try:
         os.rmdir(machine.entered)
     except FileNotFoundError:
@@ -128,43 +128,43 @@ def leave(machine: Machine) -> None:
 
 
 def of_nspawn() -> str:
-    """Return how systemd-nspawn looks. Raises ToyError if there is none."""
+    """Return the fingerprint of the program systemd-nspawn. Raises ToyError if there is none."""
     return stat_lines([process.path_of("systemd-nspawn")])
 
 
 def of_database(machine: Machine, dbpath: str) -> str:
-    """Return how the host's rpm database looks, and what says where that is.
+    """Return the fingerprint of the host's rpm database, and of the configuration that says where it is.
 
-    To be called before any of it is read. What changed just now looks like nothing else.
+    To be called before any of it is read. That of a file which changed just now is equal to no other.
     """
     return stat_lines([*_database(database_below(machine.root, dbpath)), *_rpm_configuration()], settled=True)
 
 
 def of_accounts(machine: Machine) -> str:
-    """Return how the host's accounts look, as `of_database` does."""
+    """Return the fingerprint of the host's account files; of changes just now, see `of_database`."""
     return stat_lines((f"{machine.root.rstrip('/')}/etc/{name}" for name in ACCOUNTS), settled=True)
 
 
 def of_host_set(machine: Machine) -> str:
-    """Return how the host's header set looks: to be called once it is in line with the host's database."""
+    """Return the fingerprint of the host's header set, to be called once that is in line with the host's database."""
     return stat_lines(f"{root}/{HEADERS}" for root in (machine.root.rstrip("/"), machine.host_layer))
 
 
 def of_metadata(machine: Machine) -> str:
-    """Return how the repository metadata of the host and of the machine look."""
+    """Return the fingerprint of the repository metadata of host and machine."""
     repositories = names(f"/var/{_METADATA}")
     solv = (f"/var/{_METADATA}", f"{machine.var}/{_METADATA}")
     return stat_lines([solv[0], *(f"{folder}/{name}/cookie" for folder in solv for name in repositories)])
 
 
 def of_machine(machine: Machine) -> str:
-    """Return how the machine's own database and header sets look."""
+    """Return the fingerprint of the machine's own database, header sets, base and plan."""
     records = (f"{machine.overlay}/{HEADERS}", machine.hidden, machine.base, machine.intent)
     return stat_lines([*_database(machine.rpmdb), *records])
 
 
 def _database(directory: str) -> Iterator[str]:
-    """Yield the files of an rpm database that change with it. SQLite's -shm is a reader's as well."""
+    """Yield the files of an rpm database that change with it. SQLite's -shm is left out: readers write it as well."""
     yield directory
     yield from (f"{directory}/{name}" for name in names(directory) if not name.endswith("-shm") and name[0] != ".")
     yield from (f"{directory}/{KEYS}/{name}" for name in names(f"{directory}/{KEYS}"))

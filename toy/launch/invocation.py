@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Builds the command line that enters a machine, and the files that belong to it.
 
-What of the host's is bound into the overlay is decided here. The parts come from `homes`, `netshared`, `scriptlets`,
-`layers`, `mounts` and `nspawn`.
+It decides what of the host is bound into the overlay. The parts come from `homes`, `netshared`, `scriptlets`, `layers`,
+`mounts` and `nspawn`.
 """
 
 import os
@@ -19,7 +19,7 @@ _SETTINGS = ("/etc/systemd/nspawn", "/run/systemd/nspawn")
 """Where systemd-nspawn looks for a machine's settings, see systemd.nspawn(5)."""
 
 _TEMPORARY = "/tmp"  # noqa: S108
-"""nspawn is to have its own: killed, that of systemd 262 leaves something there."""
+"""A directory that nspawn gets an empty one for: that of systemd 262 leaves something there when it is killed."""
 
 
 class Invocation:
@@ -28,11 +28,12 @@ class Invocation:
     def __init__(
         self, machine: Machine, stands: Fingerprint, command: list[str], *, own_options: list[str] | None = None
     ) -> None:
-        """Read how `command`, or a shell if it is empty, is run in a machine.
+        """Build the command line that runs `command`, or a shell if it is empty, in a machine.
 
-        With `own_options`, more for systemd-nspawn, it is a command of toy's own: otherwise it gets what the
-        administrator has set for the machine, and says what of the host's is read-only or missing there, where that
-        changed. Raises ToyError if that cannot be.
+        A command of toy's own has `own_options`, a list of more options for systemd-nspawn, which may be empty, and
+        cannot write to homes. Any other has None: it gets the administrator's settings for the machine, and prints
+        which of the host's mounts are read-only or missing there, if that changed. Raises ToyError if toy cannot follow
+        the settings, or no overlay can be made of the upper.
         """
         self._machine = machine
         dbpath = os.path.realpath(stands.dbpath)
@@ -45,7 +46,7 @@ class Invocation:
             *(nspawn.bind(file.path, file.target) for file in self._macros),
             *(nspawn.bind(*each) for each in (*scriptlets.mounts(), *_base(machine))),
         ]
-        # A package's configuration, not a person, says what toy's own commands do: they write to no home.
+        # Packages' configuration, not a person, says what toy's own commands do, so these must not write to homes.
         (binds if own_options is None else read_only_binds).extend(map(nspawn.bind, shared))
         variables = nspawn.passed_on(os.environ)
         file = _settings_file(machine) if own_options is None else None
@@ -71,7 +72,7 @@ class Invocation:
                 machine.name, machine.mount_point, command, settings=given.names, late_options=stands.late_options
             )
             spawn = given.replaced(machine.settings, spawn)
-            # The socket of an X server may be bound from it.
+            # The settings may bind something in it, such as the socket of an X server.
             private = [] if given.mentions(_TEMPORARY) else [_TEMPORARY]
         mounted = Mounted(without=dbpath)
         self._overlays = layers.overlays(machine, stands.lower, mounted)
@@ -100,12 +101,15 @@ class Invocation:
 
 
 def _base(machine: Machine) -> list[tuple[str, str]]:
-    """Return what shows a machine from inside what of it is its own; there is none yet if it was never entered."""
+    """Return source and target of the base's mount, by which toy in the machine tells the machine's own packages.
+
+    There is no base yet if the machine was never entered.
+    """
     return [(machine.base, OWN_BASE)] if os.path.exists(machine.base) else []
 
 
 def _settings_file(machine: Machine) -> str | None:
-    """Return the administrator's settings for a machine. Raises ToyError for a file that nspawn does not trust."""
+    """Return the path of the administrator's settings, or None. Raises ToyError for a file that nspawn distrusts."""
     for folder in _SETTINGS:
         path = f"{folder}/{machine.name}.nspawn"
         if os.path.exists(path):

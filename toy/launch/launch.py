@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One launch of a machine, from its lock to its unlock.
 
-A launch with nothing to do should cost no more than systemd-nspawn does. So what every launch goes through does
-without the modules of the standard library that take a millisecond or more to import, such as contextlib, pathlib, re
-or typing (tests/host/test_warm.py has the list). `cold` imports the rest, where something has changed.
+A launch with nothing to do should cost no more than systemd-nspawn does. So the modules that every launch imports do
+without those of the standard library that take a millisecond or more to import, such as contextlib, pathlib, re or
+typing (tests/host/test_warm.py has the list). If something has changed, `cold` imports the rest.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def launch(
     """Run `command`, or a shell if it is empty, in the machine `name` over a root, and return its exit status.
 
     `etc` are the layers of the root's /etc, if that is more than a directory in it. `say` takes a line for the user.
-    Raises ToyError if it could not be started. What cannot be put on record after it is said, and is no reason to lose
-    its status: the next launch finds it in the machine's rpm database.
+    Raises ToyError if the command could not be started. An error in adopting what it changed is only printed, so that
+    its status is not lost: the next launch finds the changes in the machine's rpm database.
     """
     machine = Machine(name, root, etc)
     if os.path.exists(_CONTAINER):
@@ -43,7 +43,7 @@ def launch(
             from ..overlay import mount_holders
 
             mount_holders.wait_until_unused(machine.overlay)
-            gc.disable()  # this does not live long enough for that to pay
+            gc.disable()  # this process does not live long enough for garbage collection to pay
             from . import cold
 
             stands = cold.prepare(machine, say=say)
@@ -55,7 +55,7 @@ def launch(
         try:
             status = _enter(machine, entry.command)
         except (ToyError, KeyboardInterrupt):
-            fingerprint.leave(machine)  # nothing was done in it
+            fingerprint.leave(machine)  # the command was not started
             raise
         try:
             if fingerprint.of_machine(machine) != stands.machine:
@@ -64,7 +64,7 @@ def launch(
                 with supervise.Interruptible():
                     cold.keep(machine, stands, say=say)
             fingerprint.leave(machine)
-        except (Exception, KeyboardInterrupt) as error:  # with another toy on the disk by now, it can be anything
+        except (Exception, KeyboardInterrupt) as error:  # another toy may be on the disk by now: any error
             name = machine.name
             say(f"{_said(error)}; the next launch puts on record what changed in machine {name}: toy -n {name} -- true")
         return status

@@ -2,15 +2,15 @@
 """The overlays that a machine consists of: one over its root, and one over each file system mounted below that.
 
 An overlay does not show what is mounted below its lower layer: neither /usr/local, if that is a subvolume of its own,
-nor what `transactional-update apply` puts over the running /usr. All of them share one upper tree, so that it does not
-matter to what was written in /usr/local whether something is mounted there. On the way that every launch goes.
+nor what `transactional-update apply` puts over the running /usr. All of them share one upper tree, so that a file that
+was written in /usr/local is there whether or not something is mounted at /usr/local. Every launch imports this module.
 
 So their uppers lie in one another. To the kernel that is undefined where files are accessed through both of two
 overlays (Documentation/filesystems/overlayfs.rst, "Sharing and copying layers"). Here they are not: each overlay is
-mounted on the one around it before anything runs there, and covers all that both have. The kernel cannot know, and
-warns when it mounts an upper within one that is mounted already, as it does for a killed mount that lives on (linux,
-fs/overlayfs/super.c: ovl_check_layer). Therefore the innermost is mounted first, at a stage apart, and bound to its
-place when all are there. (Root in the overlay can look below a mount, by a bind mount of / without what is in it: the
+mounted on the one around it before anything runs there, and covers all that both have. The kernel cannot know that,
+and warns when it mounts an upper within one that is mounted already, as it does for a killed mount that lives on
+(linux, fs/overlayfs/super.c: ovl_check_layer). Therefore the innermost is mounted first, at a stage apart, and bound to
+its place when all are mounted. (Root in the overlay can look below a mount, by a non-recursive bind mount of /: the
 upper's files are there, at worst one that is removed already.)
 """
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from ..host.mounted import Mounted
 
 _REAL = ("dev", "etc", "proc", "run", "sys", "tmp", "usr", "var")
-"""Top directories in which systemd-nspawn reads or writes by plain path before it has entered the machine: a symbolic
-link in the place of one, it follows on the host."""
+"""Top directories in which systemd-nspawn reads or writes by plain path before it has entered the machine: if one is a
+symbolic link, nspawn follows it on the host."""
 
 _MACHINE_ID = "etc/machine-id"
-"""A file that systemd-nspawn opens in the same way: a FIFO would keep it for ever."""
+"""A file that systemd-nspawn opens in the same way: a FIFO would block it for ever."""
 
 _NO_LAYER = ("vfat", "msdos", "exfat")
-"""Types that the kernel never has below an overlay, since case is nothing to them. The EFI partition has one."""
+"""File systems that the kernel never takes as a lower layer, since they ignore case. The EFI partition has one."""
 
 
 class Overlay:
@@ -44,21 +44,22 @@ class Overlay:
 
     def __init__(self, point: str, *, lower: list[str], upper: str, work: str, stage: str = "") -> None:
         self.point = point
-        """Where it is to be seen, from the machine's root; "" is that itself."""
+        """The mount point, from the machine's root; "" is that root."""
         self.lower = lower
         """The lower layers, uppermost first."""
         self.upper = upper
         self.work = work
         self.stage = stage
-        """Where one below the root is mounted first."""
+        """Where an overlay below the root is mounted, before it is bound to its mount point."""
         self.is_possible = True
-        """Whether the kernel may take what is there as a lower layer."""
+        """Whether the kernel may take the file system that is mounted there as a lower layer."""
 
 
 def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overlay]:
     """Return the overlays of a machine that is locked and not mounted, each after the one that it is in.
 
-    `lower` are the layers of the root, uppermost first. Raises ToyError for what no overlay can be made of.
+    `lower` are the layers of the root, uppermost first. Raises ToyError if the upper has something that systemd-nspawn
+    must not follow or open.
     """
     _require_kinds(machine.overlay)
     found = [Overlay("", lower=lower, upper=machine.overlay, work=f"{machine.work}/0")]
@@ -66,7 +67,7 @@ def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overl
         found.append(_overlay(machine, "/etc", list(machine.etc), number=1))
     for point, kind in mounted.shown:
         if machine.root != "/" and (point.startswith(f"{machine.root}/") or _has_something(machine.root + point)):
-            continue  # another root has what is mounted here on the running one as a part of itself: its /usr, say
+            continue  # a snapshot has a part of its own, /usr say, where something is mounted on the running root
         if _is_upper(machine, point):
             layers = [layer + point for layer in lower[:-1] if os.path.isdir(layer + point)]
             overlay = _overlay(machine, point, [*layers, point], number=len(found))
@@ -96,7 +97,10 @@ def make_directories(overlays: Sequence[Overlay]) -> None:
 
 
 def _require_kinds(upper: str) -> None:
-    """Raise ToyError if an upper has something in it that systemd-nspawn should not come upon."""
+    """Raise ToyError if an upper has a `_REAL` that is no directory, or a `_MACHINE_ID` that is no regular file.
+
+    A whiteout in the place of the latter is none.
+    """
     for name in _REAL:
         status = _status(f"{upper}/{name}")
         if status is not None and not stat.S_ISDIR(status.st_mode):
@@ -123,9 +127,9 @@ def _overlay(machine: Machine, point: str, lower: list[str], *, number: int) -> 
 
 
 def _is_upper(machine: Machine, point: str) -> bool:
-    """Say whether the upper has a directory for what is mounted somewhere, or nothing in its way.
+    """Say whether the upper has directories or nothing at a mount point of the host and on the way there.
 
-    If something else is in its way, that is what shows.
+    If it has something else, that shows, and not what is mounted.
     """
     path = machine.overlay
     for name in point.split("/")[1:]:

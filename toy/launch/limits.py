@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which of the host's mounts a machine has only read-only, or not at all: what launches say of it, and the record.
+"""Limits: which of the host's mounts a machine has only read-only, or not at all. Launches print and record them.
 
 The record is one line of words, each a kind, a colon and a path escaped as `fields` does it. A launch with nothing to
 do imports this module, so what takes time to import is imported where it is used.
@@ -19,19 +19,19 @@ READ_ONLY = "read-only"
 MISSING = "missing"
 
 SAID = ("/usr", "/etc", "/opt")
-"""Where packages lie: a launch says it of these, and of what is mounted below."""
+"""Where packages lie: a launch prints the limits of these directories, and of mount points below them."""
 
 
 def is_said(point: str) -> bool:
-    """Say whether a launch says it of a mount point."""
+    """Say whether a launch prints a limit of this mount point."""
     return any(f"{point}/".startswith(f"{folder}/") for folder in SAID)
 
 
 class Limits:
-    """What a launch begins with: what was said the last time, and what is known before anything is mounted."""
+    """The limits on record from the last launch, and those that are known before anything is mounted."""
 
     def __init__(self, machine: Machine, *, hidden: Iterable[str]) -> None:
-        """Read the record; `hidden` are mount points that are not going to be shown."""
+        """Read the record; `hidden` are the host's mount points that the machine is not going to show."""
         self.machine = machine.name
         self.record = machine.limits
         self.before = _line(machine)
@@ -39,7 +39,7 @@ class Limits:
 
 
 def recorded(machine: Machine, kind: str) -> list[str]:
-    """Return the mount points of a kind in the record. What is no word of a record is none of them."""
+    """Return the mount points on record for a kind of limit; malformed words of the record are left out."""
     found = []
     for word in _line(machine).split(" "):
         try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Mounts the overlays of a machine in namespaces of their own, and runs a command there.
 
-A shell script does it: one call of mount(8) takes half the time of seven. With the process that started it, also if
-that is killed, the mounts are gone.
+A shell script does it, with one call of mount(8), which takes half the time of seven. The mounts end with the process
+that started the script, also if that is killed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from .limits import Limits
 
 TOOLS = ("setpriv", "unshare", "mount", "mountpoint")
-"""What `in_own_namespaces` needs."""
+"""Programs that the command line of `in_own_namespaces` needs."""
 
 MOUNT_FAILED = 32
-"""Exit status of `in_own_namespaces`, as of mount(8)."""
+"""Exit status of that command line if the root's overlay cannot be mounted, as mount(8) has it."""
 
 # The kernel lets a lower layer change between two mounts only if none of these was ever on
 # (Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems").
@@ -79,7 +79,8 @@ exit $?
 """
 
 
-# As systemd-nspawn has it, which leaves alone what is a mount point already (systemd, src/nspawn/nspawn-mount.c).
+# The options of systemd-nspawn's own /run, which it leaves out where something is mounted already (systemd,
+# src/nspawn/nspawn-mount.c).
 _RUN = "mode=0755,nosuid,nodev,strictatime,size=20%,nr_inodes=800k"
 
 
@@ -94,15 +95,14 @@ def in_own_namespaces(
     private: list[str],
     limits: Limits | None,
 ) -> tuple[list[str], str]:
-    """Return the command line that runs `command` with the overlays mounted on `merged` and below, and a file for it.
+    """Return the command line that runs `command` with the overlays mounted on `merged` and below, and its fstab(5).
 
-    Its /run is made of memory, and begins as a copy of the directory `run`, if there is one. It has empty directories
-    of its own in the place of those in `private`.
+    That is text for mount(8), to be written to the path `table`. /run below `merged` is a tmpfs, which begins as a copy
+    of the directory `run`, if there is one. The paths `private` are covered by an empty tmpfs each.
 
-    Mount and process namespace are the command's own: the mounts show nowhere else, and with the process that
-    starts this (even by SIGKILL) everything in them ends. The file, for mount(8), is to be at the path `table`.
-    `source` stands as the source of the mounts. Without `limits`, nothing is said and recorded of what cannot be
-    mounted.
+    The command has a mount and a PID namespace of its own: the mounts show nowhere else, and everything in them ends
+    with the process that starts the command line, even if that is killed. `source` is the source of the overlay mounts.
+    Without `limits`, it is neither printed nor recorded what could not be mounted.
     """
     root, *below = overlays
     lines = [_fields(source, merged, "overlay", _options(root))]
@@ -139,7 +139,7 @@ def _fields(*fields: str) -> str:
 
 
 def failure(machine: str, upper: str) -> ToyError:
-    """Return the error for MOUNT_FAILED."""
+    """Return the error for the exit status MOUNT_FAILED."""
     if os.statvfs(upper).f_flag & os.ST_RDONLY:
         return ToyError(f"{upper} cannot be written", f"see how it is mounted: findmnt --target {upper}")
     with open("/proc/filesystems") as filesystems:

@@ -25,25 +25,25 @@ CONFIGURATION = "/usr/lib/rpm"
 
 _MACRO = "%_netsharedpath"
 _OF_USER = "%_toy_netsharedpath"
-"""What the user's own definitions define in the machine."""
+"""The macro that the user's own definitions of `_MACRO` define instead in the machine."""
 
 
 _LARGEST = 1 << 20
-"""Bytes of a macro file; whoever made a larger one in the machine did not mean it for rpm."""
+"""Most bytes of a macro file; whoever made a larger one in the machine did not mean it for rpm."""
 
 
 class MacroFile:
-    """A macro file of a launch: where it is to be written, where it is to be mounted, and what it is."""
+    """A macro file of a launch: the path to write it to, the path in the machine to mount it on, and its content."""
 
     def __init__(self, path: str, target: str, content: bytes, like: os.stat_result | None = None) -> None:
         self.path = path
         self.target = target
         self.content = content
         self.like = like
-        """What has its owner and mode; without, all can read it."""
+        """Status of a file whose owner and mode it gets; without one, all can read it."""
 
     def write(self) -> None:
-        """Write it."""
+        """Write the file to its path."""
         os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
@@ -72,14 +72,14 @@ def macro_files(machine: Machine, shared: Mapping[str, Iterable[str]]) -> list[M
 
 
 def definition(paths: Iterable[str]) -> str:
-    """Return the macro file; what the user defined comes at the end."""
+    """Return the text of the file that defines `_MACRO` as these paths, followed by those that the user defined."""
     listed = ":".join(path.replace("%", "%%") for path in paths if "\n" not in path)
     of_user = _OF_USER.removeprefix("%")
     return f"{_MACRO} {listed}%{{?{of_user}::%{{{of_user}}}}}\n"
 
 
 def _amended(content: bytes) -> bytes | None:
-    """Return a macro file that defines something else in the place of the macro, or None if it does not define that."""
+    """Return a macro file that defines `_OF_USER` instead of `_MACRO`, or None if it lacks that or is too large."""
     if len(content) > _LARGEST or _MACRO.encode() not in content:
         return None
     import re
@@ -89,7 +89,7 @@ def _amended(content: bytes) -> bytes | None:
 
 
 def _files_of_user(machine: Machine, shared: Container[str]) -> Iterator[tuple[str, int]]:
-    """Yield the macro files that rpm reads later (rpm, docs/man/rpm.8: macros): path in the machine, and descriptor."""
+    """Yield macro files that rpm reads after ours (rpm, docs/man/rpm.8: macros): path in the machine, descriptor."""
     folder = "etc/rpm"
     root = machine.root.rstrip("/") or "/"
     own, of_host = _names(machine.overlay, folder), _names(root, folder)
@@ -99,7 +99,7 @@ def _files_of_user(machine: Machine, shared: Container[str]) -> Iterator[tuple[s
             if fd is not None:
                 yield f"/{folder}/{name}", fd
     home = os.path.realpath(homes.of_root())
-    if home in shared:  # other people could put a link in the place of their file, and have it cover any other
+    if home in shared:  # only root's: other users could put a link there, and have the mount cover any other file
         for name in (".rpmmacros", ".config/rpm/macros"):
             fd = _opened(home, name)
             if fd is not None:
@@ -117,9 +117,9 @@ def _names(root: str, folder: str) -> list[str]:
 
 
 def _opened(root: str, path: str, kind: int = stat.S_IFREG) -> int | None:
-    """Return a descriptor for reading what is below a trusted directory, or None if it is nothing of that kind.
+    """Return a descriptor for reading `path` in the trusted directory `root`, or None if it is not of this type.
 
-    Whoever arranged it, no symbolic link is followed, and no device is opened.
+    `kind` is the type, as in st_mode. Whoever arranged the tree, no link in it is followed, and no device opened.
     """
     fd = os.open(root, os.O_PATH | os.O_CLOEXEC)
     try:

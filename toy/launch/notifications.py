@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-# What socket is made of. That makes enums of all its constants as well, which takes long.
+# The C module below socket, which makes enums of all its constants as well, and so takes long to import.
 from _socket import (
     AF_UNIX,
     CMSG_SPACE,
@@ -31,7 +31,7 @@ class Notifications:
     def __init__(self, address: str) -> None:
         self._address = address
         self.is_up = False
-        """Whether root ever said so."""
+        """Whether root ever sent READY=1."""
 
     def __enter__(self) -> Notifications:  # noqa: PYI034, typing takes time
         self._remove()
@@ -46,7 +46,7 @@ class Notifications:
 
     def _remove(self) -> None:
         try:
-            os.unlink(self._address)  # of a launch that was killed
+            os.unlink(self._address)  # a launch that was killed left it
         except FileNotFoundError:
             pass
 
@@ -55,7 +55,7 @@ class Notifications:
         return self._socket.fileno()
 
     def read(self) -> None:
-        """Read what was sent until now."""
+        """Read the messages that were sent until now, and update `is_up`."""
         try:
             while True:
                 said, data, _, _ = self._socket.recvmsg(4096, CMSG_SPACE(_CREDENTIALS), MSG_DONTWAIT)

@@ -19,7 +19,7 @@ LATE_OPTIONS = {
     # None is restricted: strace, ip and tcpdump want more than nspawn is going to permit (systemd 261 announces it).
     "--restrict-address-families=": "RestrictAddressFamilies",
 }
-"""Options for a systemd-nspawn that is new enough to know them, and the settings that say the same."""
+"""Options for a systemd-nspawn that is new enough to know them, with the names of the settings that do the same."""
 
 _PASSED_ON = (
     *("LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy"),
@@ -65,10 +65,10 @@ def command_line(
 ) -> list[str]:
     """Return the command line that runs `command`, or a login shell if it is empty, in the tree `root`.
 
-    `binds` are values that `bind` made, `variables` names in nspawn's own environment: every user can read the values
-    on a command line. `options` are more of them. `settings` are the names of the settings in the machine's settings
-    file, systemd.nspawn(5), or None if nspawn is to look for none. Of LATE_OPTIONS, `late_options` are those that this
-    nspawn knows.
+    `binds` and `read_only_binds` are values that `bind` made. `variables` are names of variables in nspawn's own
+    environment: every user could read their values on a command line. `options` are more options. `settings` are the
+    names of the settings in the machine's settings file, systemd.nspawn(5), or None if nspawn is to look for no such
+    file. `late_options` are those of LATE_OPTIONS that this nspawn knows.
     """
     return [
         "systemd-nspawn",

@@ -36,7 +36,7 @@ _POSSIBLE = {
     "ReadOnly": _OFF,
     "Volatile": _OFF,
 }
-"""Settings that say how a machine is run, with the values that toy can run one with."""
+"""Settings that say how a machine is run, with the values, in lower case, with which toy can run one."""
 
 _MOUNTS = {
     "Bind": 1,
@@ -46,7 +46,7 @@ _MOUNTS = {
     "OverlayReadOnly": -1,
     "TemporaryFileSystem": 0,
 }
-"""Settings that mount something, with the field of the value that says where; without one, the first does."""
+"""Settings that mount something, with the index of the field that is the mount point; if there is none, it is 0."""
 
 _MOUNT = 'mount --bind "$1" "$2" || exit 1; shift 2; exec "$@"'
 
@@ -66,11 +66,11 @@ class Settings:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of the settings in it."""
+        """The names of the settings in the file."""
         return frozenset(name for name, _ in self._assignments)
 
     def mentions(self, path: str) -> bool:
-        """Say whether it may have anything to do with a path of the host's."""
+        """Say whether the text of the file has a path of the host's anywhere."""
         return path in self._text
 
     def extended(
@@ -82,11 +82,11 @@ class Settings:
         own: Collection[str],
         untouched: Collection[str],
     ) -> str:
-        """Return the text of a file that has all of this, and the given mounts and environment.
+        """Return the text of this file with the given mounts and environment added.
 
-        The binds are values as `nspawn.bind` makes them. What the administrator says of the same variable, or mounts
-        at the same place, counts. Raises ToyError for mounts that would hide one of the paths `own`, or that are in one
-        of `untouched`.
+        The binds are values as `nspawn.bind` makes them. If the administrator sets the same variable, or mounts at the
+        same place, that counts. Raises ToyError if the administrator mounts something that would hide one of the paths
+        `own`, or that is in one of `untouched`.
         """
         taken = set()
         for name, value in self._assignments:
@@ -106,7 +106,7 @@ class Settings:
         return "\n".join([self._text, "", *lines, ""])
 
     def replaced(self, file: str, command: list[str]) -> list[str]:
-        """Return the command line that runs `command` with `file` in this one's place, in a mount namespace."""
+        """Return the command line, for a mount namespace, that mounts `file` over this one and runs `command`."""
         return ["sh", "-c", _MOUNT, "sh", file, self._path, *command]
 
     def _refused(self, name: str, value: str, next_step: str) -> ToyError:
@@ -140,7 +140,7 @@ def _assignments(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _target(value: str, field: int) -> str:
-    """Return the path in the machine that a mount is for."""
+    """Return the mount point, in the machine, in a setting's value; `field` is as in `_MOUNTS`."""
     fields = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", value)]
     path = fields[field] if field < len(fields) else ""
     return os.path.realpath(path or fields[0].lstrip("+-"))
@@ -152,5 +152,5 @@ def _hides(target: str, path: str) -> bool:
 
 
 def _quoted(word: str) -> str:
-    """Return a word as systemd has it in a list: within quotes, everything else stands for itself."""
+    """Return a word quoted for a list of systemd's: within quotes, everything but the quote stands for itself."""
     return "".join(f"'{part}'" if part == '"' else f'"{part}"' for part in re.split('(")', word) if part)

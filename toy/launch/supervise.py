@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-# What signal is made of. That makes enums of all its constants as well, which takes longer than all else that a launch
-# with nothing to do goes through.
+# The C module below signal, which makes enums of all its constants as well: that takes longer than all else that a
+# launch with nothing to do goes through.
 import _signal  # type: ignore[import-not-found]
 import os
 import select
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 def supervised(
     command: list[str], *, environment: dict[str, str], address: str, meanwhile: Callable[[], None]
 ) -> tuple[int, bool]:
-    """Run systemd-nspawn, somewhere in `command`, on our stdin, stdout and stderr.
+    """Run `command`, a command line that runs systemd-nspawn, on our stdin, stdout and stderr.
 
-    Without a terminal of its own, its payload would not get the signals that we get: they are handed on to the
-    payload's process group. `address` is the path of a socket for sd_notify(3), in a directory that is root's alone.
+    Signals that we get are handed on to the process group of nspawn's payload, which without a terminal of its own
+    would not get them. `address` is the path of a socket for sd_notify(3), in a directory that is root's alone.
     `meanwhile` is called once, if the payload is at work for longer than a moment. Returns the exit status, 128 + N if
-    signal N killed it, and whether nspawn ever said that it was up. Raises KeyboardInterrupt if a signal came while it
-    did not come up.
+    signal N killed the command, and whether nspawn ever said that it was up. Raises KeyboardInterrupt if a signal came
+    and nspawn did not come up.
     """
     with Notifications(address) as notifications, _Signals() as signals:
-        # nspawn takes a ^C for itself, so without a terminal it gets a process group of its own; a terminal it sets to
-        # raw mode, and there is none then.
+        # nspawn takes a ^C for itself, so without a terminal it gets a process group of its own. With one, it sets the
+        # terminal to raw mode, in which ^C is no signal.
         has_terminal = os.isatty(0) and os.isatty(1)
         environment = {**os.environ, **environment, "NOTIFY_SOCKET": address}
         pid = process.spawn(command, environment, own_group=not has_terminal)
@@ -43,13 +43,13 @@ def supervised(
 
 
 _MOMENT = 0.2
-"""Seconds after which what can wait is done."""
+"""Seconds without an event, once nspawn is up, after which `meanwhile` is called."""
 
 _PATIENCE = 1.0
-"""Seconds that nspawn may take to come up once a signal says that it is not wanted."""
+"""Seconds after a signal in which nspawn has to have a payload to hand it on to; if it is not up then, it is killed."""
 
 _TICK = 0.005
-"""Seconds between two looks for a payload."""
+"""Seconds between two searches for a payload."""
 
 
 def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile: Callable[[], None]) -> bool:
@@ -89,9 +89,9 @@ _HANDED_ON = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
 
 
 class _Signals:
-    """Signals that a payload is to get; while this is entered, they do no more than to be there to be read.
+    """The signals that a payload is to get: while this is entered, they are only kept for `read`.
 
-    Afterwards they do nothing: there is a status not to be lost. See `Interruptible`.
+    Afterwards they are ignored, so that the command's status is not lost. See `Interruptible`.
     """
 
     def __enter__(self) -> _Signals:  # noqa: PYI034, typing takes time
@@ -107,11 +107,11 @@ class _Signals:
         os.close(self._here)
 
     def fileno(self) -> int:
-        """Return a descriptor that is readable when one came."""
+        """Return a descriptor that is readable when a signal came."""
         return self._there
 
     def read(self) -> set[int]:
-        """Return the numbers of those that came."""
+        """Return the numbers of the signals that came since the last call."""
         try:
             return set(os.read(self._there, 4096))
         except BlockingIOError:
@@ -151,7 +151,7 @@ def _handed_on(pid: int, numbers: Iterable[int]) -> bool:
 
 
 def _payload(ancestor: int) -> int | None:
-    """Find what `systemd-nspawn --as-pid2` runs: number 2 of the inner one of the two process namespaces."""
+    """Return the PID of what `systemd-nspawn --as-pid2` runs, which is 2 in the inner of two PID namespaces."""
     own_depth = len(_namespace_pids(os.getpid()))
     candidates = [ancestor]
     while candidates:

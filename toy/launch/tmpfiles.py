@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Has the /run and /var of a machine contain what tmpfiles.d(5) says, as after a boot.
+"""Makes in the /run and /var of a machine what tmpfiles.d(5) says, as after a boot.
 
 Packages of the host and of the overlay bring that configuration. systemd-tmpfiles(8) is run in the overlay when any
-of it changed, or when something that it made in /var is gone. /run is empty at each launch, so the result is kept and
-copied there. Whether something changed takes a call of stat(2) for each file and each of those in /var. A launch with
-nothing to do imports this module, so what takes time to import is imported where it is used.
+of it changed, or when something that was made in /var is gone. /run is empty at each launch, so what was made there is
+kept, and copied into it. To see whether something changed takes a call of stat(2) for each file of the configuration
+and each that was made in /var. A launch with nothing to do imports this module, so what takes time to import is
+imported where it is used.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ _KEPT = "/run/toy"
 
 _MISSING = "what tmpfiles.d has in /run and /var may be missing"
 
-# What is missing is made, and nothing is taken away, emptied or written to: what is in a /var stays as it is.
-# nologin(5) keeps users out until the end of a boot. It prints what is to be in /var, but for names with a specifier.
+# It makes what is missing, and removes, empties and writes to nothing: what is in the machine's /var stays as it is.
+# nologin(5) is left out, since it keeps users out until the end of a boot. The script prints the paths that are to be
+# in /var, but for those with a specifier.
 _SCRIPT = r"""
 config=$(systemd-tmpfiles --cat-config) || exit 3
 config=$(printf '%s\n' "$config" |
@@ -52,10 +54,10 @@ _FAILURES = (_FAILED, 124, 125, 126, 127)
 timeout(1). Any other is systemd-nspawn's."""
 
 _PATIENCE = 60
-"""Seconds."""
+"""Seconds that the script may take."""
 
 _MOST = 1000
-"""Of what is made in /var, so many are missed if they are gone: a machine's own packages can list any number."""
+"""Most paths made in /var that are looked for at later launches: a machine's own packages can list any number."""
 
 # All that systemd-nspawn leaves to a container but CHOWN, DAC_OVERRIDE, FOWNER, FSETID and SETFCAP.
 _DROPPED = (
@@ -66,13 +68,13 @@ _DROPPED = (
 _OPTIONS = ("--no-new-privileges=yes", f"--drop-capability={','.join(f'CAP_{name}' for name in _DROPPED)}")
 
 _WITHOUT_FILTER = {"SYSTEMD_SECCOMP": "0"}
-"""That filter takes a third of the time, and forbids little that can be done without those capabilities."""
+"""Switches seccomp off: that takes a third of the time, and forbids little that those capabilities do not cover."""
 
 
 def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None]) -> None:
-    """Have a machine that is prepared and held have what the configuration says now.
+    """Make in a machine, which is prepared and locked, what tmpfiles.d(5) says, if configuration or result changed.
 
-    What cannot be made is missing in the machine, and tried again by the next launch.
+    An error is printed; what cannot be made is missing in the machine, and the next launch tries again.
     """
     now = stat_lines(_configuration(machine), settled=True)
     try:
@@ -95,7 +97,7 @@ def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None])
 
 
 def _configuration(machine: Machine) -> Iterator[str]:
-    """Yield the directories with it, and those of the files in them that are not a package's of the host."""
+    """Yield the directories with tmpfiles.d(5), and the files in them, but for those in the host's /usr."""
     host = machine.root.rstrip("/")
     yield from (f"{host}/{folder}" for folder in _FOLDERS)
     yield from (f"{host}/{_FOLDERS[0]}/{name}" for name in names(f"{host}/{_FOLDERS[0]}"))
@@ -112,7 +114,7 @@ def _configuration(machine: Machine) -> Iterator[str]:
 
 
 def _has(machine: Machine, made: list[str]) -> bool:
-    """Say whether each of those paths is in a machine's /var, or leads out of it. No link is followed."""
+    """Say whether each path is in a machine's /var, or leads through a link or a file there. No link is followed."""
     seen = set()
     for path in made:
         way = machine.var
@@ -131,7 +133,7 @@ def _has(machine: Machine, made: list[str]) -> bool:
 
 
 def _make(machine: Machine, stands: Fingerprint) -> list[str]:
-    """Have systemd-tmpfiles make it, and return the paths of what there is in /var afterwards."""
+    """Run systemd-tmpfiles in a machine, keep what it made in /run, and return the paths that are in /var now."""
     import shutil
 
     new = f"{machine.run}.new"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Carries out operations on the files of an upper. Whatever else is in the way there is the user's own, and stays."""
+"""Carries out `Operations` on the files of an upper. Whatever else is in their way is the user's own, and stays."""
 
 import contextlib
 import os
@@ -19,7 +19,10 @@ class WritableUpper(UpperFiles):
     """An upper on which operations are carried out."""
 
     def apply(self, operations: Operations) -> list[str]:
-        """Carry out operations; those that were before change nothing. Returns the paths of changed files that stay."""
+        """Carry out operations; to repeat them changes nothing.
+
+        Returns, sorted, the paths that should have gone but stay: a file that was changed, or a directory with files.
+        """
         stays = [file.path for file in operations.remove if not file.is_directory and not self._remove(file)]
         for file in sorted(operations.remove, reverse=True):  # a directory after what is in it
             if file.is_directory:
@@ -42,18 +45,18 @@ class WritableUpper(UpperFiles):
         return sorted(stays)
 
     def _remove(self, file: PackageFile) -> bool:
-        """Remove a file if it is what its package installed. Returns whether it is gone."""
+        """Remove a file if it is as its package installed it. Returns False for one that was changed, and stays."""
         with contextlib.suppress(FileNotFoundError), self.entry(file.path) as (fd, name, status):
             if whiteout.is_whiteout(status):
                 return True
             if file.is_ghost:
-                return True  # as good as gone: no package brought it
+                return True  # it stays, and nobody is told: no package brought it
             if stat.S_IFMT(status.st_mode) != stat.S_IFMT(file.mode):
                 return False
             if stat.S_ISREG(status.st_mode) and not self._is_installed(fd, name, file):
                 return False
             if file.kept and stat.S_IMODE(status.st_mode) != stat.S_IMODE(file.mode):
-                return False  # who may read it is configuration as well
+                return False  # the permissions of a configuration file are configuration as well
             if stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) != file.target:
                 return False
             os.unlink(name, dir_fd=fd)
@@ -71,14 +74,14 @@ class WritableUpper(UpperFiles):
                 files.remove_if_empty(fd, name)
 
     def _uncover(self, path: str) -> None:
-        """Put an opaque directory in the place of a whiteout."""
+        """Put an opaque directory in the place of a whiteout that hides a directory of the lower."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
             if whiteout.is_whiteout(status) and files.is_directory(self._lower(path)):
                 os.unlink(name, dir_fd=fd)
                 files.make_directory(fd, name, like=self._lower(path), opaque=True)
 
     def _show(self, paths: Iterable[str]) -> None:
-        """Let the lower's files be seen."""
+        """Make paths of the lower visible: drop their whiteouts, and the opaque marks of the directories above them."""
         wanted = set(paths)
         leading = set[str]().union(*map(folders, wanted)) - wanted
         for path in sorted(wanted | leading):  # a directory before what is in it
@@ -91,7 +94,10 @@ class WritableUpper(UpperFiles):
                 self._open(path, wanted, leading)
 
     def _open(self, path: str, wanted: AbstractSet[str], leading: AbstractSet[str]) -> None:
-        """Have a directory not be opaque, and yet nothing be seen through it but what is wanted and leads there."""
+        """Replace a directory's opaque mark by whiteouts for all lower entries but those `wanted`, or `leading` there.
+
+        The directories in it become opaque instead.
+        """
         with self.entry(path) as (fd, name, _), files.opened(fd, name) as directory:
             here = set(os.listdir(directory))
             for entry in self._lower_names(path):
@@ -107,7 +113,7 @@ class WritableUpper(UpperFiles):
             whiteout.set_opaque(directory, False)
 
     def _lower_names(self, path: str) -> list[str]:
-        """Return what is in a directory of the lower's."""
+        """Return the names in a directory of the lower; none if it is no directory."""
         lower = self._lower(path)
         return os.listdir(lower) if files.is_directory(lower) else []
 
@@ -119,7 +125,7 @@ class WritableUpper(UpperFiles):
             return False
 
     def _merge(self, path: str) -> None:
-        """Have a directory not be opaque."""
+        """Remove the opaque mark of a directory."""
         with contextlib.suppress(FileNotFoundError), self.entry(path) as (fd, name, status):
             if stat.S_ISDIR(status.st_mode):
                 with files.opened(fd, name) as directory:
@@ -146,7 +152,7 @@ class WritableUpper(UpperFiles):
         return True
 
     def _follow(self, path: str) -> None:
-        """Give a directory the attributes of the lower's."""
+        """Give a directory of the upper the attributes of the lower's."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
             lower = self._lower(path)
             if stat.S_ISDIR(status.st_mode) and files.is_directory(lower):
@@ -160,7 +166,7 @@ class WritableUpper(UpperFiles):
                 os.unlink(name, dir_fd=fd)
 
     def _hide(self, path: str) -> None:
-        """Hide the lower's file, or a directory of which nothing would be seen any more."""
+        """Put a whiteout over the lower's file, or over its directory if the upper hides each entry of that."""
         places = self.places(path)
         if not places or places[-1][0] != self.upper:
             return
@@ -178,7 +184,7 @@ class WritableUpper(UpperFiles):
                         whiteout.make(fd, where.name)
                     return
                 if not stat.S_ISDIR(status.st_mode):
-                    return  # it is hidden, by a whiteout or by a file of the overlay's
+                    return  # a whiteout hides it, or a file of the overlay's
                 with files.opened(fd, where.name) as directory:
                     names = os.listdir(directory)
                     if seen - set(names) or not all(
@@ -190,7 +196,7 @@ class WritableUpper(UpperFiles):
                 os.rmdir(where.name, dir_fd=fd)
                 whiteout.make(fd, where.name)
         except files.NotADirectory:
-            return  # hidden with the directory it is in, or by something else
+            return  # a whiteout or a file of the overlay's is in the place of a directory above it
 
     @contextlib.contextmanager
     def _like_lower(self, folder: PurePath) -> Iterator[int]:
@@ -217,13 +223,13 @@ class WritableUpper(UpperFiles):
         self._tidy(swept)
 
     def _tidy(self, paths: Iterable[str]) -> None:
-        """Remove the directories above these paths that are empty and in all else like the lower's.
+        """Remove the directories above these paths that are empty, not opaque, and have the attributes of the lower's.
 
-        A copy that holds nothing would be in the way once the lower has a link or a file in its place.
+        Such a copy would be in the way once the lower has a link or a file in its place.
         """
         for folder in sorted({str(above) for path in paths for above in PurePath(path).parents}, reverse=True):
             if any(tree != self.upper for tree, _ in self.places(folder)):
-                continue  # nothing would be seen through it
+                continue  # it may lie in the machine's /var, which has no lower
             with contextlib.suppress(OSError), self.entry(folder) as (fd, name, status):
                 if not stat.S_ISDIR(status.st_mode) or not files.is_directory(self._lower(folder)):
                     continue

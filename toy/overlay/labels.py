@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SELinux: files in an overlay get the labels that they would have on the host.
 
-The kernel does that by itself for what is copied up, and mostly for what is new. rpm in the overlay does not: where
-/sys/fs/selinux cannot be written, which is so in every nspawn, it takes SELinux to be off. And the trees of a machine
-are not labelled as what they stand for.
+The kernel labels what is copied up, and mostly what is new. rpm in the overlay labels nothing: where /sys/fs/selinux
+cannot be written, as in every nspawn, it takes SELinux to be off. And the trees of a machine are not labelled as the
+/ and /var that they stand for.
 """
 
 import os
@@ -20,7 +20,7 @@ def restore(machine: Machine) -> None:
     if not os.path.exists(_ENFORCE):
         return
     contexts = f"/etc/selinux/{_policy()}/contexts/files/file_contexts"
-    # setfiles(8) looks up the path without what -r says, and follows no symbolic link.
+    # setfiles(8) looks labels up by the path below the directory after -r, and follows no symbolic link.
     process.run(["setfiles", "-r", machine.overlay, contexts, machine.overlay])
     process.run(["setfiles", "-r", machine.directory, contexts, machine.var])
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the processes that have an upper mounted: two mounts of one upper are undefined.
+"""Finds the processes that have an upper mounted: two mounts of one upper at once are undefined.
 
 A killed launch takes a moment to end, so the next one waits for it. Mounts are recognised by the name of their
 source. Anybody can mount an overlay under any name in a user namespace of his own; so a mount counts only where root
 alone could have made it, in a mount namespace that belongs to our user namespace. A process of a launch may have made
-itself such namespaces (bwrap(1), rootless podman) and have our mounts there: it counts by its process namespace,
-which is the launch's, or lies in it.
+itself such namespaces (bwrap(1), rootless podman), and have our mounts there: it counts by its PID namespace, which is
+the launch's, or lies in it.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ _PARENT = 0xB702
 
 
 def wait_until_unused(upper: str, *, seconds: float = 10) -> None:
-    """Wait until nobody has the upper mounted. Raises ToyError naming a process if it does not come to be unused."""
+    """Wait until no process has the upper mounted. Raises ToyError, naming one, if that takes more than `seconds`."""
     deadline = time.monotonic() + seconds
     while pids := holders(upper):
         if time.monotonic() > deadline:
@@ -32,14 +32,14 @@ def wait_until_unused(upper: str, *, seconds: float = 10) -> None:
 
 
 def holders(upper: str) -> list[int]:
-    """Return the processes whose mount namespace has an overlay with this upper."""
+    """Return the PIDs of the processes whose mount namespace has an overlay with this upper."""
     name = f" overlay {mount_source(upper)} ".encode()  # after the type, see proc_pid_mountinfo(5)
     has_it: dict[str, bool] = {}
     found = []
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:
             namespace = os.readlink(f"/proc/{pid}/ns/mnt")
-            # Somebody else's may be as long as he likes: it is not even read.
+            # Another user can make his mountinfo as long as he likes: it is not even read.
             if has_it.get(namespace, True) and _is_roots(pid):
                 if namespace not in has_it:
                     with open(f"/proc/{pid}/mountinfo", "rb") as mounts:
@@ -52,7 +52,10 @@ def holders(upper: str) -> list[int]:
 
 
 def _is_roots(pid: str) -> bool:
-    """Say whether a process is where only root can have mounted anything, or have put it."""
+    """Say whether the mount namespace of a process, or a PID namespace of it below ours, belongs to our user namespace.
+
+    Only root can have mounted anything in such a mount namespace, or have put a process into such a PID namespace.
+    """
     ours = os.stat("/proc/self/ns/user")
     namespaces = itertools.chain(_mount_namespace(pid), _process_namespaces(pid))
     return any(_belongs_to(namespace, ours) for namespace in namespaces)
@@ -67,7 +70,7 @@ def _mount_namespace(pid: str) -> Iterator[int]:
 
 
 def _process_namespaces(pid: str) -> Iterator[int]:
-    """Yield a process's own process namespace and those around it, as far as they lie in ours, without ours."""
+    """Yield descriptors of the PID namespaces that a process is in, from its own outwards, up to but without ours."""
     ours = os.stat("/proc/self/ns/pid")
     fd = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -77,7 +80,7 @@ def _process_namespaces(pid: str) -> Iterator[int]:
             os.close(fd)
             fd = around
     except PermissionError:
-        pass  # what is around it is not in ours
+        pass  # the next one outwards is not in ours
     finally:
         os.close(fd)
 

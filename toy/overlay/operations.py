@@ -8,26 +8,26 @@ from ..headers.package import Package, PackageFile
 
 
 class Operations(NamedTuple):
-    """What makes the files of an upper follow its headers, in this order. All are safe to repeat."""
+    """Operations that make the files of an upper follow its header set, in the order of the fields; safe to repeat."""
 
     remove: list[PackageFile]
-    """Files of retired packages: to go if they are still what the package installed; directories if empty."""
+    """Files of retired packages, to remove if they are as the package installed them; directories, if empty."""
     uncover: list[str]
-    """Directories that somebody removed, of which nothing but paths in `show` is to be seen again."""
+    """Whiteouts to turn into opaque directories: only paths in `show` reappear there."""
     show: list[str]
-    """Paths that no package is the reason to hide any more, and new ones."""
+    """Paths of the lower to make visible: no package is the reason to hide them any more, or they are new there."""
     merge: list[str]
-    """Directories of the overlay's own packages: made anew there, they would hide what the host puts into them."""
+    """Directories of the overlay's own packages, to make not opaque, lest they hide what the host puts into them."""
     clear: list[str]
-    """Paths of the host's files and links: a directory there goes if it holds nothing, that is whiteouts at most."""
+    """Paths where the host has a file or a link, and the upper a directory: that goes if no file is below it."""
     follow: list[str]
-    """Directories that get owner and mode of the lower's."""
+    """Directories to give the owner, mode and other attributes of the lower's."""
     hide: list[str]
-    """Paths that only hidden packages of the host own."""
+    """Paths that only hidden packages of the host own, to put whiteouts over."""
     sweep: bool
-    """Whether whiteouts that hide nothing go: the overlay removed packages whose headers nobody has any more."""
+    """Whether to remove whiteouts that hide nothing: some are left by removed packages whose headers nobody has now."""
     drop: list[str]
-    """Files that the lower has as well, and that are made anew."""
+    """Generated files that the lower has as well: the upper's are removed, to be generated anew."""
 
 
 def operations(
@@ -44,13 +44,13 @@ def operations(
     sweep: bool = False,
     drop: Iterable[str] = (),
 ) -> Operations:
-    """Plan the operations on files.
+    """Plan the operations on the files of an upper.
 
-    `kept` are the overlay's own packages that stay; `freed` are paths that nothing is the reason to hide any more, and
-    `uncover` directories that such are in; `hidden` are the host's packages that the overlay hides from now on,
-    `arrived` the files of those that come to be seen; `follow` are directories that nobody but the host changed.
-    `is_visible` says whether a package of the host that is not hidden owns a path, `is_other_kind` whether one of upper
-    and lower has a directory there and the other one something else.
+    `retired` are the overlay's own packages that give way to the host's, `kept` those that stay. `freed` are paths that
+    there is no reason to hide any more, `uncover` whiteouts above such paths. `hidden` are the host's packages that the
+    overlay hides from now on, `arrived` the files of those that become visible. `follow` are directories that only the
+    host changed. `is_visible` says whether a package of the host that is not hidden owns a path, `is_other_kind`
+    whether one of upper and lower has a directory there, and the other something else.
     """
     retired, kept = list(retired), list(kept)
     ours = {file.path for package in kept for file in package.files}

@@ -22,27 +22,27 @@ from ..machine import Machine
 _VAR = "var"
 
 _Place = tuple[Path, PurePath]
-"""A tree, and a place in it."""
+"""A tree, upper or /var, and a relative path in it."""
 
 
 class Trees(NamedTuple):
-    """Where the files of a machine lie."""
+    """The trees that a machine's files lie in, and the homes that are not part of them."""
 
     upper: Path
     var: Path
-    """Its /var, apart from the upper."""
+    """The machine's /var, a tree beside the upper."""
     lower: Path
     homes: Sequence[str]
     """The paths of the homes that are the host's own."""
 
     @classmethod
     def of(cls, machine: Machine) -> "Trees":
-        """Return those of a machine, with the homes that are there now."""
+        """Return the trees of a machine, and the homes that the host shares now."""
         return cls(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names())
 
 
 class UpperFiles:
-    """An upper over a lower tree that does not change."""
+    """The files of an upper, over a lower tree that does not change."""
 
     def __init__(self, trees: Trees) -> None:
         self.upper = trees.upper
@@ -50,13 +50,12 @@ class UpperFiles:
         self.lower = trees.lower
         self._elsewhere = tuple(f"{path}/" for path in (*(f"/{name}" for name in ELSEWHERE), *trees.homes))
         self._folders: dict[str, list[str]] = {}
-        """Directories, and where they lead: a package has many files in one."""
+        """What `_lead` returned, by directory: a package has many files in one."""
 
     def places(self, path: str) -> list[_Place]:
-        """Return where a path of a package may lie: a tree, and the place in it.
+        """Return the places in upper and /var where the file at a package's path may lie; none if it lies elsewhere.
 
-        That is the path itself; or, if the lower has a symbolic link on the way, where that leads. None is
-        anywhere else than in the overlay.
+        One is the path itself. If the lower has a symbolic link on the way, another is where that leads.
         """
         return [place for where in self._paths(path) if (place := self._place(where)) is not None]
 
@@ -69,7 +68,7 @@ class UpperFiles:
         return self.lower / path.lstrip("/")
 
     def _paths(self, path: str) -> list[str]:
-        """Return a path, and where it leads; none of a path that makes no sense."""
+        """Return a path, and where it leads by the lower's symbolic links; nothing for a malformed path."""
         folder, _, name = path.rstrip("/").rpartition("/")
         if folder not in self._folders:
             self._folders[folder] = self._lead(f"{folder}/")
@@ -78,7 +77,7 @@ class UpperFiles:
         return [where + name for where in self._folders[folder]]
 
     def _lead(self, folder: str) -> list[str]:
-        """Return what `_paths` does of a directory, with a slash at the end."""
+        """Return what `_paths` does, for a directory; each with a slash at the end."""
         if not is_plain(folder):
             return []
         resolved = os.path.relpath(os.path.realpath(f"{self.lower}{folder}"), self.lower)
@@ -93,12 +92,15 @@ class UpperFiles:
         return (self.var, PurePath(below)) if top == _VAR else (self.upper, PurePath(path[1:]))
 
     def _leads_out(self, path: str) -> bool:
-        """Say whether a path without symbolic links is in neither tree. Each file of a package is asked about."""
+        """Say whether a path without symbolic links is in neither tree. Called for each file of a package."""
         return path == f"/{_VAR}" or f"{path}/".startswith(self._elsewhere)
 
     @contextlib.contextmanager
     def entry(self, path: str) -> Iterator[tuple[int, str, os.stat_result]]:
-        """Yield directory, name and status of what the upper has at a path. Raises FileNotFoundError if nothing."""
+        """Yield directory descriptor, name and status of what the overlay itself, upper or /var, has at a path.
+
+        Raises FileNotFoundError if it has nothing there.
+        """
         for tree, where in self.places(path):
             try:
                 with contextlib.ExitStack() as stack:
@@ -122,13 +124,13 @@ class UpperFiles:
 
 
 class UpperView(UpperFiles):
-    """Answers about an upper that does not change meanwhile: each place in it is looked at once."""
+    """The files of an upper that does not change meanwhile: each place in it is looked at once."""
 
     def __init__(self, trees: Trees) -> None:
         super().__init__(trees)
         self._statuses: dict[str, os.stat_result | None] = {}
         self._present: dict[str, bool] = {"/": True}
-        """Which directories there may be something in: in most of them, there is not."""
+        """By directory, whether the overlay itself has it: it lacks most of those in which packages have files."""
         self._touched: dict[str, bool] = {}
         self._opaque: dict[str, bool] = {}
         self._hiding: dict[str, str | None] = {"/": None}
@@ -151,9 +153,9 @@ class UpperView(UpperFiles):
         return self._present[folder]
 
     def touches(self, path: str) -> bool:
-        """Say whether the upper may have anything to do with the lower's file at a path.
+        """Say whether the upper may hide, shadow or replace the lower's file at a path.
 
-        It does not with most of a package's files, in directories that it has not: each is looked at once.
+        It does not for most of a package's files, in directories that it lacks: each directory is looked at once.
         """
         folder = path[: path.rfind("/")]
         if folder not in self._touched:
@@ -187,7 +189,7 @@ class UpperView(UpperFiles):
         return status is not None and whiteout.is_whiteout(status)
 
     def hidden_by(self, path: str) -> str | None:
-        """Return where the whiteout or the opaque directory is that hides the lower's file at a path, if one does."""
+        """Return the path of the whiteout or opaque directory that hides the lower's file at a path, or None."""
         if self._status(path) is not None:
             return path if self.is_whiteout(path) else None
         return self._hidden_in(os.path.dirname(path))
@@ -204,7 +206,7 @@ class UpperView(UpperFiles):
         return self._hiding[folder]
 
     def shadowed_by(self, path: str) -> str | None:
-        """Return where the upper has something else in front of the lower's file at a path, if it does."""
+        """Return the path, this or one above, at which the upper has another file in front of the lower's, or None."""
         if path.startswith(f"/{_VAR}/"):
             return None  # it has no lower
         status = self._status(path)
@@ -237,7 +239,7 @@ class UpperView(UpperFiles):
         return False
 
     def other_mode(self, path: str) -> int | None:
-        """Return the mode (st_mode) of the upper's directory at a path, if the lower's has another mode or owner."""
+        """Return the upper's st_mode at a path where the lower has a directory, if mode or owner differ, or None."""
         status = self._status(path)
         with contextlib.suppress(OSError):
             if status is not None:
@@ -247,7 +249,10 @@ class UpperView(UpperFiles):
         return None
 
     def missing(self, files_of_package: Iterable[PackageFile]) -> list[str]:
-        """Return the paths of those files that the lower does not have, but for what is the user's to remove."""
+        """Return the paths of a package's files that the lower lacks.
+
+        Files that a user may remove (%config, %ghost), and files outside of the upper, as in /var, do not count.
+        """
         return [
             file.path
             for file in files_of_package
@@ -261,6 +266,6 @@ class UpperView(UpperFiles):
         return os.path.lexists(self._lower(path))
 
     def find(self, pattern: str) -> list[str]:
-        """Return the paths of files that match a pattern, see glob(7)."""
-        found = glob.glob(pattern.lstrip("/"), root_dir=self.upper)  # may leave the upper: `entry` does not
+        """Return the paths, sorted, of the upper's files that match a pattern, see glob(7)."""
+        found = glob.glob(pattern.lstrip("/"), root_dir=self.upper)  # may follow a link out of it: `has` does not
         return [f"/{path}" for path in sorted(found) if self.has(f"/{path}")]

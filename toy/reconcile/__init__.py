@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What becomes of a machine once its host changed: it is decided, recorded, and carried out."""
+"""Reconciliation: what becomes of a machine whose host changed is decided, recorded, and carried out."""

@@ -2,7 +2,7 @@
 """Merges the host's accounts into an overlay that has accounts of its own.
 
 Once something in the overlay has written /etc/passwd or a file of its kind, the overlay's copy hides what the host
-adds. So each entry is merged in three ways: the host's file at the last launch, the host's now, and the overlay's.
+adds. So each entry gets a three-way merge: of the host's file at the last launch, the host's now, and the overlay's.
 """
 
 import errno
@@ -26,13 +26,14 @@ _BY_LINE = frozenset({"subuid", "subgid"})
 """Files in which one name may have several entries: subuid(5)."""
 
 PATHS = frozenset(f"/{_ETC}/{name}{suffix}" for name in ACCOUNTS for suffix in ("", "-"))
-"""Their paths, and those of the copies that useradd(8) and the like keep of them."""
+"""The paths of account files, and of the copies that useradd(8) and the like keep of them."""
 
 
 def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
-    """Have the accounts of an upper that is not mounted follow the lower's.
+    """Merge changes of the lower's account files into those of an upper that is not mounted.
 
-    `saved` is a directory for copies of the host's files as they were the last time. Returns what needs a look.
+    `saved` is the directory with copies of the host's files as they were the last time; they are updated. Returns an
+    event for each clash of numbers.
     """
     happened = []
     saved.mkdir(mode=0o700, exist_ok=True)
@@ -54,7 +55,7 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
 
 
 def _read(root: Path, folder: PurePath, name: str) -> bytes | None:
-    """Return a file's content, or None where it is none that could be followed."""
+    """Return a file's content, or None if it is missing, too large, or anything else than a regular file."""
     try:
         with files.directory(root, folder) as fd:
             return files.read(fd, name)
@@ -69,9 +70,10 @@ def _read(root: Path, folder: PurePath, name: str) -> bytes | None:
 def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> tuple[bytes, list[str]]:
     """Return `ours`, the overlay's file `name`, with what the host changed in its own between `then` and `now`.
 
-    Entries that the host added are added, fields that it changed change if the overlay did not change them as well,
-    and names join and leave lists of names. What the host removed stays: files in the overlay may be theirs.
-    Every other byte is as it was. Returned as well are, in words, numbers that clash.
+    Entries that the host added are added. A field that the host changed is changed, unless the overlay changed it as
+    well. Names that the host added to a list of names, or removed from it, are added and removed. Entries that the host
+    removed stay, since files in the overlay may belong to them. Every other byte is as it was. Returned as well are the
+    clashes of numbers, in words.
     """
     before, after = _entries(name, then), _entries(name, now)
     lines = ours.splitlines(keepends=True)
@@ -126,7 +128,7 @@ def _merged_names(then: bytes, now: bytes, ours: bytes) -> bytes:
 
 
 def _clashes(name: str, new: Mapping[bytes, bytes], ours: Mapping[bytes, bytes]) -> list[str]:
-    """Say which new entries of the host have a number that the overlay gave to another one, or have another there."""
+    """Describe each new entry of the host's whose number another entry has in the overlay, or whose number differs."""
     if name not in _NUMBER:
         return []
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Adopts what was done in a machine: puts the changes in its rpm database into its header set.
 
-The database knows them even if a launch was killed, so this comes before anything is read for a plan.
+The database has the changes even if a launch was killed, so adoption comes before anything is read for a plan.
 """
 
 from collections.abc import Set as AbstractSet
@@ -13,6 +13,7 @@ from ..errors import DamagedHeader
 from ..headers import contents, preserve
 from ..headers.changes import UpperSet
 from ..headers.contents import Content, Readable
+from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 from .header_sets import HeaderSets
@@ -21,20 +22,20 @@ from .merged_database import open_database, reader_of
 
 
 class Adopted(NamedTuple):
-    """A machine's database, and what it was merged with."""
+    """The content of a machine's database, and the base that it was merged with."""
 
     database: Content | None
-    """None if there is none."""
-    base: AbstractSet[str] | None
-    """The header files of the host's set then; None if there neither is a record nor a database to guess it from."""
+    """None if the machine has no database."""
+    base: AbstractSet[HeaderFile] | None
+    """The header files of the host's set then; None if there is neither a record nor a database to guess them from."""
 
 
 def adopt(machine: Machine, journal: Journal, sets: HeaderSets, reader: Reader) -> Adopted:
-    """Put into a machine's set what was changed in its database.
+    """Put the changes made in a machine's database into its header set; return the database's content and the base.
 
-    Raises ToyError if either cannot be read, or the database has lost all its packages.
+    Raises ToyError if set or database cannot be read, or the database has lost all its packages.
     """
-    base: AbstractSet[str] | None = journal.base()
+    base: AbstractSet[HeaderFile] | None = journal.base()
     if not journal.has_database():
         return Adopted(None, base)
     with open_database(machine, reader) as database:
@@ -46,7 +47,10 @@ def adopt(machine: Machine, journal: Journal, sets: HeaderSets, reader: Reader) 
 
 
 def adopted_before(journal: Journal, sets: HeaderSets) -> Adopted | None:
-    """Return what `adopt` returned last, if that is on record; nobody touched set or database since."""
+    """Return what `adopt` would, from base and header set alone, or None if base, stamp or database are missing.
+
+    For a machine whose set and database nobody touched since the last launch.
+    """
     base, stamp = journal.base(), sets.upper.read_stamp()
     if base is None or stamp is None or not journal.has_database():
         return None
@@ -54,8 +58,8 @@ def adopted_before(journal: Journal, sets: HeaderSets) -> Adopted | None:
     return Adopted(Content(journal.path, UpperSet(listing.files, listing.whiteouts).over(base), stamp), base)
 
 
-def _guessed_base(sets: HeaderSets, database: Readable) -> AbstractSet[str]:
-    """Return what the host's set must have been when the overlay's database was merged, if no record says it."""
+def _guessed_base(sets: HeaderSets, database: Readable) -> AbstractSet[HeaderFile]:
+    """Return the base that the overlay's database must have been merged with, if there is no record of it."""
     listing, merged = sets.upper.check(), contents.files_of(database).keys()
     if sets.upper.read_stamp() == database.stamp():  # then the upper's set says what is the overlay's own
         return merged - listing.files | listing.whiteouts
@@ -63,12 +67,12 @@ def _guessed_base(sets: HeaderSets, database: Readable) -> AbstractSet[str]:
 
 
 def keep(machine: Machine, layer: Path) -> None:
-    """After a launch: adopt what was done in it; `layer` is the lower layer with the host's set. Raises as `adopt`."""
+    """Adopt, after a launch, what was done in it; `layer` is the lower layer with the host's set. Raises as `adopt`."""
     with HeaderSets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
         adopt(machine, Journal(machine), sets, reader)
 
 
-def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
+def mend(machine: Machine, damaged: DamagedHeader) -> list[HeaderFile]:
     """Write a header file of the overlay anew, if its database still has the header. Returns the files written."""
     if not Journal(machine).has_database():
         return []
@@ -77,9 +81,10 @@ def mend(machine: Machine, damaged: DamagedHeader) -> list[str]:
         reader_of(machine, is_held=True) as reader,
         open_database(machine, reader) as database,
     ):
-        number = contents.files_of(database).get(damaged.file)
-        if number is None or damaged.file not in upper.list().files:
+        file = HeaderFile(damaged.file)
+        number = contents.files_of(database).get(file)
+        if number is None or file not in upper.list().files:
             return []
         for found in database.headers([number]):
-            upper.write(damaged.file, found.blob)
-    return [damaged.file]
+            upper.write(file, found.blob)
+    return [file]

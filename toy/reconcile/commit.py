@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Commits a reconciliation: puts database, base, keys and /var of a machine in place, as those that go together."""
+"""Commits a reconciliation: puts a machine's new database in place, with the base, keys and /var that go with it."""
 
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -11,6 +11,7 @@ from ..errors import UnusableDatabase
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
+from ..headers.header import HeaderFile
 from ..machine import Machine
 from ..overlay.upper_files import Trees
 from . import var
@@ -30,12 +31,13 @@ def commit(
     before: Content | None,
     made: Content | None,
 ) -> None:
-    """Put the database that `builder` made in the place of the one before, or leave that if none was made.
+    """Put the database that `builder` made in place, or keep the old one if none was made, with all that goes with it.
 
-    `upper` is the overlay's part of the header set that the database was made for.
+    `before` and `made` are the contents of the old and the new database, None if there is none. `upper` is the
+    overlay's part of the header set that the database was made for.
     """
     if made is not None:
-        # libsolv knows solvables by hdrNum, and these are new.
+        # libsolv's cache knows packages by hdrNum, and a new database has other hdrNums.
         var.forget_installed(Path(machine.var))
     if journal.base() != sets.host_files:
         _seed(machine, journal.base(), sets, trees, reader, upper)
@@ -59,16 +61,16 @@ def commit(
 
 def _seed(
     machine: Machine,
-    base: AbstractSet[str] | None,
+    base: AbstractSet[HeaderFile] | None,
     sets: HeaderSets,
     trees: Trees,
     reader: Reader,
     upper: UpperSet,
 ) -> None:
-    """Have the machine's /var follow the host's, as to what packages own there."""
+    """Have the machine's /var follow the host's, in what packages own there: see `var.seed`."""
     record = Path(machine.seeded)
     shown, known = upper.over(sets.host_files), var.owned(record)
-    # What is hidden may show again without any change of the host.
+    # A hidden package may show again without any change of the host, so its paths are recorded as well.
     every = shown | sets.host_files
     if base is None or known is None:
         try:
@@ -84,7 +86,7 @@ def _seed(
             owned[file] = reader.paths_below(sets.upper.read_blob(file), "/var")
         else:
             owned[file] = parse.paths_below(sets.host.read_blob(file), "/var")
-    # What stands for a package of the host's says nothing of what that owns: who made it may be anybody.
+    # Which paths a package with a stand-in owns, the host's own header says: anybody may have made the stand-in.
     standing = set(map(header.label, upper.files))
     of_host = {file for file in sets.host_files if file in shown or header.label(file) in standing}
     var.seed(trees.var, owned, own=upper.files, of_host=of_host, homes=trees.homes, record=record)

@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the files that packages of the host and of the overlay both own. The overlay's is the one that shows."""
+"""Finds conflicts: paths at which packages of the host and of the overlay have different files. The overlay's shows."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ..headers import header
+from ..headers.header import HeaderFile
 from ..headers.package import Package, PackageFile, folders
 
 
 class Conflict(NamedTuple):
-    """What the overlay has in the place of a file of the host's."""
+    """The overlay's package that has a file in the place of a file of the host's."""
 
     owner: Package
     state: int
-    """Of the host's file in a header that tells the truth in the overlay."""
+    """The state of the host's file in the stand-in: `header.REPLACED` or `header.NOT_INSTALLED`."""
 
 
 def find_conflicts(
-    kept: Iterable[Package], others: Mapping[str, Package], is_other_kind: Callable[[str], bool]
-) -> dict[str, dict[str, Conflict]]:
-    """Return which paths of the host's packages `others` another file of the overlay's own packages `kept` is at.
+    kept: Iterable[Package], others: Mapping[HeaderFile, Package], is_other_kind: Callable[[str], bool]
+) -> dict[HeaderFile, dict[str, Conflict]]:
+    """Return the conflicts of the host's packages `others` with the overlay's own packages `kept`.
 
-    The result maps a name in `others` to paths, and each path to what is there instead. `is_other_kind`
-    says whether one of upper and lower has a directory there, and the other one something else.
+    The result maps a header file in `others` to paths of its package, and each path to the conflict there.
+    `is_other_kind` says whether one of upper and lower has a directory at a path, and the other something else.
     """
     ours: dict[str, tuple[PackageFile, Package]] = {}
     above: dict[str, Package] = {}
@@ -33,10 +34,10 @@ def find_conflicts(
                 ours[file.path] = file, package
                 for folder in folders(file.path):
                     if folder in above:
-                        break  # and so are all that it lies in
+                        break  # and so are the directories that it lies in
                     above[folder] = package
-    blocked: dict[str, bool] = {}  # directories of which a part is a file of ours
-    found: dict[str, dict[str, Conflict]] = {}
+    blocked: dict[str, bool] = {}  # whether a directory, or one that it lies in, is a file of ours
+    found: dict[HeaderFile, dict[str, Conflict]] = {}
     for name, package in others.items():
         for file in package.files:
             folder = os.path.dirname(file.path)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Events: what became of a machine after its host changed. A launch says them, and the machine's log keeps them.
+"""Events: what happened to a machine after its host changed. A launch prints them, and the machine's log keeps them.
 
-A line of the log is a time as in ISO 8601, the kind of the event with a colon, and a text.
+A line of the log is a time as in ISO 8601, the kind of the event with a colon, and a text, with spaces between.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from ..errors import printable
 from ..filesystem import files
 
 _FEW = 5
-"""Lines that a launch says at most."""
+"""Lines on events that a launch prints at most."""
 
 
 FOLLOWED = "followed"
-"""The kind of what is worth a line in the log only."""
+"""The kind of an event that is logged and not printed."""
 
 _KINDS = ("guessed", "broken", "conflict", "retired", "kept", "clash", "stale", "shadowed", FOLLOWED)
-"""What can happen, and in which order it is said."""
+"""All kinds of events, in the order in which a launch prints them."""
 
 
 class Event(NamedTuple):
@@ -37,7 +37,7 @@ class Event(NamedTuple):
 
 
 class Reconciliation(NamedTuple):
-    """What one launch did, as the log has it."""
+    """The events of one launch, as the log has them."""
 
     time: str
     """As in ISO 8601, with the offset from UTC."""
@@ -45,13 +45,13 @@ class Reconciliation(NamedTuple):
 
 
 def in_order(events: Iterable[Event]) -> list[Event]:
-    """Return events with what matters most at the beginning."""
+    """Return events by kind, those that matter most first."""
     order = {kind: index for index, kind in enumerate(_KINDS)}
     return sorted(events, key=lambda event: order.get(event.kind, len(order)))
 
 
 def say(events: Sequence[Event], line: Callable[[str], None], *, more: str) -> None:
-    """Say the first few events, and what shows the rest: `more` is a command."""
+    """Print the first few events by `line`, and how many are left, with the command that shows them: `more`."""
     events = [event for event in events if event.kind != FOLLOWED]
     few = events if len(events) <= _FEW else events[: _FEW - 1]
     for event in few:
@@ -68,7 +68,7 @@ def record(log: Path, events: Iterable[Event]) -> None:
 
 
 def last(log: Path) -> Reconciliation | None:
-    """Return what the log says of the last time that there was something to say, or None if it says nothing at all."""
+    """Return the last launch in a log with events of another kind than FOLLOWED, else the last one, or None."""
     with contextlib.suppress(FileNotFoundError):
         lines = log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
         by_time: dict[str, list[Event]] = {}

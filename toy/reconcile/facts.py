@@ -13,7 +13,7 @@ from ..database.reader import ForeignDatabase, Reader
 from ..database.rpmdb import Database
 from ..errors import DamagedHeader
 from ..headers import contents, header
-from ..headers.header import Header
+from ..headers.header import Header, HeaderFile
 from ..headers.package import Package, PackageFile
 from ..overlay.upper_files import UpperView
 from . import host_set
@@ -21,7 +21,7 @@ from .header_sets import HeaderSets
 
 
 class ReadFacts:
-    """Facts that are read from header sets, databases and trees."""
+    """Facts read from header sets, databases and trees."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class ReadFacts:
         host_database: Database,
         reader: Reader,
         overlay_database: ForeignDatabase | None,
-        installed: AbstractSet[str],
+        installed: AbstractSet[HeaderFile],
     ) -> None:
-        """Take what to read; `overlay_database` is the overlay's, if there is one, and holds `installed`."""
+        """Take what to read; `overlay_database` is the overlay's, if it has one, and `installed` its header files."""
         self.tree = tree
         self.multiversion = host_set.multiversion(tree.lower)
         self._sets = sets
@@ -41,23 +41,23 @@ class ReadFacts:
         self._overlay_database = overlay_database
         self._installed = installed
         self._in_upper = sets.upper.list().files
-        self._packages: dict[str, Package] = {}
+        self._packages: dict[HeaderFile, Package] = {}
 
-    def _blob(self, file: str) -> bytes:
+    def _blob(self, file: HeaderFile) -> bytes:
         sets = self._sets
         source = sets.upper if file in self._in_upper else sets.host if file in sets.host_files else sets.hidden
         return source.read_blob(file)
 
-    def package(self, file: str) -> Package:
-        """See `Facts`. What is the host's own, as in homes, no package has brought to the overlay."""
+    def package(self, file: HeaderFile) -> Package:
+        """See `Facts`. Files at paths that are not in the overlay, such as homes, are left out."""
         if file not in self._packages:
-            # librpm meets in a process of its own what root in the overlay may have made.
+            # Root in the overlay may have made a header of the upper: a confined process parses it.
             found = (self._reader.package if file in self._in_upper else parse.package)(self._blob(file))
             ours = tuple(owned for owned in found.files if not self.tree.is_elsewhere(owned.path))
             self._packages[file] = found._replace(files=ours)
         return self._packages[file]
 
-    def amended(self, file: str, states: Mapping[str, int]) -> Header:
+    def amended(self, file: HeaderFile, states: Mapping[str, int]) -> Header:
         """See `Facts`."""
         is_foreign = file in self._in_upper
         return (self._reader if is_foreign else parse).with_file_states(self._blob(file), states)
@@ -66,7 +66,7 @@ class ReadFacts:
         """See `Facts`."""
         return parse.is_newer(one, other)
 
-    def owners_on_host(self, path: str) -> AbstractSet[str]:
+    def owners_on_host(self, path: str) -> AbstractSet[HeaderFile]:
         """See `Facts`."""
         return {file for file, _ in header.file_names(self._host_database.owners(path))}
 
@@ -83,7 +83,9 @@ class ReadFacts:
         owners = [] if self._overlay_database is None else self._overlay_database.owners(path)
         return [file for owner in owners for file in owner.files if file.path == path]
 
-    def broken(self, *, gone: AbstractSet[str], come: AbstractSet[str], stand_ins: Mapping[str, bytes]) -> list[str]:
+    def broken(
+        self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]
+    ) -> list[str]:
         """See `Facts`."""
         database = self._overlay_database
         if database is None:
@@ -93,10 +95,10 @@ class ReadFacts:
         return host_set.unknown(database.broken_by(erase=numbers, install=blobs), Path(self.tree.lower))
 
 
-def require_true(sets: HeaderSets, database: Database, changed: AbstractSet[str]) -> None:
-    """Hold the host's set against the host's database, as to the packages of these header files.
+def require_true(sets: HeaderSets, database: Database, changed: AbstractSet[HeaderFile]) -> None:
+    """Compare the host's set with the host's database, in the packages of the header files `changed`.
 
-    Raises DamagedHeader for a file that only one of them has.
+    Raises DamagedHeader for a header file that only one of them has.
     """
     packages = set(map(header.package_of, changed))
     in_set = {file for file in sets.host_files if header.package_of(file) in packages}

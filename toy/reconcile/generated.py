@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that are generated from what is installed, and the commands that make them anew.
+"""Caches: files that are generated from what is installed, and the commands that make them anew.
 
 An overlay's copy of such a file is stale once the host changed.
 """
@@ -26,11 +26,11 @@ _CACHES: Mapping[str, tuple[str, ...]] = {
 """Patterns (glob(7)) of paths, and the command that makes the file anew."""
 
 Cache = tuple[str, list[str]]
-"""A path, and the command that makes it anew."""
+"""The path of a generated file, and the command that makes it anew."""
 
 
 def in_upper(find: Callable[[str], Iterable[str]]) -> list[Cache]:
-    """Return the caches that an upper has; `find` returns what it has of a pattern."""
+    """Return the caches that an upper has; `find` returns the paths in it that match a pattern, see glob(7)."""
     return [(path, _command(path, words)) for pattern, words in _CACHES.items() for path in find(pattern)]
 
 

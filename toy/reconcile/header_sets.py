@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 
@@ -16,8 +17,8 @@ class HeaderSets(NamedTuple):
     """The open header sets of one machine."""
 
     host: HeaderSet
-    host_files: frozenset[str]
-    """Listed once: nobody changes the host's set while it is locked."""
+    host_files: frozenset[HeaderFile]
+    """The host's header files, listed once: nobody changes the host's set while it is locked."""
     upper: HeaderSet
     hidden: HeaderSet
     """The headers of the host's packages that the overlay hides: the host may drop them."""
@@ -25,7 +26,7 @@ class HeaderSets(NamedTuple):
     @classmethod
     @contextlib.contextmanager
     def open(cls, machine: Machine, layer: Path) -> Iterator["HeaderSets"]:
-        """Open the sets; `layer` is the lower layer with the host's."""
+        """Open the sets; `layer` is the lower layer with the host's set."""
         with (
             HeaderSet.open_of_root(layer) as host_set,
             HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,
@@ -33,8 +34,11 @@ class HeaderSets(NamedTuple):
         ):
             yield cls(host_set, host_set.check().files, upper, hidden)
 
-    def remember(self, hidden: AbstractSet[str]) -> None:
-        """Keep the headers of the host's packages that the overlay hides, as far as the host has them still."""
+    def remember(self, hidden: AbstractSet[HeaderFile]) -> None:
+        """Keep copies of the host's header files `hidden`, which the overlay hides, and of no others.
+
+        Those that the host has dropped can only be kept, not copied.
+        """
         known = self.hidden.check().files
         for file in sorted((hidden - known) & self.host_files):
             self.hidden.write(file, self.host.read_blob(file))
@@ -43,5 +47,5 @@ class HeaderSets(NamedTuple):
 
 
 def hidden_of(machine: Machine) -> tuple[Path, PurePath]:
-    """Return where a machine's set of the headers lies that it hides: a trusted directory, and the place in it."""
+    """Return where the set of the headers that a machine hides lies: a trusted directory, and the place in it."""
     return Path(machine.directory), PurePath(os.path.basename(machine.hidden))

@@ -11,6 +11,7 @@ from ..database import rpmdb
 from ..database.rpmdb import Database
 from ..headers import dump
 from ..headers.dump import Dumped
+from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.stamp import Stamp
 from ..machine import Machine
@@ -24,9 +25,10 @@ def open_database(machine: Machine) -> AbstractContextManager[Database]:
 def current_set(machine: Machine, database: Database, *, everything: bool = False) -> tuple[list[Path], Dumped]:
     """Bring the host's header set up to date with the host's database.
 
-    Returns the lower layers of an overlay, uppermost first, with the set in the first; and what was done.
-    Where the root cannot be written and its set is not current, that is a layer whose set hides the root's. While that
-    is current, it counts: the root's may have been found to be other than its stamp says.
+    Returns the lower layers of an overlay, uppermost first, with the set in the first; and what was done to the set.
+    If the root cannot be written, and its set is not current, the first is `Machine.host_layer`, with a set that hides
+    the root's. As long as the layer's set is current, it is used even if the root's stamp is current too: the root's
+    set may have been found not to match its stamp. With `everything`, the content of each header file is checked.
     """
     root, layer = Path(machine.root), Path(machine.host_layer)
     in_layer = None if everything else _stamp(layer)
@@ -50,8 +52,8 @@ def _stamp(root: Path) -> Stamp | None:
     return None
 
 
-def peek(machine: Machine) -> frozenset[str] | None:
-    """Return the files of the host's header set as `current_set` would, if it is current; nothing is written."""
+def peek(machine: Machine) -> frozenset[HeaderFile] | None:
+    """Return the host's header files, from the layer or the root, if a set there is current, or None; write nothing."""
     with open_database(machine) as database:
         stamp = database.stamp()
         for root in map(Path, (machine.host_layer, machine.root)):
@@ -62,7 +64,7 @@ def peek(machine: Machine) -> frozenset[str] | None:
 
 
 def unknown(problems: Sequence[str], root: Path) -> list[str]:
-    """Return those problems with dependencies that a root does not have itself. Without any, it is not looked at."""
+    """Return those dependency problems that the database of `root` lacks; without any, that is not opened."""
     if not problems:
         return []
     with Database.open(rpmdb.dbpath(root)) as database:

@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The journal of a machine: its merged database, the base that goes with it, and the plan that is about to be done.
+"""The journal of a machine: its merged database, the base of that, and the plan that is about to be carried out.
 
-The one order on stable storage: the plan, then (by `reconcile`) files and header set, then the database, then the base.
+The order on stable storage is: the plan, then (by `reconcile`) files and header set, then the database, then the base.
 """
 
 import os
 import sys
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import cast
 
 from .. import process
 from ..errors import ToyError
 from ..filesystem import files, records
 from ..headers import header
+from ..headers.header import HeaderFile
 from ..machine import Machine
 from .plan import Plan
 
 
-def read_base(path: Path) -> frozenset[str] | None:
-    """Return the header files that a base names, or None if it cannot be read. Raises ToyError for a later one."""
+def read_base(path: Path) -> frozenset[HeaderFile] | None:
+    """Return the header files in a recorded base, or None if it cannot be read. Raises ToyError as `records.read`."""
     stored = records.read(path)
     names = stored.get("headers") if isinstance(stored, dict) else stored  # before there was a version, a list
     if not isinstance(names, list) or not all(isinstance(name, str) and header.is_file_name(name) for name in names):
         return None
-    return frozenset(map(sys.intern, names))  # the same ones are in a header set's listing
+    names = map(sys.intern, names)  # a header set's listing has the same strings
+    return cast("frozenset[HeaderFile]", frozenset(names))
 
 
 class Journal:
@@ -38,24 +41,24 @@ class Journal:
         self._new = Path(machine.new_rpmdb)
         self._old = self._directory / "rpmdb.old"
         self._new_base = Path(machine.new_base)
-        self._known: tuple[frozenset[str] | None] | None = None
+        self._known: tuple[frozenset[HeaderFile] | None] | None = None
 
     def has_database(self) -> bool:
-        """Say whether there is a merged database. Dot files and directories in its place do not make one."""
+        """Say whether there is a merged database: a file other than a dot file in its directory."""
         try:
             with os.scandir(self.path) as entries:
                 return any(not entry.name.startswith(".") and not entry.is_dir() for entry in entries)
         except FileNotFoundError:
             return False
 
-    def base(self) -> frozenset[str] | None:
-        """Return the files of the host's set that the database was merged with, or None if that cannot be read."""
+    def base(self) -> frozenset[HeaderFile] | None:
+        """Return the base, the host's header files that the database was merged with, or None if it cannot be read."""
         if self._known is None:
             self._known = (read_base(self._base),)
         return self._known[0]
 
     def pending(self) -> Plan | None:
-        """Return the plan that was about to be done, if one is on record. Raises ToyError if it cannot be read."""
+        """Return the recorded plan, which was not finished, or None. Raises ToyError if it cannot be read."""
         try:
             return Plan.from_json(self._plan.read_bytes())
         except FileNotFoundError:
@@ -70,7 +73,7 @@ class Journal:
             ) from None
 
     def intend(self, plan: Plan) -> None:
-        """Record what is going to be done, before anything of it is; `commit` and `rebase` say that it is done."""
+        """Record a plan before anything of it is done; `commit` and `rebase` remove the record when it is done."""
         with files.directory(self._directory) as fd, files.naming(self._plan):
             files.write(fd, self._plan.name, plan.to_json(), durable=True)
 
@@ -80,15 +83,15 @@ class Journal:
         self._new.mkdir()
         return self._new
 
-    def commit(self, base: AbstractSet[str]) -> None:
-        """Put the database in `new` in place, together with its base; power may fail at any step."""
+    def commit(self, base: AbstractSet[HeaderFile]) -> None:
+        """Put the database that was built in `new()` in place, with its base; power may fail at any step."""
         files.flush(self._new)
         self._write_base(self._new_base, base)  # from here on, finish() goes forward
         self.finish()
         self._forget_plan()
 
-    def rebase(self, base: AbstractSet[str]) -> None:
-        """Record another base for the database as it is."""
+    def rebase(self, base: AbstractSet[HeaderFile]) -> None:
+        """Record another base for the database that is in place; the plan is done."""
         if base != self.base():
             self._write_base(self._base, base)
         self._forget_plan()
@@ -99,12 +102,12 @@ class Journal:
             with files.directory(self._directory) as fd:
                 os.fsync(fd)
 
-    def _write_base(self, path: Path, base: AbstractSet[str]) -> None:
+    def _write_base(self, path: Path, base: AbstractSet[HeaderFile]) -> None:
         self._known = None
         records.write(path, {"headers": sorted(base)}, durable=True)
 
     def finish(self) -> None:
-        """Finish what a commit began, or drop what never came to it."""
+        """Finish a commit that began, or remove the new database if none did."""
         if self._new_base.exists():
             if self._new.exists():
                 if self.path.exists():

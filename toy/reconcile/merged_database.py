@@ -13,13 +13,16 @@ from ..machine import Machine
 
 
 def reader_of(machine: Machine, *, is_held: bool = False) -> Reader:
-    """Return what reads a machine's database, as it is when the reader begins, and its headers."""
+    """Return a reader of a machine's database, as it is when the reader begins, and of its headers.
+
+    With `is_held`, the machine is locked and not mounted, so the reader needs no copy of the database.
+    """
     return Reader(foreign.place(machine.rpmdb, is_still=is_held)) if os.path.isdir(machine.rpmdb) else Reader()
 
 
 @contextlib.contextmanager
 def open_database(machine: Machine, reader: Reader) -> Iterator[ForeignDatabase]:
-    """Open the merged database. Raises ToyError, also for what turns out to be wrong with it meanwhile."""
+    """Open the merged database. Raises ToyError if it is unusable, also if that turns out while it is open."""
     try:
         yield reader.open(Path(machine.rpmdb))
     except UnusableDatabase as error:

@@ -2,7 +2,7 @@
 """A plan: what a launch is going to do to a machine after its host changed, as a value and as it is stored.
 
 `planner` makes it, `journal` stores it before anything of it is done, `reconcile` carries it out. A stored plan is
-data, not an order: it is held against what `planner` could have written.
+data, not an order: it is checked against what `planner` could have written.
 """
 
 import base64
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..filesystem import records
 from ..headers import header
 from ..headers.changes import UpperSet
+from ..headers.header import HeaderFile
 from ..headers.package import PackageFile, is_plain
 from ..overlay.operations import Operations
 from . import generated
@@ -20,26 +21,26 @@ from .generated import Cache
 
 
 class Plan(NamedTuple):
-    """What is going to be done. All of it is safe to repeat."""
+    """What a launch is going to do to a machine. All of it is safe to repeat."""
 
-    base: frozenset[str] | None
-    """The base that was on record, if any. With another one on record, the plan is done or obsolete."""
-    host: frozenset[str]
-    """The host's set that it is for: the base, once it is done."""
+    base: frozenset[HeaderFile] | None
+    """The base that was on record, if any. If another one is on record now, the plan is done or obsolete."""
+    host: frozenset[HeaderFile]
+    """The host's set that the plan is for, which becomes the base once the plan is done."""
     upper: UpperSet
     """The overlay's part of the header set, over `host`."""
-    stand_ins: dict[str, bytes]
-    """The blobs of those files of `upper` that nobody has yet."""
+    stand_ins: dict[HeaderFile, bytes]
+    """The blobs of the stand-ins that are new, by their files in `upper`."""
     operations: Operations
-    """What is to be done to the overlay's files."""
+    """Operations on the overlay's files."""
     caches: list[Cache]
-    """What is to be made anew in the overlay."""
+    """Generated files to make anew in the overlay."""
     events: list[Event]
-    """What is to be said of it."""
+    """Events to print and to log."""
 
     def to_json(self) -> bytes:
         """Return the plan as it is stored: a record with a member for each field."""
-        # Ten thousand names, most of which are in both.
+        # Only the difference: base and host have ten thousand names, most of them in both.
         since = None
         if self.base is not None:
             since = {"added": sorted(self.host - self.base), "removed": sorted(self.base - self.host)}
@@ -60,7 +61,7 @@ class Plan(NamedTuple):
 
     @classmethod
     def from_json(cls, content: bytes) -> "Plan":
-        """Read a stored plan, also one without a version. Raises ValueError as `records.fields` does."""
+        """Read a stored plan, also one without a version. Raises ValueError for a bad one, as `records.fields` does."""
         try:
             stored = records.fields(content)
             plan = cls._from_fields(_named(stored) if isinstance(stored, list) else stored)
@@ -87,7 +88,7 @@ class Plan(NamedTuple):
         )
 
     def _check(self) -> None:
-        """Raise ValueError for names that are none of header files, and paths that lead elsewhere than down."""
+        """Raise ValueError for a name that is no header file's, a path that is not plain, or an unknown command."""
         names = {*self.host, *(self.base or ()), *self.upper.files, *self.upper.whiteouts, *self.stand_ins}
         *lists, sweep, drop = self.operations[1:]
         if not isinstance(sweep, bool) or not all(isinstance(value, list) for value in (*lists, drop)):
@@ -100,7 +101,7 @@ class Plan(NamedTuple):
 
 
 def _named(stored: list[Any]) -> dict[str, Any]:
-    """Return the fields of a plan as toy stored it before there was a version: by their places."""
+    """Return, by name, the fields of a plan as toy stored it before there was a version: as a list."""
     host, since, upper, stand_ins, (remove, *others), caches, events = stored
     to_remove = [PackageFile(*file)._asdict() for file in remove]
     return {

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from ..headers import header
 from ..headers.changes import UpperSet
+from ..headers.header import HeaderFile
 from ..headers.package import PackageFile
 from ..overlay.operations import Operations, operations
 from . import generated, rules
@@ -20,7 +21,7 @@ from .rules import Decision
 from .state import Facts, State
 
 
-def is_due(*, base: AbstractSet[str], host: AbstractSet[str], upper: UpperSet) -> bool:
+def is_due(*, base: AbstractSet[HeaderFile], host: AbstractSet[HeaderFile], upper: UpperSet) -> bool:
     """Say whether there may be anything to plan: the host changed, or stand-ins may have lost their reason."""
     return base != host or bool(rules.perhaps_standing_in(upper))
 
@@ -75,17 +76,17 @@ def plan(state: State) -> Plan | None:
     return Plan(state.recorded, host, upper, stand_in, todo, stale, events)
 
 
-def _standing_in(facts: Facts, conflicts: Mapping[str, Mapping[str, Conflict]]) -> dict[str, bytes]:
-    """Return the headers that stand for those of the host's packages with files that are not theirs in the overlay."""
-    found: dict[str, bytes] = {}
+def _standing_in(facts: Facts, conflicts: Mapping[HeaderFile, Mapping[str, Conflict]]) -> dict[HeaderFile, bytes]:
+    """Return the blobs of the stand-ins, by header file, for the host's packages that lose a file in a conflict."""
+    found: dict[HeaderFile, bytes] = {}
     for file, paths in conflicts.items():
         amended = facts.amended(file, {path: conflict.state for path, conflict in paths.items()})
         found |= {name: amended.blob for name, _ in header.file_names([amended])}
     return found
 
 
-def _broken(state: State, now: AbstractSet[str], stand_in: Mapping[str, bytes]) -> Iterator[Event]:
-    """Yield the dependencies that break in the overlay once its database holds `now`."""
+def _broken(state: State, now: AbstractSet[HeaderFile], stand_in: Mapping[HeaderFile, bytes]) -> Iterator[Event]:
+    """Yield an event for each dependency that breaks in the overlay once its database holds the header files `now`."""
     if state.installed is not None:
         gone, come = state.installed - now, now - state.installed
         for problem in state.facts.broken(gone=gone, come=come, stand_ins=stand_in):
@@ -93,9 +94,9 @@ def _broken(state: State, now: AbstractSet[str], stand_in: Mapping[str, bytes]) 
 
 
 def _conflicts(
-    facts: Facts, conflicts: Mapping[str, Mapping[str, Conflict]], stand_ins: AbstractSet[str]
+    facts: Facts, conflicts: Mapping[HeaderFile, Mapping[str, Conflict]], stand_ins: AbstractSet[HeaderFile]
 ) -> Iterator[Event]:
-    """Yield the conflicts that were none at the last launch, of which `stand_ins` tell."""
+    """Yield an event for each conflict that is new: those of the last launch are recorded in `stand_ins`."""
     known = {(facts.package(file).name, path) for file in stand_ins for path in facts.package(file).absent}
     for file, paths in conflicts.items():
         for path, conflict in paths.items():
@@ -106,8 +107,10 @@ def _conflicts(
                 )
 
 
-def _apply_rules(facts: Facts, *, base: AbstractSet[str], host: AbstractSet[str], merged: AbstractSet[str]) -> Decision:
-    """Apply the rules, with what they have to know of the packages."""
+def _apply_rules(
+    facts: Facts, *, base: AbstractSet[HeaderFile], host: AbstractSet[HeaderFile], merged: AbstractSet[HeaderFile]
+) -> Decision:
+    """Return the decision of the rules, after loading the packages that they have to know."""
     touched = set(map(header.package_of, base ^ host))
     known = {file for file in host if header.package_of(file) in touched} | merged - base
     several = {header.package_of(file) for file in known if facts.multiversion & _names(facts, file)}
@@ -121,14 +124,17 @@ def _apply_rules(facts: Facts, *, base: AbstractSet[str], host: AbstractSet[str]
     )
 
 
-def _names(facts: Facts, file: str) -> set[str]:
-    """Return what `multiversion` may call the package of a header file."""
+def _names(facts: Facts, file: HeaderFile) -> set[str]:
+    """Return the words by which `multiversion` may list the package of a header file."""
     package = facts.package(file)
     return {package.name} | {f"provides:{name}" for name in package.provides}
 
 
-def _freed(facts: Facts, hidden: AbstractSet[str], stand_ins: Mapping[str, str]) -> set[str]:
-    """Return the paths that the host's hidden packages were the reason to hide."""
+def _freed(facts: Facts, hidden: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, HeaderFile]) -> set[str]:
+    """Return the paths that were hidden because the host's packages `hidden` own them.
+
+    Of a package with a stand-in, these are the files that it lost in a conflict.
+    """
     amended = {other: file for file, other in stand_ins.items()}
     paths: set[str] = set()
     for file in hidden:
@@ -140,10 +146,10 @@ def _freed(facts: Facts, hidden: AbstractSet[str], stand_ins: Mapping[str, str])
 
 
 def _hidden_by_hand(state: State, arrived: Iterable[PackageFile]) -> tuple[set[str], set[str]]:
-    """Return the paths, of these files of the host's packages, that are hidden by the user rather than by a removal.
+    """Return the paths of new host files that the user hid by hand, not by removing a package; and directories.
 
-    They, or where a directory was removed what was in it, were no package's when somebody hid them. Returned as well
-    are the directories that were removed.
+    No package in the overlay's database owns such a path or, if it is hidden by a whiteout above it, anything at or
+    below the whiteout. The directories are those with such whiteouts, which the user removed.
     """
     facts, tree = state.facts, state.facts.tree
     paths: set[str] = set()
@@ -163,7 +169,7 @@ def _hidden_by_hand(state: State, arrived: Iterable[PackageFile]) -> tuple[set[s
 
 
 def _follow(facts: Facts, arrived: Iterable[PackageFile]) -> set[str]:
-    """Return those of the host's directories that the upper has as an earlier version of theirs had them."""
+    """Return the host's directories that the upper has with the mode that a package in the overlay's database says."""
     found = {file.path for file in arrived if file.is_directory}
     return {
         path
@@ -179,7 +185,7 @@ def _shadowed(
     known: AbstractSet[str],
     todo: Operations,
 ) -> Iterator[Event]:
-    """Yield what of the host's new files has another file, at no path that is known, before it."""
+    """Yield an event for each file of the overlay that hides a new file of the host's, except at the paths `known`."""
     known = known | {*todo.drop, *todo.clear, *(file.path for file in todo.remove)}
     found = set()
     for file in arrived:
@@ -190,7 +196,7 @@ def _shadowed(
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
 
 
-def _retired(facts: Facts, decision: Decision, host: AbstractSet[str]) -> Iterator[Event]:
+def _retired(facts: Facts, decision: Decision, host: AbstractSet[HeaderFile]) -> Iterator[Event]:
     for file in sorted(decision.retired):
         yield Event("retired", f"{facts.package(file).label} (host has {_versions(facts, file, host)})")
     for file in sorted(decision.unsound):
@@ -202,7 +208,7 @@ def _retired(facts: Facts, decision: Decision, host: AbstractSet[str]) -> Iterat
         )
 
 
-def _versions(facts: Facts, file: str, host: AbstractSet[str]) -> str:
-    """Return the versions that the host has of the package of a header file."""
+def _versions(facts: Facts, file: HeaderFile, host: AbstractSet[HeaderFile]) -> str:
+    """Return the versions that the host has of a header file's package, joined by commas."""
     name = header.package_of(file)
     return ", ".join(facts.package(other).version for other in sorted(host) if header.package_of(other) == name)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Brings a machine in line with its host before a launch, and keeps what was done after it.
+"""Brings a machine in line with its host before a launch, and after it adopts what was done in the machine.
 
-This holds the steps around `reconcile`: the host's header set, damaged header files, accounts, what is said and
-logged, repository metadata, SELinux labels.
+This holds the steps around `reconcile`: the host's header set, damaged header files, accounts, printing and logging
+events, repository metadata, SELinux labels.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from ..database.merge import Builder
 from ..database.reader import Reader
 from ..database.rpmdb import Database
 from ..errors import Attempt, DamagedHeader, ToyError
+from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 from ..overlay import labels
@@ -31,14 +32,15 @@ Say = Callable[[str], None]
 """Takes a line for the user."""
 
 _MOST_AHEAD, _LARGEST_AHEAD = 100, 32 << 20
-"""Headers, and bytes, that are worth to be imported before it is known whether they are wanted."""
+"""Most headers, and bytes of them, that are imported before it is known whether they are wanted."""
 
 
 def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alone: bool, say: Say) -> list[Path]:
     """Bring header sets, merged database and files of a machine that is locked and not mounted up to date.
 
-    `ahead` is a copy of the host's database that was begun in `new_rpmdb`. `run` runs a command in the overlay over the
-    given lower layers. With `is_left_alone`, nobody touched the machine's database and set since the last launch.
+    `ahead` is the copy of the host's database that was begun in `Machine.new_rpmdb`, or None. `run` runs a command in
+    the overlay over the given lower layers. With `is_left_alone`, nobody touched the machine's database and set since
+    the last launch.
     Returns the lower layers, uppermost first.
     """
     record = Journal(machine)
@@ -49,7 +51,7 @@ def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alo
             if ahead is not None:
                 builder.begin(_likely_to_be_imported(machine))
             if record.has_database() and (ahead is not None or not is_left_alone):
-                # These two are always asked. They take 7 ms (2,000 packages), while the host's set is looked at here.
+                # `adopt` asks these two in any case. They take 7 ms (2,000 packages), while we read the host's set.
                 reader.ask_ahead("open", machine.rpmdb)
                 reader.ask_ahead("packages")
             with host_set.open_database(machine) as host_database:
@@ -66,7 +68,7 @@ def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alo
 
 
 def keep(machine: Machine, layer: Path, *, say: Say) -> bool:
-    """After a launch: put into the machine's set what was changed in its database, and say whether there is one.
+    """Put into a machine's set what a launch changed in its database, and say whether there is a database.
 
     `layer` is the uppermost of the lower layers. Raises ToyError if that cannot be done; the next launch does it then.
     """
@@ -76,12 +78,12 @@ def keep(machine: Machine, layer: Path, *, say: Say) -> bool:
     return Journal(machine).has_database()  # else the next launch makes one
 
 
-def _likely_to_be_imported(machine: Machine) -> dict[str, bytes]:
-    """Return the header files of the overlay's set, if they are all that there is to it, and few."""
+def _likely_to_be_imported(machine: Machine) -> dict[HeaderFile, bytes]:
+    """Return the overlay's header files, with magic, by name, if they are few and its set is nothing but them."""
     with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
         listing = headers.check()
         if not headers.is_opaque() and not listing.whiteouts and len(listing.files) <= _MOST_AHEAD:
-            found: dict[str, bytes] = {}
+            found: dict[HeaderFile, bytes] = {}
             for file in sorted(listing.files):
                 found[file] = headers.read(file)
                 if sum(map(len, found.values())) > _LARGEST_AHEAD:
@@ -93,7 +95,7 @@ def _likely_to_be_imported(machine: Machine) -> dict[str, bytes]:
 def _label(machine: Machine, say: Say) -> None:
     try:
         labels.restore(machine)
-    except ToyError as error:  # what is confined may not get at it
+    except ToyError as error:  # SELinux may refuse the files to confined programs
         say(f"files of machine {machine.name} may lack their SELinux labels: {error}")
 
 
@@ -107,7 +109,7 @@ def _reconcile(
     *,
     is_left_alone: bool,
 ) -> list[Path]:
-    """Reconcile, once more if a damaged header file was in the way and could be mended.
+    """Reconcile, and once more if a damaged header file was in the way and could be mended.
 
     `database` is the host's. Returns the lower layers, uppermost first.
     """
@@ -131,7 +133,7 @@ def _reconcile(
         if not mended and not any(done) and lower == before:
             raise
         _say_mended(mended, say)
-        reader.stop()  # it shows the database as it was before
+        reader.stop()  # it has the database as it was before
         happened += reconcile(machine, lower[0], database, reader, builder, run=run_in_overlay)
     finally:
         if happened:
@@ -141,6 +143,6 @@ def _reconcile(
     return lower
 
 
-def _say_mended(mended: Iterable[str], say: Say) -> None:
+def _say_mended(mended: Iterable[HeaderFile], say: Say) -> None:
     for file in mended:
         say(f"header file {file} was not what the rpm database has; mended")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reconciliation: a machine's header set, files and database are brought in line with its host, from top to bottom.
 
-adopt          what the database knows goes into the set                        adopt
-replay         a plan that was not finished is carried out                      journal
-read, plan     what has to change; nothing is written                           state, planner
-intend         the plan goes on record                                          journal
-carry out      files, generated files, header set                               overlay.apply
-merge          a database that holds what the set does                          database.merge
-commit         database, base, keys and /var become those that go together      commit
+adopt          changes in the machine's database are put into its header set    adopt
+replay         a recorded plan that was not finished is carried out             journal
+read, plan     it is decided what has to change; nothing is written             state, planner
+intend         the plan is recorded                                             journal
+carry out      files, generated files and header set are changed                overlay.apply
+merge          a database is made that holds what the header set does           database.merge
+commit         database, base, keys and /var are put in place together          commit
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from ..errors import ToyError
 from ..headers import preserve
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
-from ..headers.headerset import HeaderSet
+from ..headers.header import HeaderFile
 from ..machine import Machine
 from ..overlay.apply import WritableUpper
 from ..overlay.upper_files import Trees, UpperView
@@ -53,7 +53,7 @@ def reconcile(
     run: Run,
     is_left_alone: bool = False,
 ) -> list[Event]:
-    """Carry over to the host's set what the overlay changed, and make database and files follow. Returns what happened.
+    """Bring a machine's header set, files and database in line with the host's set. Returns the events.
 
     `layer` is the lower layer with the host's set, `host_database` the host's database, and `reader` what
     `merged_database.reader_of` returns. With `is_left_alone`, nobody touched the machine's database and set since the
@@ -101,11 +101,11 @@ def _plan(
     host_database: Database,
     reader: Reader,
     adopted: Adopted,
-    recorded: frozenset[str] | None,
-    base: AbstractSet[str],
+    recorded: frozenset[HeaderFile] | None,
+    base: AbstractSet[HeaderFile],
     upper: UpperSet,
 ) -> Plan | None:
-    """Read what a plan is made from, and make it."""
+    """Read the state of machine and host, and return the plan for it, or None if nothing is to be done."""
     require_true(sets, host_database, base ^ sets.host_files)
     database = adopted.database
     with contextlib.ExitStack() as stack:
@@ -126,7 +126,7 @@ def _plan(
 
 
 def _carry_out(plan: Plan, tree: WritableUpper, sets: HeaderSets, run: Run) -> list[Event]:
-    """Do what was planned; what was done before is done again. Returns what happened."""
+    """Carry out a plan, from its beginning even if part of it was done before. Returns its events, and new ones."""
     events = [Event("kept", f"{path} (changed in the overlay)") for path in tree.apply(plan.operations)]
     for path, command in plan.caches:
         try:
@@ -142,10 +142,10 @@ def _carry_out(plan: Plan, tree: WritableUpper, sets: HeaderSets, run: Run) -> l
 def _merge(
     machine: Machine, sets: HeaderSets, builder: Builder, before: Content | None, upper: UpperSet
 ) -> Content | None:
-    """Make the database that holds what one sees with an upper over the host's set; None if there is such a one."""
+    """Make a database that holds what `upper` over the host's set shows; return None if the one `before` does."""
     wanted = upper.over(sets.host_files)
     if before is not None and before.files == wanted:
         return None
-    contents: dict[str, HeaderSet] = {file: sets.upper if file in upper.files else sets.host for file in wanted}
+    contents = {file: sets.upper if file in upper.files else sets.host for file in wanted}
     host = Content(rpmdb.dbpath(Path(machine.root)), sets.host_files, sets.host.read_stamp())
     return builder.merge(contents, starts=[host, *([before] if before else [])])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..headers import header
 from ..headers.changes import UpperSet
+from ..headers.header import HeaderFile, QuotedName
 from ..headers.package import Package
 
 KEY = "gpg-pubkey"
@@ -21,28 +22,28 @@ class Decision(NamedTuple):
 
     upper: UpperSet
     """The overlay's part of the header set, over the host's set as it is now."""
-    retired: AbstractSet[str]
-    """The overlay's own that give way to the host's."""
-    unsound: AbstractSet[str]
-    """The host's that the overlay's own do not give way to, since their files are not there."""
+    retired: AbstractSet[HeaderFile]
+    """The overlay's own packages that give way to the host's."""
+    unsound: AbstractSet[HeaderFile]
+    """The host's packages that the overlay's own do not give way to, since some of their files are missing."""
 
 
 def decide(
     *,
-    base: AbstractSet[str],
-    host: AbstractSet[str],
-    merged: AbstractSet[str],
-    is_newer: Callable[[str, str], bool],
-    is_sound: Callable[[str], bool] = lambda _: True,
-    several: AbstractSet[str] = frozenset(),
+    base: AbstractSet[HeaderFile],
+    host: AbstractSet[HeaderFile],
+    merged: AbstractSet[HeaderFile],
+    is_newer: Callable[[HeaderFile, HeaderFile], bool],
+    is_sound: Callable[[HeaderFile], bool] = lambda _: True,
+    several: AbstractSet[QuotedName] = frozenset(),
 ) -> Decision:
-    """Merge what the host changed since `base` and what the overlay changed in it, which led to `merged`.
+    """Merge the host's changes, from `base` to `host`, with the overlay's, from `base` to `merged`.
 
-    A package that only one side changed is as that side has it. Where both did: of an own package of the overlay
-    and the host's, the newer one stays, the host's if they are equal; what the overlay removed stays removed.
-    `is_newer` compares two header files by their packages' versions; `is_sound` says whether the host has a package's
-    files. `several` are the packages (as they stand in file names) of which any number of versions can be installed;
-    like keys, they are nobody's rival.
+    A package that only one side changed is as that side has it. If both changed it: of an own package of the overlay
+    and the host's, the newer one stays, or the host's if they are equal; a package that the overlay removed stays
+    removed. `is_newer` says whether the package of one header file is newer than that of another; `is_sound` whether
+    the host has all files of a package. `several` are the packages (as they stand in file names) of which any number
+    of versions can be installed: like keys, different versions of them are no rivals.
     """
     own, removed = merged - base, base - merged
     touched = set(map(header.package_of, base ^ host))
@@ -51,8 +52,8 @@ def decide(
     own_by_key, removed_by_key, hosts_by_key = _grouped(own, key), _grouped(removed, key), _grouped(hosts, key)
     changed = set(map(key, base ^ host))
     hidden = {file for name, files in removed_by_key.items() if name not in changed for file in files}
-    retired: set[str] = set()
-    unsound: set[str] = set()
+    retired: set[HeaderFile] = set()
+    unsound: set[HeaderFile] = set()
     for name in changed:
         ours = own_by_key.get(name, set())
         # Of several versions, those of the host's that the overlay showed before stay.
@@ -71,13 +72,17 @@ def decide(
     return Decision(upper, frozenset(retired), frozenset(unsound))
 
 
-def _key(files: AbstractSet[str], several: AbstractSet[str]) -> Callable[[str], str]:
-    """Return what makes packages rivals: name and architecture, whereby a package may come to be noarch or cease to."""
-    architectures: dict[str, set[str]] = {}
+def _key(files: AbstractSet[HeaderFile], several: AbstractSet[QuotedName]) -> Callable[[HeaderFile], str]:
+    """Return a function that maps a header file to a key, which is the same for packages that are rivals.
+
+    The key is name and architecture, or the name alone for a package that became noarch or ceased to be. Of gpg keys
+    and the packages `several`, the version is a part of it.
+    """
+    architectures: dict[QuotedName, set[str]] = {}
     for file in files:
         architectures.setdefault(header.package_of(file), set()).add(header.arch_of(file))
 
-    def key(file: str) -> str:
+    def key(file: HeaderFile) -> str:
         package = header.package_of(file)
         if package in several or package == KEY:
             return header.label(file)
@@ -87,17 +92,19 @@ def _key(files: AbstractSet[str], several: AbstractSet[str]) -> Callable[[str], 
     return key
 
 
-def _grouped(files: Iterable[str], key: Callable[[str], str]) -> dict[str, set[str]]:
-    groups: dict[str, set[str]] = {}
+def _grouped(files: Iterable[HeaderFile], key: Callable[[HeaderFile], str]) -> dict[str, set[HeaderFile]]:
+    groups: dict[str, set[HeaderFile]] = {}
     for file in files:
         groups.setdefault(key(file), set()).add(file)
     return groups
 
 
-def amended(own: AbstractSet[str], removed: AbstractSet[str], load: Callable[[str], Package]) -> dict[str, str]:
-    """Return which of the overlay's own header files stands for which removed one of the host's.
+def amended(
+    own: AbstractSet[HeaderFile], removed: AbstractSet[HeaderFile], load: Callable[[HeaderFile], Package]
+) -> dict[HeaderFile, HeaderFile]:
+    """Return the stand-ins: which of the overlay's own header files stands for which removed one of the host's.
 
-    Such a pair is one installation: in the overlay, some of the package's files are another package's.
+    Both are of one installation of a package; in the overlay, some of the package's files are another package's.
     """
     by_label = _grouped(removed, header.label)
     return {
@@ -108,7 +115,7 @@ def amended(own: AbstractSet[str], removed: AbstractSet[str], load: Callable[[st
     }
 
 
-def perhaps_standing_in(upper: UpperSet) -> set[str]:
-    """Return those of the overlay's own headers that may stand for one of the host's that it hides."""
+def perhaps_standing_in(upper: UpperSet) -> set[HeaderFile]:
+    """Return the overlay's own header files that may be stand-ins: the overlay hides one of the same label."""
     hidden = set(map(header.label, upper.whiteouts))
     return {file for file in upper.files if header.label(file) in hidden}

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from ..headers.changes import UpperSet
-from ..headers.header import Header
+from ..headers.header import Header, HeaderFile
 from ..headers.package import Package, PackageFile
 
 
@@ -36,33 +36,38 @@ class Facts(Protocol):
 
     @property
     def multiversion(self) -> AbstractSet[str]:
-        """What the host's libzypp lists as such: package names, and "provides:" capabilities."""
+        """What the host's libzypp lists as multiversion: package names, and "provides:" capabilities."""
 
-    def package(self, file: str) -> Package:
+    def package(self, file: HeaderFile) -> Package:
         """Return a header file's package, with those of its files that lie in the overlay. Raises DamagedHeader."""
 
-    def amended(self, file: str, states: Mapping[str, int]) -> Header:
-        """Return a header of the host's in which these files are in other states. Raises DamagedHeader."""
+    def amended(self, file: HeaderFile, states: Mapping[str, int]) -> Header:
+        """Return the header in a header file of the host's, with other states of the files at these paths.
+
+        Raises DamagedHeader.
+        """
 
     def is_newer(self, one: Package, other: Package) -> bool:
-        """Say whether rpm takes the version of `one` for newer."""
+        """Say whether rpm takes the version of `one` for newer than that of `other`."""
 
-    def owners_on_host(self, path: str) -> AbstractSet[str]:
+    def owners_on_host(self, path: str) -> AbstractSet[HeaderFile]:
         """Return the header files of the host's packages that own a path."""
 
     def is_owned(self, path: str) -> bool:
         """Say whether a package in the overlay's database owns a path."""
 
     def has_below(self, directory: str) -> bool:
-        """Say whether one has a file in a directory or below it, or the directory itself."""
+        """Say whether a package in the overlay's database owns a directory, or anything below it."""
 
     def files_at(self, path: str) -> Sequence[PackageFile]:
-        """Return what the packages in the overlay's database have at a path."""
+        """Return the files that packages in the overlay's database own at a path."""
 
-    def broken(self, *, gone: AbstractSet[str], come: AbstractSet[str], stand_ins: Mapping[str, bytes]) -> list[str]:
-        """Return the dependencies that break in the overlay, and not on the host, by a change of header files.
+    def broken(
+        self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]
+    ) -> list[str]:
+        """Return the dependencies that break in the overlay, and not on the host, if header files go and come.
 
-        `stand_ins` are the blobs of those that nobody has.
+        `stand_ins` are the blobs of those that are in no set yet.
         """
 
 
@@ -71,16 +76,16 @@ class State(NamedTuple):
 
     machine: str
     """The machine's name."""
-    recorded: frozenset[str] | None
+    recorded: frozenset[HeaderFile] | None
     """The base on record, if one could be read."""
-    base: AbstractSet[str]
+    base: AbstractSet[HeaderFile]
     """The host's set that `upper` lies over: the base on record, or that of a plan which was carried out since."""
-    host: frozenset[str]
+    host: frozenset[HeaderFile]
     """The host's set as it is now."""
     upper: UpperSet
     """The overlay's part of the header set."""
-    hidden: frozenset[str]
-    """Those of the host's that the machine keeps, since it hides them."""
-    installed: AbstractSet[str] | None
-    """What the overlay's database holds, which has not followed a plan yet; None if there is no database."""
+    hidden: frozenset[HeaderFile]
+    """The host's header files of which the machine keeps copies, since it hides them."""
+    installed: AbstractSet[HeaderFile] | None
+    """What the overlay's database holds before a plan is carried out; None if there is no database."""
     facts: Facts

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from .. import process
 from ..filesystem import attributes, files, records
 from ..headers import header
+from ..headers.header import HeaderFile
 from ..headers.package import is_plain
 from ..host.homes import is_in
 
@@ -31,19 +32,20 @@ _SYSTEM = "@System"
 
 def seed(
     var: Path,
-    owned: Mapping[str, AbstractSet[str]],
+    owned: Mapping[HeaderFile, AbstractSet[str]],
     *,
-    own: AbstractSet[str],
-    of_host: AbstractSet[str],
+    own: AbstractSet[HeaderFile],
+    of_host: AbstractSet[HeaderFile],
     homes: Iterable[str],
     record: Path,
 ) -> None:
-    """Copy what is missing in the overlay's /var from the host's: its skeleton, `_TREES`, and what its packages own.
+    """Copy what is missing in the overlay's /var from the host's: skeleton, `_TREES`, and what the host's packages own.
 
     `owned` are paths by the header files of the packages that own them, `own` the header files of the overlay's own
-    packages, `of_host` those of the host's packages that it shows, as the host has them. Nothing is copied out of
-    `homes`. `record` is the file that says `owned`, and what came from the host like this: while it is as it came, it
-    follows the host's, and it goes when the host does not have it any more, or no package of its owns it.
+    packages, `of_host` the host's own header files of those of its packages that the overlay shows. Nothing is copied
+    out of `homes`. `record` is the file that stores `owned`, and how each file looked that came from the host. While
+    such a file looks like that in the overlay, it follows the host's; it is removed once no package in `own` or
+    `of_host` owns it, and it is not in `_TREES` of the host.
     """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
@@ -71,8 +73,8 @@ def seed(
     records.write(record, {"owned": {file: sorted(paths) for file, paths in owned.items() if paths}, "came": after})
 
 
-def owned(record: Path) -> dict[str, AbstractSet[str]] | None:
-    """Return the `owned` that a record says, or None if there is none that can be read."""
+def owned(record: Path) -> dict[HeaderFile, AbstractSet[str]] | None:
+    """Return the `owned` that `seed` stored in a record, or None if no record can be read."""
     known = _read_record(record)[0]
     return None if known is None else {file: frozenset(paths) for file, paths in known.items()}
 
@@ -88,7 +90,7 @@ _DIRECTORY = "directory"
 
 
 def _looks(var: Path, path: PurePath) -> str | None:
-    """Return what tells the file at a path from another or a changed one, or None if there is none."""
+    """Return text that differs if the file at a path is another or a changed one, or None if there is no file."""
     try:
         with files.directory(var, path.parent) as fd:
             status = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
@@ -113,8 +115,8 @@ def _drop(var: Path, path: PurePath) -> None:
                 os.rmdir(path.name, dir_fd=fd)
 
 
-def _read_record(record: Path) -> tuple[dict[str, list[str]] | None, dict[str, str]]:
-    """Return paths by header files, and what is known to have come from the host."""
+def _read_record(record: Path) -> tuple[dict[HeaderFile, list[str]] | None, dict[str, str]]:
+    """Return the stored `owned`, or None, and how each file looked that came from the host, by its path in /var."""
     stored = records.read(record)
     try:
         # Before there was a version, a list of both.
@@ -127,7 +129,7 @@ def _read_record(record: Path) -> tuple[dict[str, list[str]] | None, dict[str, s
 
 
 def _paths(paths: list[str]) -> list[str]:
-    """Return paths of a record. Raises ValueError for one that is none of a package's in /var."""
+    """Return paths of a record. Raises ValueError for one that is not plain, or not in /var."""
     if not all(is_plain(path) and is_in(path, (os.fspath(_HOST),)) for path in paths):
         raise ValueError("it names what no launch copies")
     return paths
@@ -136,7 +138,7 @@ def _paths(paths: list[str]) -> list[str]:
 def share_metadata(var: Path) -> None:
     """Copy the metadata of each repository that the host refreshed later than the overlay.
 
-    Raises ToyError if something cannot be copied; the overlay has its own of that, or none.
+    Raises ToyError if something cannot be copied; the overlay then has its older metadata of that, or none.
     """
     host = _HOST / "cache/zypp"
     with contextlib.suppress(FileNotFoundError, files.NotADirectory):
@@ -162,7 +164,7 @@ def _newer(cookie: Path, var: Path, repository: str) -> bool:
 
 
 def forget_installed(var: Path) -> None:
-    """Drop libsolv's copy of the rpm database: it holds solvables by hdrNum, and those are new."""
+    """Remove libsolv's cache of the rpm database: it knows packages by hdrNum, and a new database has other hdrNums."""
     with contextlib.suppress(FileNotFoundError, files.NotADirectory):
         with files.directory(var, PurePath("cache/zypp/solv")) as fd:
             files.remove(fd, _SYSTEM)
@@ -181,21 +183,21 @@ def _supply(var: Path, path: PurePath) -> None:
                 elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
                     _copy_file(part.name, source, target)
         except (FileNotFoundError, files.NotADirectory):
-            return  # not on the host, or the overlay has it otherwise
+            return  # the host does not have it, or the overlay has something else than a directory on the way
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR):
                 raise
-            return  # whoever it belongs to puts something else there just now
+            return  # its owner is putting something else there just now
 
 
 _SMALL = 1 << 20
-"""Bytes of a file that is copied without a process of its own: that takes 3 ms, and a policy is a thousand files."""
+"""Most bytes of a file that is copied without cp(1): that takes 3 ms, and an SELinux policy is a thousand files."""
 
 
 def _copy_file(name: str, source: int, target: int) -> None:
     """Copy a file or a symbolic link from one directory to another."""
     status = os.stat(name, dir_fd=source, follow_symlinks=False)
-    if stat.S_ISREG(status.st_mode) and status.st_size > _SMALL:  # of holes, or of blocks that can be shared
+    if stat.S_ISREG(status.st_mode) and status.st_size > _SMALL:  # cp(1) keeps holes, and shares blocks
         _copy_tree(f"/proc/self/fd/{source}/{name}", target, name, pass_fds=[source])
         return
     with files.replacing(target, name, whatever=True):

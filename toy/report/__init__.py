@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the verbs that show something find out and print."""
+"""The verbs `status` and `diff`: what they find out, and what they print."""

@@ -19,20 +19,20 @@ _MOUNT_POINTS = (netshared.MACROS, scriptlets.MACROS)
 
 
 class PathDifference(NamedTuple):
-    """One path that is not in the overlay as it is on the host."""
+    """One path at which overlay and host differ."""
 
     change: str
     """added, changed (type, permissions, owner, content or target) or removed."""
     path: str
     host_is_newer: bool
-    """Whether the host's was changed later than the overlay's."""
+    """Of a changed path: whether the host's file was changed later than the overlay's, by st_ctime; else False."""
 
 
 def differences(upper: Path, lower: Path, homes: Collection[str]) -> list[PathDifference]:
-    """Return the differences by path.
+    """Return the differences between the files of an upper and the lower's, sorted by path.
 
-    Not among them are header sets and mount points, which are toy's own business, and what the upper has in `homes`
-    from a time when these were none: it does not show.
+    Left out are header sets and mount points, which are toy's own, and what the upper has in `homes` from a time when
+    these were not shared: it does not show.
     """
     found = [difference for difference in _differences(upper, lower) if not is_in(difference.path, homes)]
     return sorted(found, key=lambda difference: PurePath(difference.path).parts)
@@ -42,7 +42,7 @@ def _differences(upper: Path, lower: Path) -> Iterator[PathDifference]:
     with files.directory(upper) as fd:
         if not files.same(fd, ".", lower):
             yield PathDifference("changed", "/", os.stat(lower).st_ctime_ns > os.fstat(fd).st_ctime_ns)
-    hidden: set[PurePath] = set()  # directories that show nothing of the lower's
+    hidden: set[PurePath] = set()  # directories that show nothing of the lower
     for here, fd in walk(upper, skip=DIRECTORY):
         below = lower / here
         with files.within(upper / here):
@@ -74,7 +74,7 @@ def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[PathDifference]:
 
 
 def _removed(lower: Path, path: PurePath) -> Iterator[PathDifference]:
-    """Yield what the lower has below a path."""
+    """Yield all that the lower has below a path, as removed."""
     for folder, directories, names in os.walk(lower / path) if files.is_directory(lower / path) else ():
         for name in (*directories, *names):
             yield PathDifference("removed", f"/{PurePath(folder, name).relative_to(lower)}", False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds out the status of a machine: what it has that the host does not, and what needs a look."""
+"""Finds out the status of a machine: how it differs from the host, and what needs attention."""
 
 import contextlib
 import os
@@ -12,6 +12,7 @@ from ..database.rpmdb import Database
 from ..errors import ToyError, printable
 from ..headers import contents, header
 from ..headers.changes import UpperSet
+from ..headers.header import HeaderFile
 from ..headers.headerset import DIRECTORY, HeaderSet
 from ..headers.package import Package, folders
 from ..host import homes
@@ -28,14 +29,14 @@ from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict
 
 
 def status(machine: Machine) -> Status:
-    """Find out how a machine stands; nothing is changed, and it may be in use. Raises ToyError if it cannot be read."""
+    """Return the status of a machine, which may be in use; nothing is changed. Raises ToyError if it cannot be read."""
     record = Journal(machine)
     if not record.has_database():
         return _without_database(machine)
     base = record.base()
     if base is None:
         raise ToyError(f"{machine.base} cannot be read", f"enter the machine: toy -n {machine.name}")
-    record.pending()  # if that is damaged, no launch gets any further
+    record.pending()  # raises ToyError for a damaged plan, with which no launch gets any further
     with reader_of(machine) as reader, open_database(machine, reader) as database:
         merged = contents.files_of(database)
         own, removed = merged.keys() - base, base - merged.keys()
@@ -75,7 +76,7 @@ def status(machine: Machine) -> Status:
 
 
 def _without_database(machine: Machine) -> Status:
-    """Find out as much as can be known of a machine that has no database: what its header set says."""
+    """Return the status of a machine that has no database, as far as its header set says it."""
     in_use = os.path.isdir(machine.directory) and machine.is_in_use()
     upper = UpperSet(frozenset(), frozenset())
     with contextlib.suppress(FileNotFoundError), HeaderSet.open(Path(machine.overlay)) as headers:
@@ -97,7 +98,7 @@ def _without_database(machine: Machine) -> Status:
 
 
 def inside_of(name: str) -> Status:
-    """Find out what can be known of a machine in itself: which packages it has otherwise than the host."""
+    """Return the status of the machine that we are in: all that can be known is which packages differ."""
     base = read_base(Path(OWN_BASE))
     if base is None:
         return Status(name, INSIDE)
@@ -108,7 +109,10 @@ def inside_of(name: str) -> Status:
 
 
 def _untold(machine: Machine, shadowed: Iterable[str]) -> Reconciliation | None:
-    """Return what the log says last, without what the state says: conflicts, what is broken, and what is shadowed."""
+    """Return the last reconciliation in the log, without what the status lists itself.
+
+    That is events of broken dependencies and conflicts, and those of the files `shadowed`.
+    """
     last = events.last(Path(machine.log))
     told = [f"{printable(path)} (" for path in shadowed]
 
@@ -125,9 +129,9 @@ def _missing(machine: Machine) -> list[str]:
     return sorted({*hidden, *limits.recorded(machine, limits.MISSING)})
 
 
-def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
-    """Return the packages of the host's header files, as far as they can be read."""
-    found: dict[str, Package] = {}
+def _read(machine: Machine, wanted: AbstractSet[HeaderFile]) -> dict[HeaderFile, Package]:
+    """Return the packages of the host's header files `wanted`, as far as they can be read."""
+    found: dict[HeaderFile, Package] = {}
     for place in (hidden_of(machine), (Path(machine.host_layer), DIRECTORY), (Path(machine.root), DIRECTORY)):
         with contextlib.suppress(FileNotFoundError), HeaderSet.open(*place) as headers:
             for file in sorted(wanted & headers.list().files - found.keys()):
@@ -137,7 +141,7 @@ def _read(machine: Machine, wanted: AbstractSet[str]) -> dict[str, Package]:
 
 
 def _owner(path: str, packages: Iterable[Package]) -> str | None:
-    """Return the package with the file that is at a path, or that the path leads through, or that lies below it."""
+    """Return the label of the package that has a file at a path, below it, or in the place of a directory above it."""
     above = {path, *folders(path)}
     for package in packages:
         for file in package.files:
@@ -147,7 +151,7 @@ def _owner(path: str, packages: Iterable[Package]) -> str | None:
 
 
 def _versions_by_names(upper: UpperSet) -> tuple[list[Versions], list[Versions]]:
-    """Return what `_versions` does where no header can be read."""
+    """Return what `_versions` does, from the names of header files alone."""
     stand_ins = rules.perhaps_standing_in(upper)
     labels = set(map(header.label, stand_ins))
     return _versions(
@@ -156,16 +160,19 @@ def _versions_by_names(upper: UpperSet) -> tuple[list[Versions], list[Versions]]
 
 
 def _versions(
-    own: AbstractSet[str], removed: AbstractSet[str], packages: Mapping[str, Package]
+    own: AbstractSet[HeaderFile], removed: AbstractSet[HeaderFile], packages: Mapping[HeaderFile, Package]
 ) -> tuple[list[Versions], list[Versions]]:
-    """Return which packages the overlay added, and which it removed, from its own header files and those it hides."""
+    """Return the packages that the overlay added, and those that it removed.
+
+    `own` are its own header files, `removed` those of the host's that it hides.
+    """
     ours, theirs = _by_name(own, packages), _by_name(removed, packages)
     added = [Versions(*key, version, theirs.get(key)) for key, version in ours.items()]
     return added, [Versions(*key, None, version) for key, version in theirs.items() if key not in ours]
 
 
-def _by_name(files: AbstractSet[str], packages: Mapping[str, Package]) -> dict[tuple[str, str], str]:
-    """Return versions by name and architecture; what a header file's name says where the header cannot be read."""
+def _by_name(files: AbstractSet[HeaderFile], packages: Mapping[HeaderFile, Package]) -> dict[tuple[str, str], str]:
+    """Return versions by name and architecture; if a header cannot be read, those in its file name."""
     versions: dict[tuple[str, str], list[str]] = {}
     for file in sorted(files):
         if file in packages:

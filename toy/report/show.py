@@ -19,11 +19,11 @@ from . import differences, examine
 from .status import BEHIND, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
 
 _VERSION = 1
-"""Of the fields that `toy status --json` has: another one if one of them goes or comes to mean something else."""
+"""Version of the output of `toy status --json`: another one if a field goes or comes to mean something else."""
 
 
 def status(name: str | None, *, as_json: bool) -> None:
-    """Print how a machine stands, by default the one that we are in."""
+    """Print the status of a machine; without a name, of the one that we are in, or on the host of the default one."""
     here = inside.machine()
     if here is None:
         machine = Machine(DEFAULT if name is None else name)
@@ -37,7 +37,7 @@ def status(name: str | None, *, as_json: bool) -> None:
 
 
 def lines(status: Status) -> Iterator[str]:
-    """Yield what people want to read of it, each line beginning with a word that says what it is about."""
+    """Yield the lines of a status for people, each beginning with a word that says what it is about."""
     name = status.machine
     more = {
         BEHIND: ", the host changed since",
@@ -66,7 +66,7 @@ def lines(status: Status) -> Iterator[str]:
 
 
 def fields(status: Status) -> dict[str, object]:
-    """Return what json.dumps takes."""
+    """Return the fields of `toy status --json`, for json.dumps."""
     history = status.history
     return {
         "version": _VERSION,
@@ -101,7 +101,7 @@ def diff(name: str | None, *, as_json: bool) -> None:
         Database.open(rpmdb.dbpath()) as theirs,
     ):
         found = [
-            # What was removed is the host's.
+            # The owners of a file that was removed are the host's packages.
             (change, path, _owners(_packages(theirs, path) if change == "removed" else ours.owners(path), path))
             for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
         ]
@@ -117,12 +117,12 @@ def _packages(database: Database, path: str) -> Iterator[Package]:
 
 
 def _owners(packages: Iterable[Package], path: str) -> list[str]:
-    """Return the packages that a file is of, as NAME VERSION-RELEASE; not those whose file another one replaced."""
+    """Return the packages that own a file, as NAME VERSION-RELEASE, but for those whose file another one replaced."""
     return sorted(package.label for package in packages if path not in package.absent)
 
 
 def _machine(name: str | None) -> Machine:
-    """Return a machine that has something to compare. Raises ToyError if it has not."""
+    """Return the machine to compare. Raises ToyError if it has no database, or if we are inside a machine."""
     here = inside.machine()
     if here is not None:
         raise ToyError(

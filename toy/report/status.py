@@ -14,18 +14,18 @@ IN_USE = "in use"
 INSIDE = "in use, and this is inside it"
 NOT_ENTERED = "not entered yet"
 LOST = "without its rpm database"
-"""It had one: the next launch makes it anew from the header set."""
+"""The database is lost: the next launch makes it anew from the header set."""
 
 
 class Versions(NamedTuple):
-    """A package that the overlay has otherwise than the host; versions are [EPOCH:]VERSION-RELEASE."""
+    """A package that differs between overlay and host; versions are [EPOCH:]VERSION-RELEASE, several with ", "."""
 
     name: str
     arch: str
     overlay: str | None
     """None if the overlay removed it."""
     host: str | None
-    """None if the host has none, or another one is no obstacle (kernels)."""
+    """None if the host has none, or if the overlay hides none of the host's (kernels)."""
 
 
 class Conflict(NamedTuple):
@@ -39,28 +39,28 @@ class Conflict(NamedTuple):
 
 
 class Status(NamedTuple):
-    """How a machine stands now; and apart from that, what became of it when it last had to follow the host.
+    """The state of a machine now; and in `history`, what happened when it last had to follow the host.
 
-    None is for what cannot be known.
+    None stands for what cannot be known.
     """
 
     machine: str
     state: str
-    """One of those above."""
+    """One of the constants above."""
     current: bool | None = None
     """Whether no package came or went on the host since the machine was last entered."""
     added: Sequence[Versions] | None = None
-    """The overlay's own."""
+    """The overlay's own packages."""
     removed: Sequence[Versions] | None = None
-    """The host's that the overlay removed."""
+    """The host's packages that the overlay removed."""
     conflicts: Sequence[Conflict] | None = None
     shadowed: Sequence[str] | None = None
     """Files of the overlay, of no package of its own, in front of files that were changed later on the host."""
     broken: Sequence[str] | None = None
-    """What rpm says of dependencies, but for what it says on the host as well."""
+    """The dependency problems that rpm reports in the overlay, and not on the host."""
     read_only: Sequence[str] | None = None
     """Mount points of the host that cannot be written in the overlay."""
     missing: Sequence[str] | None = None
     """Mount points of the host of which nothing shows in the overlay."""
     history: Reconciliation | None = None
-    """The last one of which there was something to say; and of that, what the state does not say."""
+    """The last reconciliation with something to say, without the events that other fields tell."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Enters a snapshot of the root that does not run: what an update will bring, or what there was before."""
+"""Enters a snapshot of the root that is not the running one: an update's, or an older one."""
 
 import contextlib
 import os
@@ -14,13 +14,13 @@ from ..machine import MACHINES, STATE, Machine
 from . import etc
 
 _THROWAWAY = "throwaway"
-"""File in the directory of a machine that is to go with its launch."""
+"""File in the directory of a machine that is removed after its launch."""
 
 
 def enter(which: str, name: str | None, command: list[str], *, say: Callable[[str], None]) -> int:
     """Run a command as `launch.launch` does, over a snapshot: its number, or "default" for the next boot's.
 
-    Without a name of a machine, that is one of its own that does not outlast the launch.
+    Without the name of a machine, it is a throwaway one, which is removed after the launch.
     """
     number, root = _find(which)
     layers = [] if root == "/" else etc.assemble(root, say=say)
@@ -33,13 +33,13 @@ def enter(which: str, name: str | None, command: list[str], *, say: Callable[[st
 
 
 def _find(which: str) -> tuple[int, str]:
-    """Return a snapshot's number, and its root. Raises ToyError if it is none that could be entered."""
+    """Return a snapshot's number, and its root, "/" for the running one. Raises ToyError if it cannot be entered."""
     _require_snapshots()
     number = _default() if which == "default" else int(which) if which.isdecimal() else 0
     root = snapper.root(number)
     if number == 0 or not os.path.isdir(f"{root}/usr"):
         raise ToyError(f"there is no snapshot {which}", f"see which there are: ls {snapper.SNAPSHOTS}")
-    # Of the running one, transactional-update may have covered a part with a newer one's.
+    # /usr as well: transactional-update may have mounted that of a newer snapshot over the running one's.
     if all(os.path.samestat(os.stat(f"{root}{part}"), os.stat(part)) for part in ("/", "/usr")):
         return number, "/"
     if snapper.is_in_progress(number):
@@ -56,7 +56,7 @@ def _find(which: str) -> tuple[int, str]:
 
 
 def _require_snapshots() -> None:
-    """Raise ToyError if this is no system with snapshots."""
+    """Raise ToyError if the running system has no snapshots."""
     kind = process.output(["stat", "--file-system", "--format=%T", "/"]).strip()
     if kind != "btrfs" or not os.path.isdir(snapper.SNAPSHOTS):
         what = f"/ is {kind}" if kind != "btrfs" else f"there is no {snapper.SNAPSHOTS}"
@@ -74,7 +74,7 @@ def _default() -> int:
 
 @contextlib.contextmanager
 def _removed(machine: Machine) -> Iterator[None]:
-    """Make a machine that is gone at the end."""
+    """Make a throwaway machine, and remove it at the end of the context."""
     with machine:
         (Path(machine.directory) / _THROWAWAY).touch()
     try:
@@ -93,7 +93,7 @@ def _remove(machine: Machine) -> None:
 
 
 def _remove_leftovers() -> None:
-    """Remove throwaway machines whose launch did not live to do it."""
+    """Remove throwaway machines that a killed launch left."""
     for path in Path(STATE).glob(f"*/{_THROWAWAY}"):
         with contextlib.suppress(ToyError):  # it is in use
             _remove(Machine(path.parent.name))

@@ -22,27 +22,27 @@ Say = Callable[[str], None]
 """Takes a line for the user."""
 
 _SYSROOT = "/sysroot"
-"""The root, for who mounts /etc at boot (tukit.conf(5): DRACUT_SYSROOT)."""
+"""Where the root is while /etc is mounted at boot (tukit.conf(5): DRACUT_SYSROOT)."""
 
 
 class _Overlay(NamedTuple):
-    """What an fstab says of /etc. What it does not name is ""."""
+    """The overlay that an fstab has for /etc; a directory that it does not name is ""."""
 
     upper: str
     lower: list[str]
 
 
 def assemble(root: str, *, say: Say) -> list[str]:
-    """Mount on the /etc of a snapshot what it will be, to be seen by this process and by those that it starts.
+    """Mount on a snapshot's /etc what that will be, in a mount namespace that this process enters.
 
-    Returns the layers that it is made of, uppermost first; none if it is what lies in the snapshot. What cannot be
-    shown is said.
+    Returns the layers of that /etc, uppermost first; none if it is the directory in the snapshot. What cannot be shown
+    is said.
     """
     process.require("findmnt")
     overlay, parent = _overlay(f"{root}/etc/fstab"), _parent(root, say)
     if overlay is None and parent is None:
         return []
-    # In a directory that no overlay shows: what lies in the snapshot is covered soon.
+    # The /etc in the snapshot is bound below /run, which no overlay shows, since it is going to be covered.
     place = f"{root}/run"
     own = f"{place}/etc"
     try:
@@ -64,13 +64,13 @@ def assemble(root: str, *, say: Say) -> list[str]:
 
 
 def _changes(own: str, parent: str, place: str) -> str:
-    """Return a layer, made in a directory, with what a boot brings over from the parent's /etc into another one."""
+    """Make a layer in `place` with what the boot brings over from the /etc `parent` into `own`; return its path."""
     changes, work, merged = (f"{place}/{name}" for name in ("changes", "work", "merged"))
     for directory in (changes, work, merged):
         os.mkdir(directory)
     shutil.copystat(own, changes)
     os.mknod(f"{changes}/{syncpoint.NAME}", stat.S_IFCHR)  # a whiteout: it goes at the boot
-    # Whole files: who has this for a layer follows no reference to another.
+    # Only whole files: the overlay that gets this as a layer follows no reference from one layer to another.
     options = f"lowerdir={own},upperdir={changes},workdir={work},redirect_dir=off,metacopy=off"
     namespace.mount("-t", "overlay", "-o", options, "toy", merged)
     syncpoint.bring_over(parent, to=merged, syncpoint=f"{own}/{syncpoint.NAME}")
@@ -85,7 +85,7 @@ def _overlay(fstab: str) -> _Overlay | None:
             ["findmnt", "--fstab", "--tab-file", fstab, "--direction", "backward", "--types", "overlay",
              "--mountpoint", "/etc", "--noheadings", "--output", "OPTIONS"]
         )  # fmt: skip
-    except ToyError:  # it has no status of its own for what it does not find
+    except ToyError:  # findmnt has no exit status of its own for what it does not find
         return None
     options = dict(option.partition("=")[::2] for option in listed.strip().split(","))
     upper, *lower = [options.get("upperdir", ""), *options.get("lowerdir", "").split(":")]
@@ -110,7 +110,7 @@ def _layers(overlay: _Overlay, own: str, say: Say) -> list[str]:
 
 
 def _parent(root: str, say: Say) -> str | None:
-    """Return the /etc from which changes are brought over at the boot of a snapshot, or None if there are none."""
+    """Return the path of the /etc from which the boot of a snapshot brings changes over, or None if it brings none."""
     number = syncpoint.parent(f"{root}/etc")
     if number is None:
         return None

@@ -28,7 +28,7 @@ def parent(etc: str) -> int | None:
 
 
 def bring_over(parent: str, *, to: str, syncpoint: str) -> None:
-    """Bring what changed in the /etc of the parent since the syncpoint over into another /etc."""
+    """Bring what changed in the parent's /etc since the syncpoint over to the /etc `to`, if that did not change it."""
     come: list[str] = []
     gone: list[str] = []
     for path in sorted({*_below(parent), *_below(syncpoint)}):
@@ -38,7 +38,7 @@ def bring_over(parent: str, *, to: str, syncpoint: str) -> None:
     for path in reversed(gone):  # each directory after what is in it
         _remove(f"{to}/{path}")
     for path in come:
-        if os.path.isdir(os.path.dirname(f"{to}/{path}")):  # or the new snapshot removed that
+        if os.path.isdir(os.path.dirname(f"{to}/{path}")):  # else the new snapshot removed that directory
             _copy(f"{parent}/{path}", f"{to}/{path}")
 
 
@@ -50,7 +50,7 @@ def _below(etc: str) -> Iterator[str]:
 
 
 def _looks(path: str) -> tuple[object, ...] | None:
-    """Return what tells a file from a changed one, or None if there is none."""
+    """Return a value that differs if the file was changed, or None if there is no file."""
     try:
         status = os.lstat(path)
         names = os.listxattr(path, follow_symlinks=False)
@@ -73,7 +73,7 @@ def _remove(path: str) -> None:
 
 
 def _copy(source: str, target: str) -> None:
-    """Put a file of any type in the place of what is there; of a directory, that itself alone."""
+    """Copy a regular file, a symbolic link, or a directory without what is in it, over what is there; nothing else."""
     status = os.lstat(source)
     if stat.S_ISDIR(status.st_mode):
         if not os.path.isdir(target) or os.path.islink(target):
@@ -89,7 +89,7 @@ def _copy(source: str, target: str) -> None:
 
 
 def _replace(target: str) -> None:
-    """Make room where something else is to be."""
+    """Remove whatever is in the place of a file that is to be made."""
     if os.path.isdir(target) and not os.path.islink(target):
         shutil.rmtree(target)
     elif os.path.lexists(target):

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests of reconciliations have in common: both sides' zypper, and what must hold at the end."""
+
+from host import Host
+from packages import Package
+from truth import OVERLAY
+
+UPPER = "/var/lib/toy/toy/overlay"
+
+
+def program(name: str, version: str, *, more: str = "") -> Package:
+    """A package with a program that says its version, a directory, and a file that only this version has."""
+    files = {f"/usr/bin/{name}": f"#!/bin/sh\necho {name} {version}", f"/usr/share/{name}/only-{version}": version}
+    if more:
+        files[more] = version
+    return Package(name, version, files=files, directories=(f"/usr/share/{name}",))
+
+
+TOOL = {version: program("tool", version) for version in "123"}
+
+
+def overlay(host: Host, *arguments: str) -> str:
+    """Run zypper in the overlay."""
+    return host.run(*OVERLAY, "zypper", "-n", *arguments).stdout
+
+
+def on_host(host: Host, *arguments: str) -> None:
+    """Run zypper on the host."""
+    host.zypper(*arguments)
+
+
+def enter(host: Host) -> list[str]:
+    """Enter the overlay once and return what toy said."""
+    return host.run(*OVERLAY, "true").stderr.splitlines()
+
+
+def in_upper(host: Host, path: str) -> bool:
+    return host.run("test", "-e", f"{UPPER}{path}", check=False).returncode == 0
