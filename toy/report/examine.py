@@ -3,14 +3,14 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from ..database import parse, rpmdb
 from ..database.rpmdb import Database
 from ..errors import ToyError, printable
-from ..headers import contents, header
+from ..headers import contents
 from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile
 from ..headers.headerset import DIRECTORY, HeaderSet
@@ -25,7 +25,8 @@ from ..reconcile.header_sets import hidden_of
 from ..reconcile.journal import Journal, read_base
 from ..reconcile.merged_database import open_database, reader_of
 from . import differences
-from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
+from .status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status
+from .versions import versions, versions_by_names
 
 
 def status(machine: Machine) -> Status:
@@ -47,7 +48,7 @@ def status(machine: Machine) -> Status:
         broken = host_set.unknown(rpmdb.broken(database), Path(machine.root))
     stand_ins = rules.amended(own, removed & packages.keys(), packages.__getitem__)
     own, removed = own - stand_ins.keys(), removed - set(stand_ins.values())
-    added, gone = _versions(own, removed, packages)
+    added, gone = versions(own, removed, packages)
     own_packages = [packages[file] for file in sorted(own)]
     owned = {file.path for package in own_packages for file in package.files}
     shadowed = [
@@ -86,7 +87,7 @@ def _without_database(machine: Machine) -> Status:
         return Status(
             machine.name, IN_USE if in_use else NOT_ENTERED, added=(), removed=(), conflicts=(), shadowed=(), broken=()
         )
-    added, gone = _versions_by_names(upper)
+    added, gone = versions_by_names(upper)
     return Status(
         machine.name,
         IN_USE if in_use else LOST,
@@ -104,7 +105,7 @@ def inside_of(name: str) -> Status:
         return Status(name, INSIDE)
     with Database.open(rpmdb.dbpath()) as database:
         merged = contents.files_of(database).keys()
-    added, gone = _versions_by_names(UpperSet(merged - base, base - merged))
+    added, gone = versions_by_names(UpperSet(merged - base, base - merged))
     return Status(name, INSIDE, added=added, removed=gone)
 
 
@@ -148,38 +149,3 @@ def _owner(path: str, packages: Iterable[Package]) -> str | None:
             if file.path == path or (file.path in above and not file.is_directory) or path in folders(file.path):
                 return package.label
     return None
-
-
-def _versions_by_names(upper: UpperSet) -> tuple[list[Versions], list[Versions]]:
-    """Return what `_versions` does, from the names of header files alone."""
-    stand_ins = rules.perhaps_standing_in(upper)
-    labels = set(map(header.label, stand_ins))
-    return _versions(
-        upper.files - stand_ins, {file for file in upper.whiteouts if header.label(file) not in labels}, {}
-    )
-
-
-def _versions(
-    own: AbstractSet[HeaderFile], removed: AbstractSet[HeaderFile], packages: Mapping[HeaderFile, Package]
-) -> tuple[list[Versions], list[Versions]]:
-    """Return the packages that the overlay added, and those that it removed.
-
-    `own` are its own header files, `removed` those of the host's that it hides.
-    """
-    ours, theirs = _by_name(own, packages), _by_name(removed, packages)
-    added = [Versions(*key, version, theirs.get(key)) for key, version in ours.items()]
-    return added, [Versions(*key, None, version) for key, version in theirs.items() if key not in ours]
-
-
-def _by_name(files: AbstractSet[HeaderFile], packages: Mapping[HeaderFile, Package]) -> dict[tuple[str, str], str]:
-    """Return versions by name and architecture; if a header cannot be read, those in its file name."""
-    versions: dict[tuple[str, str], list[str]] = {}
-    for file in sorted(files):
-        if file in packages:
-            package = packages[file]
-            versions.setdefault((package.name, package.arch), []).append(package.version)
-        else:
-            name, arch = header.package_of(file), header.arch_of(file)
-            version = header.label(file).removeprefix(f"{name}-").removesuffix(f".{arch}")
-            versions.setdefault((name, arch), []).append(version)
-    return {key: ", ".join(several) for key, several in versions.items()}
