@@ -38,7 +38,7 @@ def find_conflicts(
                     above[folder] = package
     blocked: dict[str, bool] = {}  # whether a directory, or one that it lies in, is a file of ours
     found: dict[HeaderFile, dict[str, Conflict]] = {}
-    for name, package in others.items():
+    for header_file, package in others.items():
         for file in package.files:
             folder = os.path.dirname(file.path)
             if folder not in blocked:
@@ -49,7 +49,7 @@ def find_conflicts(
                 continue
             conflict = _at(file, ours, above, is_other_kind)
             if conflict is not None:
-                found.setdefault(name, {})[file.path] = conflict
+                found.setdefault(header_file, {})[file.path] = conflict
     return found
 
 

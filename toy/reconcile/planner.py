@@ -39,11 +39,11 @@ def plan(state: State) -> Plan | None:
     decision = _apply_rules(facts, base=state.base, host=host, merged=plain)
     visible = host - decision.upper.whiteouts
     arrived = sorted(visible - plain | visible & set(stand_ins.values()))
-    touched = [file for name in arrived for file in facts.package(name).files if tree.touches(file.path)]
+    touched = [owned for file in arrived for owned in facts.package(file).files if tree.touches(owned.path)]
     kept = [facts.package(file) for file in sorted(decision.upper.files)]
     conflicts = find_conflicts(kept, {file: facts.package(file) for file in arrived}, tree.is_other_kind)
-    owned = {file.path for package in kept for file in package.files}
-    stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in owned]
+    own_paths = {owned.path for package in kept for owned in package.files}
+    stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in own_paths]
     conflicting = {path for paths in conflicts.values() for path in paths}
     by_hand, uncover = _hidden_by_hand(state, touched)
     todo = operations(
@@ -53,7 +53,7 @@ def plan(state: State) -> Plan | None:
         uncover=uncover,
         hidden=map(facts.package, sorted(decision.upper.whiteouts)),
         arrived=touched,
-        follow=_follow(facts, touched) - owned,
+        follow=_follow(facts, touched) - own_paths,
         is_visible=lambda path: bool(facts.owners_on_host(path) - decision.upper.whiteouts),
         is_other_kind=lambda path: path not in conflicting and tree.is_other_kind(path),
         sweep=not removed <= host | state.hidden,
@@ -66,7 +66,7 @@ def plan(state: State) -> Plan | None:
     events = [
         *_retired(facts, decision, host),
         *_conflicts(facts, conflicts, stand_ins.keys()),
-        *_shadowed(facts, touched, known=owned | conflicting, todo=todo),
+        *_shadowed(facts, touched, known=own_paths | conflicting, todo=todo),
         *_broken(state, upper.over(host), stand_in),
         Event(
             FOLLOWED,
@@ -81,7 +81,7 @@ def _standing_in(facts: Facts, conflicts: Mapping[HeaderFile, Mapping[str, Confl
     found: dict[HeaderFile, bytes] = {}
     for file, paths in conflicts.items():
         amended = facts.amended(file, {path: conflict.state for path, conflict in paths.items()})
-        found |= {name: amended.blob for name, _ in header.file_names([amended])}
+        found |= {stand_in: amended.blob for stand_in, _ in header.file_names([amended])}
     return found
 
 
@@ -156,7 +156,7 @@ def _hidden_by_hand(state: State, arrived: Iterable[PackageFile]) -> tuple[set[s
     removed: set[str] = set()
     if state.installed is None:
         return paths, removed
-    for path in {file.path for file in arrived}:
+    for path in {owned.path for owned in arrived}:
         by = tree.hidden_by(path)
         if by is None or facts.is_owned(path):
             continue
@@ -170,7 +170,7 @@ def _hidden_by_hand(state: State, arrived: Iterable[PackageFile]) -> tuple[set[s
 
 def _follow(facts: Facts, arrived: Iterable[PackageFile]) -> set[str]:
     """Return the host's directories that the upper has with the mode that a package in the overlay's database says."""
-    found = {file.path for file in arrived if file.is_directory}
+    found = {owned.path for owned in arrived if owned.is_directory}
     return {
         path
         for path in found
@@ -186,11 +186,11 @@ def _shadowed(
     todo: Operations,
 ) -> Iterator[Event]:
     """Yield an event for each file of the overlay that hides a new file of the host's, except at the paths `known`."""
-    known = known | {*todo.drop, *todo.clear, *(file.path for file in todo.remove)}
+    known = known | {*todo.drop, *todo.clear, *(owned.path for owned in todo.remove)}
     found = set()
-    for file in arrived:
-        by = None if file.path in known or file.is_ghost else facts.tree.shadowed_by(file.path)
-        if by is not None and by not in known and not any(map(file.is_same, facts.files_at(file.path))):
+    for owned in arrived:
+        by = None if owned.path in known or owned.is_ghost else facts.tree.shadowed_by(owned.path)
+        if by is not None and by not in known and not any(map(owned.is_same, facts.files_at(owned.path))):
             found.add(by)
     for path in sorted(found):
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")

@@ -18,7 +18,7 @@ KEY = "gpg-pubkey"
 
 
 class Decision(NamedTuple):
-    """What becomes of the headers. Every name is a header file's."""
+    """What becomes of the headers."""
 
     upper: UpperSet
     """The overlay's part of the header set, over the host's set as it is now."""
@@ -51,13 +51,13 @@ def decide(
     key = _key(own | removed | base ^ host | hosts, several)
     own_by_key, removed_by_key, hosts_by_key = _grouped(own, key), _grouped(removed, key), _grouped(hosts, key)
     changed = set(map(key, base ^ host))
-    hidden = {file for name, files in removed_by_key.items() if name not in changed for file in files}
+    hidden = {file for rivals, files in removed_by_key.items() if rivals not in changed for file in files}
     retired: set[HeaderFile] = set()
     unsound: set[HeaderFile] = set()
-    for name in changed:
-        ours = own_by_key.get(name, set())
+    for rivals in changed:
+        ours = own_by_key.get(rivals, set())
         # Of several versions, those of the host's that the overlay showed before stay.
-        theirs = hosts_by_key.get(name, set()) - (merged - own)
+        theirs = hosts_by_key.get(rivals, set()) - (merged - own)
         if ours and theirs:
             if any(all(is_newer(one, other) for other in theirs) for one in ours):
                 hidden |= theirs
@@ -66,7 +66,7 @@ def decide(
                 unsound |= bad
             else:
                 retired |= ours
-        elif name in removed_by_key and not ours:
+        elif rivals in removed_by_key and not ours:
             hidden |= theirs
     upper = UpperSet(files=own - host - retired, whiteouts=frozenset(hidden))
     return Decision(upper, frozenset(retired), frozenset(unsound))
