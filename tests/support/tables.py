@@ -3,9 +3,12 @@
 
 import fnmatch
 import hashlib
+import itertools
+import json
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from toy.headers import header
@@ -27,10 +30,24 @@ def file(label: str) -> HeaderFile:
 
 
 def package_file(path: str, content: str = "") -> PackageFile:
-    """Return a file of a package; a path that ends with a slash is a directory's."""
+    """Return a file of a package.
+
+    A path that ends with a slash is a directory's, one with a question mark is a %ghost, and after an equals sign
+    follows the file's content.
+    """
     if path.endswith("/"):
         return PackageFile(path.rstrip("/"), stat.S_IFDIR | 0o755, "", "", False, "root:root")
-    return PackageFile(path, stat.S_IFREG | 0o644, f"sha256:{content or 'content'}", "", False, "root:root")
+    if path.endswith("?"):
+        return PackageFile(path.rstrip("?"), stat.S_IFREG | 0o644, "", "", True, "root:root")
+    path, _, own = path.partition("=")
+    return PackageFile(path, stat.S_IFREG | 0o644, f"sha256:{own or content or 'content'}", "", False, "root:root")
+
+
+def package(label: str, *paths: str) -> Package:
+    """Return the package NAME-VERSION with these files."""
+    name, _, version = label.partition("/")[0].rpartition("-")
+    files = tuple(map(package_file, paths))
+    return Package(name, "noarch", ("0", version, "1"), frozenset([name]), files, frozenset(), label)
 
 
 @dataclass(frozen=True)
@@ -43,23 +60,42 @@ class World:
     """The overlay's own packages."""
     removed: Sequence[str] = ()
     """Packages in `before` that the overlay removed."""
+    forgotten: Sequence[str] = ()
+    """Packages in `removed` whose headers nobody has any more."""
+    stand_ins: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Packages in `before` for which a header of the overlay's own stands: the states of their files, by path."""
     files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Paths by package; a package that is not here has /usr/bin/NAME, with NAME-VERSION as content."""
     upper: Mapping[str, str] = field(default_factory=dict)
     """What the overlay has, WHITEOUT or one of its kin, by path."""
     missing: Sequence[str] = ()
     """Paths of the host's packages that are not there."""
+    modes: Mapping[str, int] = field(default_factory=dict)
+    """The modes of the overlay's directories that differ from the lower's, by path."""
     multiversion: Sequence[str] = ()
-    breaks: Sequence[str] = ()
-    """The dependency problems that rpm reports in the overlay afterwards."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """The name that a package requires, by package."""
+    has_database: bool = True
 
     def package(self, label: str) -> Package:
         """Return the package of this label."""
-        name, _, version = label.partition("/")[0].rpartition("-")
-        content = label if label not in self.files else "content"
-        paths = self.files.get(label, [f"/usr/bin/{name}"])
-        files = tuple(package_file(path, content) for path in paths)
-        return Package(name, "noarch", ("0", version, "1"), frozenset([name]), files, frozenset(), label)
+        name = label.partition("/")[0].rpartition("-")[0]
+        return package(label, *self.files.get(label, [f"/usr/bin/{name}={label}"]))
+
+    def stand_in(self, label: str, states: Mapping[str, int]) -> Header:
+        """Return a header of the package of this label in which these files are in other states."""
+        one = self.package(label)
+        return Header(one.name, one.evr[1], one.evr[2], one.arch, json.dumps([label, dict(states)]).encode())
+
+    def packages(self) -> dict[HeaderFile, Package]:
+        """Return the package of each header file, stand-ins among them."""
+        found = {file: self.package(label) for file, label in self.labels().items()}
+        for label, states in self.stand_ins.items():
+            whole = self.package(label)
+            rest = tuple(each for each in whole.files if each.path not in states)
+            for name, _ in header.file_names([self.stand_in(label, states)]):
+                found[name] = whole._replace(files=rest, absent=frozenset(states))
+        return found
 
     def labels(self) -> dict[HeaderFile, str]:
         """Return NAME-VERSION of each header file."""
@@ -68,15 +104,17 @@ class World:
     def state(self) -> State:
         """Return the state that a launch would read from this world."""
         base, removed, own = (frozenset(map(file, labels)) for labels in (self.before, self.removed, self.own))
+        standing_in = {name for name, _ in header.file_names(itertools.starmap(self.stand_in, self.stand_ins.items()))}
+        upper = UpperSet(own | standing_in, removed | set(map(file, self.stand_ins)))
         return State(
             machine="toy",
             recorded=base,
             base=base,
             host=frozenset(map(file, self.after)),
-            upper=UpperSet(own, removed),
-            hidden=removed,
-            installed=UpperSet(own, removed).over(base),
-            facts=Facts(self),
+            upper=upper,
+            hidden=frozenset(upper.whiteouts - set(map(file, self.forgotten))),
+            installed=upper.over(base) if self.has_database else None,
+            facts=Facts(self, upper.over(base) if self.has_database else frozenset()),
         )
 
     def plan(self) -> Plan:
@@ -89,23 +127,44 @@ class World:
         """Return this world with other values of some fields."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
+    def done(self, planned: Plan) -> "World":
+        """Return the world after a plan was carried out, and before the host changes again."""
+        known, todo = self.labels(), planned.operations
+        stand_ins = dict(json.loads(blob) for blob in planned.stand_ins.values())
+        upper = {path: kind for path, kind in self.upper.items() if path not in {*todo.clear, *todo.drop}}
+        for path in (each.path for each in todo.remove if upper.get(each.path) == FILE):
+            del upper[path]
+        upper |= {path: OPAQUE for path in todo.uncover if upper.get(path) == WHITEOUT}
+        upper = {path: kind for path, kind in upper.items() if kind != WHITEOUT or path not in todo.show}
+        upper |= {path: WHITEOUT for path in todo.hide if path not in upper}
+        return self.but(
+            before=self.after,
+            own=sorted(known[each] for each in planned.upper.files if each not in planned.stand_ins),
+            removed=sorted({known[each] for each in planned.upper.whiteouts} - stand_ins.keys()),
+            forgotten=(),
+            stand_ins=stand_ins,
+            upper=upper,
+        )
+
 
 class Facts:
     """The facts of a world, for `state.Facts`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, installed: AbstractSet[HeaderFile]) -> None:
         self._world = world
+        gone = set(map(file, world.forgotten)) - set(map(file, world.after))
+        self._packages = {each: package for each, package in world.packages().items() if each not in gone}
         self._labels = world.labels()
+        self._files = installed
+        self._installed = [self._packages[each] for each in sorted(installed)]
         self.tree = Tree(world)
         self.multiversion = frozenset(world.multiversion)
 
     def package(self, file: HeaderFile) -> Package:
-        return self._world.package(self._labels[file])
+        return self._packages[file]
 
     def amended(self, file: HeaderFile, states: Mapping[str, int]) -> Header:
-        package = self.package(file)
-        blob = f"{package.label} without {' '.join(f'{path}={state}' for path, state in sorted(states.items()))}"
-        return Header(package.name, package.evr[1], package.evr[2], package.arch, blob.encode())
+        return self._world.stand_in(self._labels[file], states)
 
     def is_newer(self, one: Package, other: Package) -> bool:
         return one.evr > other.evr
@@ -114,20 +173,29 @@ class Facts:
         return {file(label) for label in self._world.after if path in _paths(self._world.package(label))}
 
     def files_at(self, path: str) -> list[PackageFile]:
-        installed = [label for label in self._world.before if label not in self._world.removed]
-        packages = map(self._world.package, (*installed, *self._world.own))
-        return [each for package in packages for each in package.files if each.path == path]
+        return [each for package in self._installed for each in package.files if each.path == path]
 
     def is_owned(self, path: str) -> bool:
         return bool(self.files_at(path))
 
     def has_below(self, directory: str) -> bool:
-        installed = [label for label in self._world.before if label not in self._world.removed]
-        paths = {path for label in (*installed, *self._world.own) for path in _paths(self._world.package(label))}
+        paths = {path for package in self._installed for path in _paths(package)}
         return any(f"{path}/".startswith(f"{directory}/") for path in paths)
 
-    def broken(self, *, gone: object, come: object, stand_ins: object) -> list[str]:
-        return list(self._world.breaks)
+    def broken(
+        self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]
+    ) -> list[str]:
+        assert gone <= self._files and not come & self._files
+        stays = [self.package(each) for each in self._files - gone]
+        comes = [self._of_blob(stand_ins[each]) if each in stand_ins else self.package(each) for each in sorted(come)]
+        names = {package.name for package in (*stays, *comes)}
+        labels = {package.installation for package in (*stays, *comes)}
+        needs = [(label, name) for label, name in self._world.needs.items() if label in labels]
+        return [f"{name} is needed by {label}" for label, name in needs if name not in names]
+
+    def _of_blob(self, blob: bytes) -> Package:
+        label, _ = json.loads(blob)
+        return self._world.package(label)
 
 
 class Tree:
@@ -140,8 +208,9 @@ class Tree:
             for each in world.package(label).files:
                 self._lower[each.path] = DIRECTORY if each.is_directory else FILE
         for path in world.missing:
-            del self._lower[path]
+            self._lower.pop(path, None)
         self._missing = world.missing
+        self._modes = world.modes
 
     def touches(self, path: str) -> bool:
         return True
@@ -175,7 +244,7 @@ class Tree:
         return None
 
     def other_mode(self, path: str) -> int | None:
-        return None
+        return self._modes.get(path)
 
     def missing(self, files_of_package: Iterable[PackageFile]) -> list[str]:
         return [each.path for each in files_of_package if each.path in self._missing]
