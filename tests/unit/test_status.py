@@ -84,6 +84,8 @@ def test_state_and_history() -> None:
         ("1 retired: a\n2 kept: b\n", "2", ["kept"]),
         ("1 retired: a\n1 followed: x\n2 followed: y\n3 followed: z\n", "1", ["retired", "followed"]),
         ("1 followed: x\n2 followed: y\n", "2", ["followed"]),
+        ("2 followed: x\n1 followed: y\n", "1", ["followed"]),  # a clock that was put back
+        ("2 retired: a\n1 kept: b\n", "1", ["kept"]),
         ("1 retired: a\nno line of ours\n", "1", ["retired"]),
         ("1 retired: a\n2 fol", "1", ["retired"]),
     ],
