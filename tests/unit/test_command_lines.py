@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Command lines: what toy takes, and what it gives to systemd-nspawn and mount(8)."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from toy import options
 from toy.errors import ToyError
 from toy.launch import mounts, nspawn
 from toy.launch.layers import Overlay
+from toy.launch.limits import Limits
+from toy.machine import Machine
 
 ENTER = {"verb": None, "name": None, "snapshot": None}
 
@@ -29,8 +34,9 @@ ENTER = {"verb": None, "name": None, "snapshot": None}
         ("dump", {"verb": "dump", "root": None, "changed": False}, ""),
         ("dump --root /mnt --changed", {"verb": "dump", "root": "/mnt", "changed": True}, ""),
         ("init", {"verb": "init"}, ""),
-        ("--init", {"verb": "init"}, ""),
-        ("--help", {"verb": "help"}, ""),
+        ("--init", {"verb": "init", "root": None, "changed": False}, ""),
+        ("--help", {"verb": "help", "name": None}, ""),
+        ("-h", {"verb": "help"}, ""),
         ("status --help", {"verb": "help"}, ""),
         ("--version", {"verb": "help", "text": ["toy 0.1"]}, ""),
     ],
@@ -46,6 +52,19 @@ def test_what_is_understood(words: str, asked: dict[str, object], command: str) 
     [
         ("strace -p 1", "no verb 'strace'", "to run a command: toy -- strace -p 1"),
         ("-n x strace", "no verb 'strace'", "to run a command: toy -n x -- strace"),
+        ("-nx strace", "no verb 'strace'", "to run a command: toy -nx -- strace"),
+        ("--name=x strace -n", "no verb 'strace'", "to run a command: toy --name=x -- strace -n"),
+        ("-n x --snapshot 5 ls", "no verb 'ls'", "to run a command: toy -n x --snapshot 5 -- ls"),
+        ("--snapshot=5 --init ls", "no verb 'ls'", "to run a command: toy --snapshot=5 --init -- ls"),
+        ("status a b --xml", "unrecognized arguments: b --xml", "see: toy --help"),
+        ("status --js", "unrecognized arguments: --js", "see: toy --help"),
+        ("diff --js", "unrecognized arguments: --js", "see: toy --help"),
+        ("dump --change", "unrecognized arguments: --change", "see: toy --help"),
+        ("dump --root", "argument --root: expected one argument", "see: toy dump --help"),
+        ("init --root", "argument --root: expected one argument", "see: toy init --help"),
+        ("status --json=x", "argument --json: ignored explicit argument 'x'", "see: toy status --help"),
+        ("--init -- x", "init takes no command", "see: toy --help"),
+        ("--snapshot 5 --init", "init takes no snapshot", "see: toy --help"),
         ("-x", "unrecognized arguments: -x", "see: toy --help"),
         ("status --xml", "unrecognized arguments: --xml", "see: toy --help"),
         ("status a b", "unrecognized arguments: b", "to run a command: toy -- status a b"),
@@ -60,6 +79,21 @@ def test_what_is_not(words: str, what: str, next_step: str) -> None:
     with pytest.raises(ToyError) as raised:
         options.parse(words.split())
     assert (raised.value.what, raised.value.next_step) == (what, next_step)
+
+
+def test_help_begins_with_all_that_can_be_typed() -> None:
+    found, _ = options.parse(["--help"])
+    assert found.text[:3] == [
+        "usage: toy [-n NAME] [--snapshot N|default] [-- COMMAND ARG...]",
+        "       toy status|diff [NAME] [--json]",
+        "       toy dump [--root DIR]",
+    ]
+
+
+@pytest.mark.parametrize("verb", ["status", "diff", "dump", "init"])
+def test_a_verb_has_a_help_of_its_own(verb: str) -> None:
+    found, _ = options.parse([verb, "-h"])
+    assert found.text[0].startswith(f"usage: toy {verb} [-h]")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +127,41 @@ def test_a_command_with_all_there_is() -> None:
     assert line[-4:] == ["toy", "ls", "-l", "a b"]
 
 
+def test_with_settings_nothing_else_is_left_out() -> None:
+    late = ["--restrict-address-families="]
+    assert nspawn.command_line("x", "/m", [], settings=[], late_options=late) == [*ALWAYS, *UNLESS_SET, *late]
+
+
+@pytest.mark.parametrize(
+    ("setting", "option"),
+    [
+        ("ResolvConf", "--resolv-conf=off"),
+        ("Timezone", "--timezone=off"),
+        ("LinkJournal", "--link-journal=no"),
+        ("RestrictAddressFamilies", "--restrict-address-families="),
+    ],
+)
+def test_each_setting_counts_for_its_option(setting: str, option: str) -> None:
+    late = ["--restrict-address-families="]
+    line = nspawn.command_line("x", "/m", [], settings=[setting], late_options=late)
+    assert line == [each for each in (*ALWAYS, *UNLESS_SET, *late) if each != option]
+
+
+def test_nspawn_neither_locks_nor_asks_for_colours() -> None:
+    assert nspawn.ENVIRONMENT == {"SYSTEMD_NSPAWN_LOCK": "0", "SYSTEMD_COLORS": "0"}
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [(["true"], 0), (["false"], 1), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -TERM $$"], 143), (["exit"], 127)],
+)
+def test_the_wrapper_passes_on_the_status(command: list[str], status: int) -> None:
+    line = nspawn.command_line("x", "/m", command, late_options=[])
+    wrapper = line[line.index("--") + 1 :]
+    done = subprocess.run(wrapper, env={"PATH": "/usr/bin:/bin"}, stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode == status
+
+
 def test_what_the_administrator_set_is_not_set_otherwise() -> None:
     settings = ["Timezone", "RestrictAddressFamilies", "Bind"]
     late = ["--restrict-address-families="]
@@ -106,6 +175,11 @@ def test_what_the_administrator_set_is_not_set_otherwise() -> None:
         ({"LANG": "C", "SECRET": "x", "PATH": "/x"}, ["LANG"]),
         ({"https_proxy": "x", "LC_ALL": "C"}, ["LC_ALL", "https_proxy"]),
         ({"RPM_CONFIGDIR": "/x", "PATH": "/x"}, ["RPM_CONFIGDIR", "PATH"]),
+        ({"LD_LIBRARY_PATH": "/x", "PYTHONPATH": "/x", "PATH": "/x"}, ["LD_LIBRARY_PATH", "PYTHONPATH"]),
+        (
+            dict.fromkeys(["no_proxy", "ftp_proxy", "http_proxy", "LC_MESSAGES", "LC_CTYPE", "HOME", "TERM"], "x"),
+            ["LC_CTYPE", "LC_MESSAGES", "http_proxy", "ftp_proxy", "no_proxy"],
+        ),
     ],
 )
 def test_variables(environment: dict[str, str], names: list[str]) -> None:
@@ -122,8 +196,7 @@ def table(*overlays: Overlay, private: tuple[str, ...] = ()) -> list[str]:
     _, text = mounts.in_own_namespaces(
         ["x"], list(overlays), source="toy:1:2", merged="/m", table="/t", run="/r", private=list(private), limits=None
     )
-    safe = ",redirect_dir=off,metacopy=off,index=off,xino=off"
-    lines = [line.replace(safe, "") for line in text.splitlines()]
+    lines = [line.replace(SAFE, "") for line in text.splitlines()]
     assert lines.count("tmpfs /m/run tmpfs mode=0755,nosuid,nodev,strictatime,size=20%,nr_inodes=800k") == 1
     return [line for line in lines if not line.startswith("tmpfs /m/run ")]
 
@@ -142,11 +215,21 @@ def test_the_innermost_is_mounted_first_and_bound_last() -> None:
     ]
 
 
-@pytest.mark.parametrize("lower", ["/boot/efi", f"/{'x' * 4095}"])
+SAFE = ",redirect_dir=off,metacopy=off,index=off,xino=off"
+SHORT = len(f"lowerdir=,upperdir=/u/boot/efi,workdir=/w/1{SAFE}")
+
+
+def test_what_it_just_takes_is_mounted() -> None:
+    lower = f"/{'x' * (4095 - SHORT - 1)}"
+    assert table(overlay("", 0), overlay("/boot/efi", 1, lower))[-1] == "/w/1.merged /m/boot/efi none bind"
+
+
+@pytest.mark.parametrize("lower", ["/boot/efi", f"/{'x' * (4096 - SHORT - 1)}", f"/{'é' * ((4096 - SHORT) // 2)}"])
 def test_what_the_kernel_does_not_take_is_read_only(lower: str) -> None:
     impossible = overlay("/boot/efi", 1, lower)
     impossible.is_possible = lower != "/boot/efi"
-    assert table(overlay("", 0), impossible)[-1] == f"{lower} /m/boot/efi none bind,ro"
+    found = table(overlay("", 0), impossible)
+    assert found == [*table(overlay("", 0)), f"{lower} /m/boot/efi none bind,ro"]
 
 
 def test_odd_paths() -> None:
@@ -154,5 +237,64 @@ def test_odd_paths() -> None:
     assert line == r"toy:1:2 /m overlay lowerdir=/a\040b\134:c\134,d\134\134e,upperdir=/u,workdir=/w/0"
 
 
+def test_several_layers() -> None:
+    layered = overlay("/srv", 1)
+    layered.lower = ["/one:1", "/two", "/srv"]
+    first, *_ = table(overlay("", 0), layered)
+    assert first == r"toy:1:2 /w/1.merged overlay lowerdir=/one\134:1:/two:/srv,upperdir=/u/srv,workdir=/w/1"
+
+
 def test_what_is_private() -> None:
     assert table(overlay("", 0), private=("/tmp",))[-1] == "private /tmp tmpfs mode=0700"
+
+
+def words(*overlays: Overlay, limits: Limits | None) -> list[str]:
+    """Return what follows the script on the command line."""
+    line, text = mounts.in_own_namespaces(
+        ["ls", "-l"], list(overlays), source="s", merged="/m", table="/t", run="/r", private=[], limits=limits
+    )
+    assert text.endswith("\n")
+    assert line[:13] == [
+        *("setpriv", "--pdeathsig", "KILL"),
+        *(
+            "unshare",
+            "--mount",
+            "--propagation",
+            "slave",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-c",
+        ),
+    ]
+    assert line[14:18] == ["sh", "/t", "/m", "/r"]
+    return line[18:]
+
+
+def test_nothing_to_say() -> None:
+    assert words(overlay("", 0), limits=None) == ["", "", "", "", "--", "ls", "-l"]
+
+
+def test_what_is_said_and_recorded_of_each_mount(tmp_path: Path) -> None:
+    machine = Machine("m")
+    machine.limits = f"{tmp_path}/limits"
+    (tmp_path / "limits").write_text(" read-only:/opt\n")
+    impossible = overlay("/boot/a b", 2)
+    impossible.is_possible = False
+    layered = overlay("/usr/x y", 1)
+    layered.lower = ["/layer/usr/x y", "/usr/x y"]
+    found = words(overlay("", 0), layered, impossible, overlay("/srv", 3), limits=Limits(machine, hidden=["/etc/h"]))
+    assert found == [
+        *("m", machine.limits, " read-only:/opt", " missing:/etc/h"),
+        *("/w/1.merged", "/m/usr/x y", "/usr/x y", r"/usr/x\040y"),
+        *("", "/m/boot/a b", "/boot/a b", r"/boot/a\040b"),
+        *("/w/3.merged", "/m/srv", "/srv", "/srv"),
+        *("--", "ls", "-l"),
+    ]
+
+
+def test_several_that_are_private() -> None:
+    private = table(overlay("", 0), private=("/a b", "/c"))[-2:]
+    assert private == [r"private /a\040b tmpfs mode=0700", "private /c tmpfs mode=0700"]
