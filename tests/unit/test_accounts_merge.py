@@ -21,6 +21,26 @@ from toy.reconcile import accounts
         pytest.param("shadow", "a:!:1:\n", "a:!:1:9\n", "a:own:1:\n", "a:own:1:9\n", id="different fields"),
         pytest.param("group", "g:x:1:a,b\n", "g:x:1:b,c\n", "g:x:1:a,b,d\n", "g:x:1:b,d,c\n", id="members"),
         pytest.param("group", "", "g:x:1:a\n", "g:x:2:b\n", "g:x:2:b,a\n", id="both made the group"),
+        pytest.param("group", "", "g:x:1:a\n", "g::1:\n", "g::1:a\n", id="what is empty is the overlay's choice"),
+        pytest.param("group", "g:x:1:\n", "g:x:1:a\n", "g:x:1:\n", "g:x:1:a\n", id="the first member"),
+        pytest.param("group", "g:x:1:a\n", "g:x:1:\n", "g:x:1:a,b\n", "g:x:1:b\n", id="the last member"),
+        pytest.param("group", "g:x:1:a\n", "g:x:1:\n", "g:x:1:a\n", "g:x:1:\n", id="the only member"),
+        pytest.param("group", "g:x:1:a\n", "g:x:1:a,b\n", "g:x:1:b\n", "g:x:1:b\n", id="a member of both"),
+        pytest.param("group", "g:x:1:a\n", "g:x:1:a,b\n", "g:x:1:\n", "g:x:1:b\n", id="a member that left stays away"),
+        pytest.param("gshadow", "g:!:a:b\n", "g:!:a,c:b,d\n", "g:!:f:e\n", "g:!:f,c:e,d\n", id="members and masters"),
+        pytest.param("passwd", "", "+@x:1\n-y:1\n#z:1\nbad\n\n", "r:x:0\n", "r:x:0\n", id="no entries of the host's"),
+        pytest.param("passwd", "", "a:x:1\n", "r:x:0\n-y\n+z\n", "r:x:0\na:x:1\n-y\n+z\n", id="before the first"),
+        pytest.param("passwd", "", "a:x:1\n", "+z\n", "a:x:1\n+z\n", id="nothing but elsewhere"),
+        pytest.param("passwd", "", "a:x:1\nb:x:2\n", "", "a:x:1\nb:x:2\n", id="in the host's order"),
+        pytest.param("passwd", "a:x\n", "a:y\n", "a:x:1\n", "a:x:1\n", id="another number of fields"),
+        pytest.param("passwd", "a:x:1\n", "a:y\n", "a:x:1\n", "a:x:1\n", id="another number of fields now"),
+        pytest.param("passwd", "a:x\n", "a:y:1\n", "a:x:1\n", "a:x:1\n", id="another number of fields then"),
+        pytest.param(
+            "passwd", "a:x:1\n", "a:y:1\n", "r:x:0\na:x:1", "r:x:0\na:y:1", id="the last line, without an end"
+        ),
+        pytest.param("passwd", "", "b:x:2\n", "r:x:0\na:x:1", "r:x:0\na:x:1\nb:x:2\n", id="after the last line"),
+        pytest.param("subuid", "a:1:9\n", "a:1:9\nb:2:9\n", "", "b:2:9\n", id="a range that the overlay removed"),
+        pytest.param("subgid", "", "a:1:9\n", "a:1:9 \n", "a:1:9 \na:1:9\n", id="ranges by the letter"),
         pytest.param("subuid", "a:1:9\n", "a:1:9\na:20:9\n", "a:1:9\nb:50:9\n", "a:1:9\nb:50:9\na:20:9\n", id="ranges"),
     ],
 )
@@ -29,3 +49,32 @@ def test_merge(name: str, then: str, now: str, ours: str, merged: str) -> None:
     assert once.decode() == merged
     twice, _ = accounts.merge(name, then=then.encode(), now=now.encode(), ours=once)
     assert twice == once
+
+
+@pytest.mark.parametrize(
+    ("name", "then", "now", "ours", "clashes"),
+    [
+        ("passwd", "", "a:x:5\n", "b:x:5\n", ["5 is a on the host, b in the overlay"]),
+        ("group", "", "a:x:5:\n", "b:x:5:\n", ["5 is a on the host, b in the overlay"]),
+        ("passwd", "", "a:x:5\n", "a:x:6\n", ["a is 5 on the host, 6 in the overlay"]),
+        ("passwd", "", "a:x:5\n", "a:x:5\n", []),
+        ("passwd", "", "a:x:5\n", "b:x:6\n", []),
+        ("passwd", "a:x:5\n", "a:x:5\n", "a:x:6\nb:x:5\n", []),
+        ("passwd", "a:x:4\n", "a:x:5\n", "a:x:4\nb:x:5\n", []),
+        ("passwd", "", "a:x:5\nc:x:6\n", "b:x:5\nd:x:6\n", [f"{pair} in the overlay" for pair in (
+            "5 is a on the host, b", "6 is c on the host, d"
+        )]),
+        ("passwd", "", "a:x::\n", "b:x::\n", []),
+        ("passwd", "", "a:x\n", "b:x\n", []),
+        ("shadow", "", "a:!:5:\n", "b:!:5:\n", []),
+        ("subuid", "", "a:5:9\n", "b:5:9\n", []),
+    ],
+)  # fmt: skip
+def test_numbers_that_clash(name: str, then: str, now: str, ours: str, clashes: list[str]) -> None:
+    _, found = accounts.merge(name, then=then.encode(), now=now.encode(), ours=ours.encode())
+    assert found == clashes
+
+
+def test_names_in_another_encoding_clash_as_well() -> None:
+    _, found = accounts.merge("passwd", then=b"", now=b"\xff:x:5\n", ours=b"b:x:5\n")
+    assert found == ["5 is \udcff on the host, b in the overlay"]

@@ -29,6 +29,7 @@ def test_difference(have: frozenset[HeaderFile], want: frozenset[HeaderFile]) ->
     difference = changes.difference(have=have, want=want)
     assert (have - set(difference.remove)) | set(difference.add) == want
     assert bool(difference) == (have != want)
+    assert (difference.add, difference.remove) == (sorted(difference.add), sorted(difference.remove))
 
 
 databases = st.dictionaries(st.integers(1, 40), st.integers(1, 3))
@@ -89,3 +90,37 @@ def test_a_stamp_that_is_cut_short_is_a_value_error(cut: int) -> None:
 def test_a_stamp_of_any_size_is_a_value_error() -> None:
     with pytest.raises(ValueError):
         Stamp.from_bytes(zlib.compress(b"1" * (1 << 26)))
+
+
+def test_packages_of_one_transaction_are_one_run() -> None:
+    assert Stamp.of({}, {1: 5, 2: 5, 3: 5, 5: 5, 6: 7, 7: 7}).runs == ((1, 3, 5), (5, 5, 5), (6, 7, 7))
+
+
+def test_a_stamp_does_not_depend_on_the_order_in_which_rpm_tells() -> None:
+    one = Stamp.of({"a": [1], "b": [2], "\udcff": [3]}, {1: 5, 2: 6})
+    assert one == Stamp.of({"\udcff": [3], "b": [2], "a": [1]}, {2: 6, 1: 5})
+
+
+@pytest.mark.parametrize("runs", [[], [(1, 1, 5)], [(1, 2, 5), (3, 3, 0)], [(1, 600_000, 5), (600_001, 1_000_000, 6)]])
+def test_what_a_database_may_be_like(runs: list[tuple[int, int, int]]) -> None:
+    assert Stamp.checked("names", runs) == Stamp("names", tuple(runs))
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [(0, 0, 5)],
+        [(-1, 3, 5)],
+        [(2, 1, 5)],
+        [(1, 2, 5), (2, 3, 6)],
+        [(3, 4, 5), (1, 2, 6)],
+        [(1, 1_000_001, 5)],
+        [(1, 600_000, 5), (600_001, 1_000_001, 6)],
+        [(1, 10**12, 5)],
+    ],
+)
+def test_no_database_is_like_that(runs: list[tuple[int, int, int]]) -> None:
+    with pytest.raises(ValueError):
+        Stamp.checked("names", runs)
+    with pytest.raises(ValueError):
+        Stamp.from_bytes(Stamp("names", tuple(runs)).to_bytes())
