@@ -49,7 +49,9 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     if rest:
         has_option = any(word.startswith("-") for word in rest)
         raise ToyError(f"unrecognized arguments: {shlex.join(rest)}", "see: toy --help" if has_option else to_run)
-    if options.init and options.verb is None:
+    if options.init:
+        if options.verb not in (None, "init", "dump"):
+            raise ToyError(f"--init and {options.verb} do not go together", "see: toy --help")
         options.verb = "init"
     if options.snapshot is not None and options.verb:
         raise ToyError(f"{options.verb} takes no snapshot", "see: toy --help")

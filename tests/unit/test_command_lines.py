@@ -64,6 +64,7 @@ def test_what_is_understood(words: str, asked: dict[str, object], command: str) 
         ("init --root", "argument --root: expected one argument", "see: toy init --help"),
         ("status --json=x", "argument --json: ignored explicit argument 'x'", "see: toy status --help"),
         ("--init -- x", "init takes no command", "see: toy --help"),
+        ("--init status", "--init and status do not go together", "see: toy --help"),
         ("--snapshot 5 --init", "init takes no snapshot", "see: toy --help"),
         ("-x", "unrecognized arguments: -x", "see: toy --help"),
         ("status --xml", "unrecognized arguments: --xml", "see: toy --help"),

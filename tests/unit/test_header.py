@@ -47,6 +47,12 @@ def test_names_are_readable() -> None:
     assert file_name(Header("gpg-pubkey", "3fa1", "62f0", "", blob)) == f"gpg-pubkey-3fa1-62f0.{digest}.hdr"
 
 
+@pytest.mark.parametrize("pair", ["\u65e5\u672c\u8a9e \u65e5\u672c\u4eba", "\u00e9 \u00e8", "\udc80 \udc81", "a_ a-"])
+def test_other_names_are_other_packages(pair: str) -> None:
+    one, other = pair.split()
+    assert header.package(one) != header.package(other)
+
+
 def test_identical_headers_are_told_apart() -> None:
     one = Header("a", "1", "1", "noarch", b"blob")
     first, second, third = (name for name, _ in header.file_names([one, one, one]))

@@ -52,6 +52,9 @@ CASES = {
     "both installed the very same one, of which the files are there": Case(
         host=f"a-1.{X}", merged=f"a-1.{X}", retired=f"a-1.{X}"
     ),
+    "both installed the very same one, of which the host's files are missing": Case(
+        host=f"a-1.{X}", merged=f"a-1.{X}", own=f"a-1.{X}", unsound=f"a-1.{X}", damaged=f"a-1.{X}"
+    ),
     "another architecture is no rival": Case(host=f"a-2.{X}", merged=f"a-1.{I5}", own=f"a-1.{I5}"),
     "of two architectures, the one that changed is": Case(
         base=f"a-1.{X} a-1.{I5}",

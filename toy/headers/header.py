@@ -51,14 +51,14 @@ def _cached(function: _Function) -> _Function:
     return cast(_Function, functools.cache(function))
 
 
-def _quote(text: str, limit: int) -> str:
-    return quote(text, safe="+:", errors="surrogateescape")[:limit]
+def _quote(text: str) -> str:
+    return quote(text, safe="+:", errors="surrogateescape")
 
 
 @_cached  # one launch asks for all of them several times
 def package(name: str) -> QuotedName:
     """Return a package name as it stands in file names."""
-    quoted = _quote(name, 3 * len(name))
+    quoted = _quote(name)
     if len(quoted) > _NAME_MAX:
         digest = hashlib.sha256(quoted.encode()).hexdigest()[:16]
         quoted = f"{quoted[: _NAME_MAX - len(digest) - 1]}~{digest}"
@@ -69,7 +69,7 @@ def package(name: str) -> QuotedName:
 
 
 def _version(text: str, limit: int) -> str:
-    return _quote(text, 3 * len(text)).replace("-", "%2D")[:limit]  # a dash separates: package_of() relies on it
+    return _quote(text).replace("-", "%2D")[:limit]  # a dash separates: package_of() relies on it
 
 
 def file_names(headers: Iterable[Header]) -> Iterator[tuple[HeaderFile, Header]]:

@@ -38,9 +38,7 @@ class Stamp(NamedTuple):
                 runs[-1] = (runs[-1][0], number, tid)
             else:
                 runs.append((number, number, tid))
-        return cls(
-            hashlib.sha256(repr(sorted(packages.items())).encode(errors="surrogateescape")).hexdigest(), tuple(runs)
-        )
+        return cls(hashlib.sha256(repr(sorted(packages.items())).encode()).hexdigest(), tuple(runs))
 
     @property
     def transactions(self) -> dict[int, int]:

@@ -63,7 +63,7 @@ def overlays(machine: Machine, lower: list[str], mounted: Mounted) -> list[Overl
     """
     _require_kinds(machine.overlay)
     found = [Overlay("", lower=lower, upper=machine.overlay, work=f"{machine.work}/0")]
-    if machine.etc and _is_upper(machine, "/etc"):
+    if machine.etc:
         found.append(_overlay(machine, "/etc", list(machine.etc), number=1))
     for point, kind in mounted.shown:
         if machine.root != "/" and (point.startswith(f"{machine.root}/") or _has_something(machine.root + point)):

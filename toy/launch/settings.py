@@ -130,7 +130,7 @@ def _assignments(text: str) -> Iterator[tuple[str, str]]:
     for line in [*text.removeprefix("\ufeff").split("\n"), ""]:
         if line.lstrip()[:1] in ("#", ";"):
             continue
-        line = begun + line.rstrip("\r")
+        line = begun + line
         begun = ""
         if (len(line) - len(line.rstrip("\\"))) % 2:
             begun = f"{line[:-1]} "

@@ -63,7 +63,7 @@ def say(events: Sequence[Event], line: Callable[[str], None], *, more: str) -> N
 def record(log: Path, events: Iterable[Event]) -> None:
     """Append events, all with the present time, to a log."""
     time = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
-    with files.naming(log), open(log, "a", encoding="utf-8", errors="backslashreplace") as file:
+    with files.naming(log), open(log, "a", encoding="utf-8") as file:
         file.writelines(f"{time} {printable(str(event))}\n" for event in events)
 
 

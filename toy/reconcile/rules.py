@@ -68,7 +68,9 @@ def decide(
                 retired |= ours
         elif rivals in removed_by_key and not ours:
             hidden |= theirs
-    upper = UpperSet(files=own - host - retired, whiteouts=frozenset(hidden))
+    kept = own - retired
+    # Both sides may have the very same header file: then it shows from the host's set, unless that is hidden.
+    upper = UpperSet(files=kept - (host - hidden), whiteouts=frozenset(hidden - kept))
     return Decision(upper, frozenset(retired), frozenset(unsound))
 
 
