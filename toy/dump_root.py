@@ -34,7 +34,7 @@ def dump_root(root: str | None, *, everything: bool, say: Callable[[str], None])
             return
         with _open() as (database, headers):
             for file in dump(database, headers, everything=everything).mended:
-                say(f"header file {file} was not what the rpm database has; mended")
+                say(f"header file {file} did not match the rpm database; the header set matches it now")
             headers.check()
     except (ToyError, OSError) as error:
         if root is not None:
@@ -64,7 +64,9 @@ def _change_root(root: str) -> None:
     try:
         os.chroot(root)
     except OSError as error:
-        raise ToyError(f"{root}: {error.strerror}", "give the directory of a root: toy dump --root DIR") from None
+        raise ToyError(
+            f"cannot enter the root {root}: {error.strerror}", "give the directory of a root: toy dump --root DIR"
+        ) from None
     os.chdir("/")
 
 
@@ -86,7 +88,5 @@ def _within(root: str, error: ToyError) -> ToyError:
 def _read_only() -> ToyError:
     """Return the error for a header set that does not match its database and cannot be written."""
     is_snapshot = os.path.isdir("/.snapshots")
-    command = "transactional-update run toy dump" if is_snapshot else "mount -o remount,rw /"
-    return ToyError(
-        "the root cannot be written, so its header set stays as it is; a launch does without", f"to write it: {command}"
-    )
+    command = "transactional-update run toy dump" if is_snapshot else "mount -o remount,rw / && toy dump"
+    return ToyError("the root is read-only, so its header set was not updated", f"to update it: {command}")

@@ -26,11 +26,11 @@ class ToyError(Exception):
 class DamagedHeader(ToyError):
     """A header file that cannot be read, or whose content is not the header that its name identifies."""
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path, why: str, next_step: str | None = None) -> None:
         # For the user only if nobody caught this and wrote the file anew from a database that still has the header.
+        again = "move it away, then install its package again, since no database has this header any more"
         super().__init__(
-            f"damaged header file {path}: {why}",
-            f"no database has it any more, install its package again; {moved_away(path, out_of_set=True)}",
+            f"damaged header file {path}: {why}", next_step or f"{again}: {_moving(path, out_of_set=True)}"
         )
         self.file = path.name
 
@@ -62,9 +62,21 @@ def moved_away(path: str | Path, *, out_of_set: bool = False) -> str:
     That is in the same directory or, with `out_of_set`, beside it: a header set may hold nothing but header files.
     An earlier NAME.away is kept as a backup, and nobody gets to see what they could not see before.
     """
+    return f"move it away: {_moving(path, out_of_set=out_of_set)}"
+
+
+def _moving(path: str | Path, *, out_of_set: bool) -> str:
     folder, _, name = str(path).rpartition("/")
     aside = f"{folder}.{name}" if out_of_set else path
-    return f"move it away: mv --backup=numbered -T {quoted(path)} {quoted(f'{aside}.away')}"
+    return f"mv --backup=numbered -T {quoted(path)} {quoted(f'{aside}.away')}"
+
+
+def made_anew(database: str, *, also: str = "") -> str:
+    """Return the next step for a machine's database that is unusable: the next launch makes one if it is moved away.
+
+    `also` is put before the command.
+    """
+    return f"have it made anew from the header set{also}: mv {quoted(database)} {quoted(f'{database}.damaged')}"
 
 
 def quoted(path: str | Path) -> str:

@@ -39,7 +39,7 @@ def test_a_damaged_file_of_the_host_is_written_anew_by_dump(host: Host, damage: 
     done = host.run("toy", "dump")
     assert (done.stdout, done.stderr) == (
         "",
-        f"toy: header file {name} was not what the rpm database has; mended\n",
+        f"toy: header file {name} did not match the rpm database; the header set matches it now\n",
     )
     assert is_current(host)
     assert host.run("toy", "dump").stderr == ""
@@ -51,7 +51,7 @@ def test_a_damaged_file_of_the_host_is_written_anew_by_a_launch(host: Host, dama
     name = damage(f"{SET}/hello-*.hdr").rsplit("/", 1)[1]
     done = host.run(*OVERLAY, "rpm", "-q", "hello")
     assert done.stdout == "hello-1-1.noarch\n"
-    assert done.stderr == f"toy: header file {name} was not what the rpm database has; mended\n"
+    assert done.stderr == f"toy: header file {name} did not match the rpm database; the header set matches it now\n"
     assert is_current(host)
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_file_of_the_overlay_is_written_anew(host: Host, damage: Calla
     host.zypper("remove", "legacy")
     done = host.run(*OVERLAY, "rpm", "-q", "hello")
     assert done.stdout == "hello-1-1.noarch\n"
-    assert done.stderr == f"toy: header file {name} was not what the rpm database has; mended\n"
+    assert done.stderr == f"toy: header file {name} did not match the rpm database; the header set matches it now\n"
     assert is_current(host, *OVERLAY)
 
 
@@ -77,7 +77,9 @@ def test_a_damaged_file_that_no_database_has_is_kept_and_named(host: Host, damag
     path = damage(f"{UPPER_SET}/hello-*.hdr")
     host.sh("mv /var/lib/toy/toy/rpmdb /var/lib/toy/toy/lost")
     before = host.sh(f"ls -l {UPPER_SET}")
-    assert path in refused(host, *OVERLAY, "true")
+    what, _, command = refused(host, *OVERLAY, "true").partition(" any more: ")
+    assert what.startswith(f"damaged header file {path}: ")
+    assert command.startswith(f"mv --backup=numbered -T {path} {UPPER_SET}.hello-1")
     assert host.sh(f"ls -l {UPPER_SET}") == before
     # The database is found again.
     host.sh("mv /var/lib/toy/toy/lost /var/lib/toy/toy/rpmdb")

@@ -49,11 +49,12 @@ def test_a_name_may_have_64_characters(host: Host) -> None:
         (["-n"], "argument -n/--name: expected one argument; see: toy --help"),
         (
             ["dump", "--root", "/no/such"],
-            "/no/such: No such file or directory; give the directory of a root: toy dump --root DIR",
+            "cannot enter the root /no/such: No such file or directory;"
+            " give the directory of a root: toy dump --root DIR",
         ),
         (
             ["dump", "--root", "/etc/passwd"],
-            "/etc/passwd: Not a directory; give the directory of a root: toy dump --root DIR",
+            "cannot enter the root /etc/passwd: Not a directory; give the directory of a root: toy dump --root DIR",
         ),
     ],
 )

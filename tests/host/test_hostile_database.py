@@ -94,7 +94,8 @@ class TestDatabase:
         script = f"echo waiting; while [ ! -e /var/stop ]; do touch {DATABASE}/{FILE}; done"
         process = start(victim, "toy", "--", "sh", "-c", script)
         done = victim.run("toy", "status", check=False, timeout=60)
-        line = f"toy: the rpm database in {STATE}/rpmdb is being written to; try again when that is done\n"
+        what = f"the rpm database in {STATE}/rpmdb is being written to"
+        line = f"toy: {what}; wait for rpm and zypper to end: ps -C rpm,zypper\n"
         assert done.stderr == (line if done.returncode == 125 else "")  # this machine may have more to do than to write
         victim.sh(f"touch {STATE}/var/stop")
         process.communicate()

@@ -113,7 +113,7 @@ class TestRecords:
     def refuses_plan(self, victim: Host, base: list[str], **fields: object) -> None:
         self.store_plan(victim, base, **fields)
         for command in ((*OVERLAY, "true"), ("toy", "status")):
-            assert refused(victim, *command).startswith(f"{STATE}/intent is damaged")
+            assert refused(victim, *command).startswith(f"the plan {STATE}/intent is damaged")
         assert is_unharmed(victim)
 
     @pytest.mark.parametrize("record", ["base", "intent", "seeded", "keys"])
@@ -122,7 +122,7 @@ class TestRecords:
         victim.sh(f"{' '.join(victim.rpm)} -e legacy; cp {path} /tmp/record 2>/dev/null || :")
         victim.write(path, '{"version": 2}')
         line = refused(victim, *OVERLAY, "true")
-        assert line == f"{path} is of a later version of toy; use that one, or another machine: toy -n NAME"
+        assert line == f"{path} was written by a later version of toy; update toy, or use another machine: toy -n NAME"
         assert victim.sh(f"cat {path}") == '{"version": 2}'
         victim.sh(f"cp /tmp/record {path} 2>/dev/null || rm {path}")
         assert packages(victim, *OVERLAY) == packages(victim) | {"hello-1"}

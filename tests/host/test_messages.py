@@ -37,7 +37,7 @@ def test_state_of_a_wrong_kind_is_named_with_what_mends_it(host: Host, kind: str
                 what, _, command = done.stderr.rpartition(": ")
                 assert path in what
                 assert "Traceback" not in done.stderr
-                assert command in (f"mv --backup=numbered -T {path} {path}.away\n", "toy -n toy\n")
+                assert command in (f"mv --backup=numbered -T {path} {path}.away\n", "toy -n toy -- true\n")
         if done.returncode:
             host.sh(command)
             assert host.run(*OVERLAY, "echo", "entered").stdout == "entered\n"
@@ -94,7 +94,7 @@ def test_snapshots_where_there_are_none(host: Host) -> None:
 class TestReadOnlyRoot:
     """A dump where it cannot be written; a launch does without."""
 
-    LINE = "the root cannot be written, so its header set stays as it is; a launch does without; to write it: "
+    LINE = "the root is read-only, so its header set was not updated; to update it: "
 
     def test_of_a_snapshot(self, microos: MicroOS) -> None:
         microos.update("sh", "-c", f'rm "$TRANSACTIONAL_UPDATE_ROOT"{SET}/editor-*')
@@ -111,7 +111,7 @@ class TestReadOnlyRoot:
     def test_of_another_system(self, host: Host) -> None:
         toy(host, "true")
         host.sh(f"rm {SET}/editor-*; mount -o remount,bind,ro /")
-        assert refused(host, "toy", "dump") == f"{self.LINE}mount -o remount,rw /"
+        assert refused(host, "toy", "dump") == f"{self.LINE}mount -o remount,rw / && toy dump"
         assert host.run(*OVERLAY, "rpm", "-q", "editor").stdout == "editor-1-1.noarch\n"
 
 

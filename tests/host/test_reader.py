@@ -54,6 +54,8 @@ def test_a_reader_that_dies_is_a_line_and_the_next_question_has_another_one() ->
             one.package(b"")
         with pytest.raises(ToyError, match=r"^rpm cannot read a header: "):
             one.package(b"")
+        with pytest.raises(ToyError, match=r"^rpm cannot read header file /set/x.hdr: .*; move it away: mv .* /set.x"):
+            one.package(b"", file="/set/x.hdr")
 
 
 def confined_processes() -> set[str]:
@@ -91,7 +93,10 @@ def test_a_reader_that_hangs_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_kernel_that_cannot_confine_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(confinement, "_MOUNT_SETATTR", 0xFFFFFF)  # no kernel has that many
-    with Reader(Place(writable=str(tmp_path))) as one, pytest.raises(ToyError, match=r"^cannot confine a process: "):
+    with (
+        Reader(Place(writable=str(tmp_path))) as one,
+        pytest.raises(ToyError, match=r"^cannot confine the process that reads rpm databases: "),
+    ):
         one.import_headers(tmp_path, [bytes(1 << 20)])  # more than fits in a pipe that nobody reads
 
 

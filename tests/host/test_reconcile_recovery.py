@@ -51,7 +51,7 @@ def test_a_damaged_intent_is_named(host: Host) -> None:
     host.write("/var/lib/toy/toy/intent", "[")
     done: subprocess.CompletedProcess[str] = host.run(*OVERLAY, "true", check=False)
     assert done.returncode == 125
-    assert done.stderr.startswith("toy: /var/lib/toy/toy/intent is damaged")
+    assert done.stderr.startswith("toy: the plan /var/lib/toy/toy/intent is damaged")
     host.run("rm", "/var/lib/toy/toy/intent")
 
 
@@ -84,7 +84,7 @@ def test_a_host_with_headers_of_packages_that_it_does_not_have(host: Host) -> No
     host.sh("cd /usr/lib/sysimage/rpm-headers; rm editor-*.hdr; cp /var/lib/toy/toy/overlay$PWD/hello-*.hdr .")
     said = enter(host)
     assert [line.split("-1-1")[0] for line in said] == ["toy: header file editor", "toy: header file hello"]
-    assert all(line.endswith("was not what the rpm database has; mended") for line in said)
+    assert all(line.endswith("did not match the rpm database; the header set matches it now") for line in said)
     assert packages(host, *OVERLAY) == {"editor-1", "library-1", "legacy-2", "hello-1"}
 
 

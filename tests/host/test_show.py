@@ -202,7 +202,10 @@ class TestStatus:
 
     def test_a_lost_base(self, busy: Host) -> None:
         busy.run("rm", "/var/lib/toy/toy/base")
-        assert refused(busy, "toy", "status") == "/var/lib/toy/toy/base cannot be read; enter the machine: toy -n toy"
+        assert refused(busy, "toy", "status") == (
+            "/var/lib/toy/toy/base cannot be read, so it is unknown which packages are the machine's own;"
+            " have a launch guess them: toy -n toy -- true"
+        )
 
 
 class TestDiff:

@@ -40,5 +40,7 @@ def test_none_where_there_is_none(tmp_path: Path) -> None:
 
 def test_a_later_one_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "record").write_text('{"version": 2}')
-    with pytest.raises(ToyError, match=r"^\S+/record is of a later version of toy; use that one, or another machine: "):
+    with pytest.raises(
+        ToyError, match=r"^\S+/record was written by a later version of toy; update toy, or use another machine: "
+    ):
         records.read(tmp_path / "record")

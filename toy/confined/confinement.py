@@ -25,7 +25,7 @@ UID = 1_900_000_000 + os.getpid()
 Each toy has another one: else somebody who takes that number in an overlay could use up its limit of processes.
 """
 
-_MEMORY = 2 << 30
+MEMORY = 2 << 30
 _LARGEST_FILE = 8 << 30
 _TEMPORARY = 3 << 29
 """Bytes of each tmpfs: for a copied database, and for what SQLite may have to roll back."""
@@ -109,7 +109,8 @@ def _attempt(step: Callable[[], None]) -> ToyError | None:
     except ToyError as error:
         return error
     except OSError as error:
-        return ToyError(f"cannot confine a process: {error}", "see if the kernel is Linux 5.12 or later: uname -r")
+        what = f"cannot confine the process that reads rpm databases: {error}"
+        return ToyError(what, "see if the kernel is Linux 5.12 or later: uname -r")
     return None
 
 
@@ -128,7 +129,7 @@ def _enter(place: Place, fds: Sequence[int], cpu_seconds: int) -> None:
     os.chroot(_ROOT)
     os.chdir("/")
     for limit, most in (
-        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, cpu_seconds),
         (resource.RLIMIT_FSIZE, _LARGEST_FILE),

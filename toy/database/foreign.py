@@ -56,7 +56,9 @@ def _copy(source: int, target: str, name: str) -> None:
     deadline = time.monotonic() + _QUIET
     while not _copied(source, target, name):
         if time.monotonic() > deadline:
-            raise ToyError(f"the rpm database in {name} is being written to", "try again when that is done")
+            raise ToyError(
+                f"the rpm database in {name} is being written to", "wait for rpm and zypper to end: ps -C rpm,zypper"
+            )
         time.sleep(TICK / 10**9)
     for file in os.listdir(target):
         os.chown(f"{target}/{file}", UID, UID)
@@ -66,7 +68,8 @@ def _copied(source: int, target: str, name: str) -> bool:
     """Copy the files of a database once, and say whether nobody wrote to them meanwhile."""
     began, before = time.time_ns(), _statuses(source, name)
     if sum(status.st_size for status in before.values()) > _LARGEST:
-        raise ToyError(f"the rpm database in {name} has more than {_LARGEST >> 20} MiB", f"look at it: ls -l {name}")
+        what = f"the rpm database in {name} is larger than the {_LARGEST >> 20} MiB that toy reads"
+        raise ToyError(what, f"see which file is: ls -l {name}")
     try:
         for file in os.listdir(target):
             os.unlink(f"{target}/{file}")

@@ -7,7 +7,7 @@ import sys
 if sys.flags.no_site:  # toy runs without site until here: of all that it imports, only rpm lies in site-packages
     site.main()
 
-from ..errors import ToyError, typed
+from ..errors import ToyError, moved_away, typed
 from ..headers.header import Header
 
 try:
@@ -20,12 +20,18 @@ except ImportError as error:  # also where librpm does not find its configuratio
 rpm.setVerbosity(rpm.RPMLOG_CRIT)  # what rpm cannot do, we say in one line
 
 
-def parsed(blob: bytes) -> "rpm.hdr":
-    """Return a blob as librpm's header object. Raises ToyError if rpm cannot read it."""
+def parsed(blob: bytes, file: str = "") -> "rpm.hdr":
+    """Return a blob as librpm's header object. Raises ToyError, naming the header file, if rpm cannot read it."""
     try:
         return rpm.hdr(blob)
     except rpm.error as error:
-        raise ToyError(f"rpm cannot read a header: {error}", f"to see whose: TOY_DEBUG=1 {typed()}") from error
+        raise unreadable(file, error) from error
+
+
+def unreadable(file: str, why: Exception) -> ToyError:
+    """Return the error for a header; `file` is its header file's path or, from a database, name, or "" if not known."""
+    next_step = moved_away(file, out_of_set=True) if "/" in file else f"to see where: TOY_DEBUG=1 {typed()}"
+    return ToyError(f"rpm cannot read {f'header file {file}' if file else 'a header'}: {why}", next_step)
 
 
 def to_header(found: "rpm.hdr") -> Header:

@@ -114,7 +114,10 @@ class Builder:
             return self._own(Path(begun.target))
         path = self._empty()
         if not copy(source, os.fspath(path)):
-            raise UnusableDatabase(f"the rpm database in {database} is being written to", "try again when that is done")
+            raise UnusableDatabase(
+                f"the rpm database in {database} is being written to",
+                "wait for rpm and zypper to end: ps -C rpm,zypper",
+            )
         return self._own(path)
 
     def _empty(self) -> Path:
@@ -170,7 +173,7 @@ class Builder:
             )
         for file in sorted(built - contents.keys()):
             raise ToyError(
-                f"rpmdb --importdb put {file} into {path}, which nobody asked for",
+                f"rpmdb --importdb added {file} to {path}, which the header set does not have",
                 f"report this as a bug of toy, with: TOY_DEBUG=1 {typed()}",
             )
         return stamp

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads headers with librpm: what they say of a package and of its files."""
+"""Reads headers with librpm: what they say of a package and of its files.
+
+Errors name the header file that is given as `file`: its path or, if the header is from a database, its name.
+"""
 
 import stat
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-from ..errors import ToyError, quoted, typed
+from ..errors import ToyError, quoted
 from ..headers import header
 from ..headers.header import Header
 from ..headers.package import Package, PackageFile, is_plain
-from .librpm import parsed, rpm, to_header
+from .librpm import parsed, rpm, to_header, unreadable
 
 _UNKNOWN = -1
 """State of each file in a header without file states (rpm, include/rpm/rpmfiles.h: rpmfileState)."""
@@ -18,12 +21,12 @@ _DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sh
 """hashlib's names of the values of RPMTAG_FILEDIGESTALGO (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
 
 
-def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
+def paths_below(blob: bytes, directory: str, *, file: str = "") -> AbstractSet[str]:
     """Return the paths in a directory that a package owns, perhaps the directory itself among them, without %ghosts.
 
     Raises ToyError if rpm cannot read it.
     """
-    found = parsed(blob)
+    found = parsed(blob, file)
     inside = directory.rstrip("/") + "/"
     return {
         path
@@ -32,16 +35,16 @@ def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
     }
 
 
-def package(blob: bytes) -> Package:
+def package(blob: bytes, *, file: str = "") -> Package:
     """Return the package that a header describes. Raises ToyError if rpm cannot read it, or if it makes no sense."""
     try:
-        return _package(blob)
+        return _package(blob, file)
     except (TypeError, ValueError) as error:  # it was not rpm that made it
-        raise ToyError(f"a header makes no sense: {error}", f"to see whose: TOY_DEBUG=1 {typed()}") from error
+        raise unreadable(file, error) from error
 
 
-def _package(blob: bytes) -> Package:
-    found = parsed(blob)
+def _package(blob: bytes, file: str) -> Package:
+    found = parsed(blob, file)
     algorithm = _DIGESTS.get(found["filedigestalgo"] or 1, "")
     files, absent = [], set()
     paths = found["filenames"]
@@ -68,18 +71,18 @@ def _package(blob: bytes) -> Package:
     )
 
 
-def with_file_states(blob: bytes, states: Mapping[str, int]) -> Header:
+def with_file_states(blob: bytes, states: Mapping[str, int], *, file: str = "") -> Header:
     """Return a header with other states of the files at these paths; only those that were installed get them.
 
     Raises ToyError if rpm cannot read it.
     """
-    found = parsed(blob)
+    found = parsed(blob, file)
     changes = {
-        index: states[file.name]
-        for index, file in enumerate(rpm.files(found))
-        if file.state == header.NORMAL and file.name in states
+        index: states[owned.name]
+        for index, owned in enumerate(rpm.files(found))
+        if owned.state == header.NORMAL and owned.name in states
     }
-    return to_header(parsed(header.with_file_states(blob, changes)))
+    return to_header(parsed(header.with_file_states(blob, changes), file))
 
 
 def is_newer(one: Package, other: Package) -> bool:
@@ -88,6 +91,6 @@ def is_newer(one: Package, other: Package) -> bool:
         return bool(rpm.labelCompare(one.evr, other.evr) > 0)
     except ValueError as error:
         raise ToyError(
-            f"{one.label} or {other.label} makes no sense: {error}",
-            f"see: rpm -q {quoted(one.name)} {quoted(other.name)}",
+            f"rpm cannot compare the versions of {one.label} and {other.label}: {error}",
+            f"see which are installed: rpm -q {' '.join(sorted({quoted(one.name), quoted(other.name)}))}",
         ) from None

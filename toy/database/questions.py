@@ -6,6 +6,7 @@ import os
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from ..confined.confinement import MEMORY
 from ..confined.wire import Channel, Closed
 from ..errors import ToyError, UnusableDatabase
 from ..headers.header import Header, HeaderFile
@@ -33,7 +34,8 @@ def serve(channel: Channel, headers: int, problem: ToyError | None) -> None:
             except ToyError as error:
                 answer = ("unusable" if isinstance(error, UnusableDatabase) else "error", error.what, error.next_step)
             except MemoryError:
-                answer = ("unusable", "rpm has no memory for it", "see: free -m")
+                what = f"rpm ran out of memory (toy gives it {MEMORY >> 20} MiB) while it read {questions.about}"
+                answer = ("unusable", what, "see how much is free: free -m")
             channel.send(answer)
 
 
@@ -43,9 +45,12 @@ class _Questions:
     def __init__(self, headers: int) -> None:
         self._stack = contextlib.ExitStack()
         self._headers = headers
+        self.about = "a header"
+        """What is read, for an error."""
 
     def open(self, path: str) -> None:
         self._stack.close()
+        self.about = f"the rpm database in {path}"
         self._database = self._stack.enter_context(Database.open(Path(path)))
 
     def erase(self, path: str, numbers: list[int]) -> None:
@@ -57,16 +62,16 @@ class _Questions:
         return rpmdb.import_headers(Path(path), self._headers)
 
     @staticmethod
-    def package(blob: bytes) -> Package:
-        return parse.package(blob)
+    def package(blob: bytes, file: str) -> Package:
+        return parse.package(blob, file=file)
 
     @staticmethod
-    def paths_below(blob: bytes, directory: str) -> AbstractSet[str]:
-        return parse.paths_below(blob, directory)
+    def paths_below(blob: bytes, directory: str, file: str) -> AbstractSet[str]:
+        return parse.paths_below(blob, directory, file=file)
 
     @staticmethod
-    def with_file_states(blob: bytes, states: list[tuple[str, int]]) -> Header:
-        return parse.with_file_states(blob, dict(states))
+    def with_file_states(blob: bytes, states: list[tuple[str, int]], file: str) -> Header:
+        return parse.with_file_states(blob, dict(states), file=file)
 
     def packages(self) -> list[tuple[str, list[int]]]:
         return list(self._database.packages().items())

@@ -19,7 +19,7 @@ from .. import process
 from ..confined import confinement
 from ..confined.confinement import Place
 from ..confined.wire import Channel, Closed, Late
-from ..errors import ToyError, UnusableDatabase
+from ..errors import ToyError, UnusableDatabase, made_anew
 from ..headers.header import Header, HeaderFile
 from ..headers.package import Package
 from ..headers.stamp import Stamp
@@ -125,14 +125,30 @@ class Reader:
         except (Closed, Late, ArithmeticError, LookupError, TypeError, ValueError) as error:
             self.stop()
             why = f"did not get done in {seconds} s" if isinstance(error, Late) else "crashed"
-            if self._place.writable is not None:
-                see = f"see if there is space and memory: df -h {os.path.dirname(self._place.writable)}; free -m"
-                raise ToyError(f"rpm {why}, making a database in {self._place.writable}", see) from None
-            path = self._place.shown
-            about = f"the rpm database in {path}" if path else "a header of the overlay's"
-            anew = f"have it made anew from the header set: mv {path} {path}.damaged"
-            next_step = f"if no limit is too low (ulimit -a), {anew if path else 'report it as a bug of toy'}"
-            raise ToyError(f"rpm {why}, reading {about}", next_step) from None
+            doing = "reading" if self._place.writable is None else "making"
+            raise ToyError(f"rpm {why}, {doing} {self._about}", self._next_step) from None
+
+    @property
+    def _about(self) -> str:
+        """What the process is at work on, for an error."""
+        path = self._place.writable or self._place.shown
+        return f"the rpm database in {path}" if path else "a header of the overlay's"
+
+    @property
+    def _next_step(self) -> str:
+        """What to do if the process fails at its work."""
+        if self._place.writable is not None:
+            return f"see if there is space and memory: df -h {os.path.dirname(self._place.writable)}; free -m"
+        if self._place.shown is not None:
+            return made_anew(self._place.shown, also=", and if rpm fails again, see ulimit -a")
+        return "report it as a bug of toy, unless a limit is too low: ulimit -a"
+
+    def typed(self, convert: Callable[[Any], _Value], value: Any) -> _Value:
+        """Return an answer as `convert` makes a value of it. Raises UnusableDatabase if it has other types."""
+        try:
+            return convert(value)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            raise UnusableDatabase(f"rpm sent a malformed answer about {self._about}", self._next_step) from None
 
     def _exchange(self, question: list[object], seconds: int = _PATIENCE) -> Any:
         while self._ahead:
@@ -146,17 +162,17 @@ class Reader:
         self._channel.send(question, seconds=_PATIENCE)
         return self._channel.receive(seconds=seconds)
 
-    def package(self, blob: bytes) -> Package:
-        """Return what a header says. Raises ToyError if rpm cannot read it."""
-        return _typed(answers.to_package, self.ask("package", blob))
+    def package(self, blob: bytes, *, file: str = "") -> Package:
+        """Do what `parse.package` does."""
+        return self.typed(answers.to_package, self.ask("package", blob, file))
 
-    def with_file_states(self, blob: bytes, states: Mapping[str, int]) -> Header:
+    def with_file_states(self, blob: bytes, states: Mapping[str, int], *, file: str = "") -> Header:
         """Do what `parse.with_file_states` does."""
-        return _typed(answers.to_header, self.ask("with_file_states", blob, list(states.items())))
+        return self.typed(answers.to_header, self.ask("with_file_states", blob, list(states.items()), file))
 
-    def paths_below(self, blob: bytes, directory: str) -> AbstractSet[str]:
+    def paths_below(self, blob: bytes, directory: str, *, file: str = "") -> AbstractSet[str]:
         """Do what `parse.paths_below` does."""
-        return _typed(answers.to_paths, self.ask("paths_below", blob, directory))
+        return self.typed(answers.to_paths, self.ask("paths_below", blob, directory, file))
 
     def open(self, path: Path) -> "ForeignDatabase":
         """Open the database in a directory that the process has. Raises ToyError as `Database.open` does."""
@@ -190,7 +206,7 @@ class Reader:
         """Import header files by their contents, as `rpmdb.import_headers` does. A process can import only once."""
         self._ask_for_import(path)
         self._feed(contents)
-        return _typed(answers.text, self.ask("import_headers", os.fspath(path), seconds=_LONGEST_IMPORT))
+        return self.typed(answers.text, self.ask("import_headers", os.fspath(path), seconds=_LONGEST_IMPORT))
 
     def _ask_for_import(self, path: Path) -> None:
         self._opened = None
@@ -224,20 +240,20 @@ class ForeignDatabase:
 
     def packages(self) -> dict[str, list[int]]:
         """Return the hdrNums of each package name."""
-        return _typed(answers.to_packages, self.reader.ask("packages"))
+        return self.reader.typed(answers.to_packages, self.reader.ask("packages"))
 
     def stamp(self) -> Stamp:
         """Return the stamp of the database."""
-        return _typed(answers.to_stamp, self.reader.ask("stamp"))
+        return self.reader.typed(answers.to_stamp, self.reader.ask("stamp"))
 
     def headers(self, numbers: Iterable[int]) -> Iterator[Header]:
         """Yield the headers with these hdrNums. Raises ToyError if one cannot be read."""
         for batch in rpmdb.batches(list(numbers)):
-            yield from _typed(answers.to_headers, self.reader.ask("headers", batch))
+            yield from self.reader.typed(answers.to_headers, self.reader.ask("headers", batch))
 
     def files(self, numbers: Sequence[int]) -> dict[HeaderFile, int]:
         """Return these hdrNums by the file names of their headers."""
-        return _typed(answers.to_files, self.reader.ask("files", numbers))
+        return self.reader.typed(answers.to_files, self.reader.ask("files", numbers))
 
     def is_owned(self, path: str) -> bool:
         """Say whether a package owns a file."""
@@ -245,7 +261,7 @@ class ForeignDatabase:
 
     def owners(self, path: str) -> list[Package]:
         """Return the packages that own a file."""
-        return [_typed(answers.to_package, package) for package in self.reader.ask("owners", path)]
+        return [self.reader.typed(answers.to_package, package) for package in self.reader.ask("owners", path)]
 
     def has_below(self, directory: str) -> bool:
         """Say whether any package has a file in a directory or below it, or the directory itself."""
@@ -261,14 +277,6 @@ class ForeignDatabase:
 
     def _checked(self, what: str, *arguments: object) -> list[str]:
         try:
-            return _typed(answers.to_texts, self.reader.ask(what, *arguments))
+            return self.reader.typed(answers.to_texts, self.reader.ask(what, *arguments))
         except ToyError as error:  # a check that fails is no reason to stop
             return [f"dependencies could not be checked: {error.what}"]
-
-
-def _typed(convert: Callable[[Any], _Value], value: Any) -> _Value:
-    """Return an answer as `convert` makes a value of it. Raises UnusableDatabase if it has other types."""
-    try:
-        return convert(value)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        raise UnusableDatabase("rpm's answer makes no sense", "see what is wrong: toy -- rpm -Va") from None

@@ -97,7 +97,7 @@ def _connected(path: Path) -> "rpm.TransactionSet":
         ts.closeDB()
         raise UnusableDatabase(
             f"the rpm database in {path} is of the kind {backend}, which this rpm ({rpm.__version__}) cannot read",
-            "use the rpm that wrote it, or have that one convert it: rpmdb --rebuilddb",
+            f"have an rpm that can read it convert it: rpmdb --dbpath {path} --rebuilddb",
         )
     return ts
 
@@ -210,7 +210,7 @@ class Database:
     def owned_below(self, directory: str) -> dict[HeaderFile, AbstractSet[str]]:
         """Return the paths that packages own in a directory, itself among them, by the names of their header files."""
         found = header.file_names(self._around(directory))
-        return {file: parse.paths_below(each.blob, directory) for file, each in found}
+        return {file: parse.paths_below(each.blob, directory, file=file) for file, each in found}
 
     def _around(self, directory: str) -> Iterator[Header]:
         """Yield the headers of packages with a file in a directory, below it, or in a directory that it lies in."""

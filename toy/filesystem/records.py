@@ -47,7 +47,7 @@ def read(path: Path) -> Any:
 
 def later(path: Path) -> ToyError:
     """Return the error for a record that a later version of toy wrote."""
-    return ToyError(f"{path} is of a later version of toy", "use that one, or another machine: toy -n NAME")
+    return ToyError(f"{path} was written by a later version of toy", "update toy, or use another machine: toy -n NAME")
 
 
 def content(values: Mapping[str, object]) -> bytes:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple, cast
 
-from ..errors import DamagedHeader, ToyError, moved_away
+from ..errors import DamagedHeader, ToyError, moved_away, quoted
 from ..filesystem import files, whiteout
 from ..filesystem.lock import Locked
-from ..machine import HEADERS
+from ..machine import HEADERS, STATE
 from . import header
 from .header import HeaderFile
 from .stamp import Stamp
@@ -100,7 +100,8 @@ class HeaderSet:
         """Return `file`. Raises ToyError if it is no name of a header file: records that name files may be damaged."""
         if not header.is_file_name(file):
             raise ToyError(
-                f"{file!r} is no name of a header file in {self.path}", "see where it comes from: toy status"
+                f"a record of toy's names a header file {file!r} in {self.path}, and no header file has such a name",
+                f"see which record: grep -lsF -e {quoted(file)} {STATE}/*/*",
             )
         return file
 

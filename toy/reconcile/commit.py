@@ -83,9 +83,9 @@ def _seed(
         unknown = set(every - base - known.keys())
     for file in unknown:
         if file in upper.files:
-            owned[file] = reader.paths_below(sets.upper.read_blob(file), "/var")
+            owned[file] = reader.paths_below(sets.upper.read_blob(file), "/var", file=f"{sets.upper.path / file}")
         else:
-            owned[file] = parse.paths_below(sets.host.read_blob(file), "/var")
+            owned[file] = parse.paths_below(sets.host.read_blob(file), "/var", file=f"{sets.host.path / file}")
     # Which paths a package with a stand-in owns, the host's own header says: anybody may have made the stand-in.
     standing = set(map(header.label, upper.files))
     of_host = {file for file in sets.host_files if file in shown or header.label(file) in standing}

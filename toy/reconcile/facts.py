@@ -11,9 +11,10 @@ from pathlib import Path
 from ..database import parse
 from ..database.reader import ForeignDatabase, Reader
 from ..database.rpmdb import Database
-from ..errors import DamagedHeader
+from ..errors import DamagedHeader, typed
 from ..headers import contents, header
 from ..headers.header import Header, HeaderFile
+from ..headers.headerset import HeaderSet
 from ..headers.package import Package, PackageFile
 from ..overlay.upper_files import UpperView
 from . import host_set
@@ -43,24 +44,27 @@ class ReadFacts:
         self._in_upper = sets.upper.list().files
         self._packages: dict[HeaderFile, Package] = {}
 
-    def _blob(self, file: HeaderFile) -> bytes:
+    def _source(self, file: HeaderFile) -> HeaderSet:
         sets = self._sets
-        source = sets.upper if file in self._in_upper else sets.host if file in sets.host_files else sets.hidden
-        return source.read_blob(file)
+        return sets.upper if file in self._in_upper else sets.host if file in sets.host_files else sets.hidden
+
+    def _blob(self, file: HeaderFile) -> bytes:
+        return self._source(file).read_blob(file)
 
     def package(self, file: HeaderFile) -> Package:
         """See `Facts`. Files at paths that are not in the overlay, such as homes, are left out."""
         if file not in self._packages:
             # Root in the overlay may have made a header of the upper: a confined process parses it.
-            found = (self._reader.package if file in self._in_upper else parse.package)(self._blob(file))
+            parser = self._reader if file in self._in_upper else parse
+            found = parser.package(self._blob(file), file=f"{self._source(file).path / file}")
             ours = tuple(owned for owned in found.files if not self.tree.is_elsewhere(owned.path))
             self._packages[file] = found._replace(files=ours)
         return self._packages[file]
 
     def amended(self, file: HeaderFile, states: Mapping[str, int]) -> Header:
         """See `Facts`."""
-        is_foreign = file in self._in_upper
-        return (self._reader if is_foreign else parse).with_file_states(self._blob(file), states)
+        parser = self._reader if file in self._in_upper else parse
+        return parser.with_file_states(self._blob(file), states, file=f"{self._source(file).path / file}")
 
     def is_newer(self, one: Package, other: Package) -> bool:
         """See `Facts`."""
@@ -103,4 +107,7 @@ def require_true(sets: HeaderSets, database: Database, changed: AbstractSet[Head
     packages = set(map(header.package_of, changed))
     in_set = {file for file in sets.host_files if header.package_of(file) in packages}
     for file in sorted(in_set ^ contents.files_of(database, packages).keys()):
-        raise DamagedHeader(sets.host.path / file, "the host's set is not what its rpm database is")
+        only = "the host's header set has it" if file in in_set else "the host's rpm database has it"
+        # For the user only if somebody changes the host's packages at this moment: a launch makes the set anew first.
+        again = f"wait until no rpm or zypper is at work on the host, then run it again: {typed()}"
+        raise DamagedHeader(sets.host.path / file, f"only {only}", again)

@@ -67,8 +67,8 @@ class Journal:
             raise records.later(self._plan) from None
         except ValueError:
             raise ToyError(
-                f"{self._plan} is damaged, so what it was about is not finished",
-                f"have it left so, and see what is amiss: mv {self._plan} {self._plan}.away;"
+                f"the plan {self._plan} is damaged, so the last reconciliation cannot be finished",
+                f"drop it, and see which files differ: mv {self._plan} {self._plan}.away;"
                 f" toy -n {self._name} -- rpm -Va",
             ) from None
 

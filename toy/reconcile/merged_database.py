@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..database import foreign
 from ..database.reader import ForeignDatabase, Reader
-from ..errors import ToyError, UnusableDatabase
+from ..errors import ToyError, UnusableDatabase, made_anew
 from ..machine import Machine
 
 
@@ -26,5 +26,4 @@ def open_database(machine: Machine, reader: Reader) -> Iterator[ForeignDatabase]
     try:
         yield reader.open(Path(machine.rpmdb))
     except UnusableDatabase as error:
-        mend = f"to have it made anew from the header set: mv {machine.rpmdb} {machine.rpmdb}.damaged"
-        raise ToyError(error.what, mend) from error
+        raise ToyError(error.what, made_anew(machine.rpmdb)) from error

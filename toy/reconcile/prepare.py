@@ -145,4 +145,4 @@ def _reconcile(
 
 def _say_mended(mended: Iterable[HeaderFile], say: Say) -> None:
     for file in mended:
-        say(f"header file {file} was not what the rpm database has; mended")
+        say(f"header file {file} did not match the rpm database; the header set matches it now")

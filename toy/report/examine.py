@@ -36,7 +36,10 @@ def status(machine: Machine) -> Status:
         return _without_database(machine)
     base = record.base()
     if base is None:
-        raise ToyError(f"{machine.base} cannot be read", f"enter the machine: toy -n {machine.name}")
+        raise ToyError(
+            f"{machine.base} cannot be read, so it is unknown which packages are the machine's own",
+            f"have a launch guess them: toy -n {machine.name} -- true",
+        )
     record.pending()  # raises ToyError for a damaged plan, with which no launch gets any further
     with reader_of(machine) as reader, open_database(machine, reader) as database:
         merged = contents.files_of(database)
@@ -44,7 +47,7 @@ def status(machine: Machine) -> Status:
         packages = _read(machine, removed)
         for file in sorted(own):
             (found,) = database.headers([merged[file]])
-            packages[file] = reader.package(found.blob)
+            packages[file] = reader.package(found.blob, file=file)
         broken = host_set.unknown(rpmdb.broken(database), Path(machine.root))
     stand_ins = rules.amended(own, removed & packages.keys(), packages.__getitem__)
     own, removed = own - stand_ins.keys(), removed - set(stand_ins.values())
