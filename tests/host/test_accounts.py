@@ -33,8 +33,8 @@ def test_a_number_that_both_gave_away(users: Host) -> None:
     users.run("groupadd", "-g", "7003", "ours")
     done = toy(users, "true")
     assert done.stderr.splitlines() == [
-        "toy: clash: 7001 is another on the host, ours in the overlay (/etc/passwd)",
-        "toy: clash: ours is 7003 on the host, 7001 in the overlay (/etc/group)",
+        "toy: clash: number 7001 belongs to another on the host, to ours in the overlay (/etc/passwd)",
+        "toy: clash: ours has number 7003 on the host, 7001 in the overlay (/etc/group)",
     ]
     assert toy(users, "id", "-u", "another").stdout == "7001\n"
     assert toy(users, "true").stderr == ""

@@ -150,7 +150,7 @@ class TestLimits:
         lines = [
             "read-only: /opt/deep (the kernel mounts no overlay over it)",
             "read-only: /srv/deep (the kernel mounts no overlay over it)",
-            "missing: /etc/memory (something is mounted there on the host)",
+            "missing: /etc/memory (toy cannot show what is mounted there on the host)",
         ]
         found = {"read_only": ["/opt/deep", "/srv/deep"], "missing": ["/etc/memory"]}
         assert status(host) == (lines, found)

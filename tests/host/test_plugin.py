@@ -145,7 +145,9 @@ def test_a_dump_that_hangs_is_given_up_before_libzypp_gives_up_the_plugin(host: 
     done = talk(host, frame("COMMITEND"))
     holder.communicate()
     assert done.stdout == ACK
-    assert done.stderr.decode().splitlines() == ["toy plugin: toy dump was not done after 20 s; run it by hand"]
+    assert done.stderr.decode().splitlines() == [
+        "toy plugin: toy dump did not finish within 20 s and was stopped; run: toy dump --changed"
+    ]
 
 
 def test_a_new_snapshot_is_dumped_and_the_running_root_is_not(stale: Host) -> None:

@@ -118,7 +118,7 @@ def test_a_lot_that_happened_is_said_in_a_few_lines(host: Host) -> None:
     on_host(host, "install", *(package.name for package in many))
     said = enter(host)
     assert len(said) == 5
-    assert said[-1] == "toy: and 4 more: toy status toy"
+    assert said[-1] == "toy: and 4 more events; see: toy status toy"
 
 
 def test_the_hosts_package_in_a_conflict_has_its_files_in_var(host: Host) -> None:

@@ -73,7 +73,9 @@ def test_the_cache_of_libraries_has_both_sides_libraries(host: Host) -> None:
     host.sh("mv /usr/sbin/ldconfig /usr/sbin/ldconfig.real; echo 'echo broken >&2; exit 1' > /usr/sbin/ldconfig")
     host.sh("chmod 755 /usr/sbin/ldconfig")
     on_host(host, "remove", "hello")
-    assert enter(host) == ["toy: stale: /etc/ld.so.cache (ldconfig failed in the overlay)"]
+    assert enter(host) == [
+        "toy: stale: /etc/ld.so.cache (ldconfig failed in the overlay; see why: toy -n toy -- ldconfig)"
+    ]
     host.sh("mv /usr/sbin/ldconfig.real /usr/sbin/ldconfig")
 
 

@@ -99,7 +99,10 @@ OUTCOMES = {
         {
             "own": [A_1],
             "hidden": [A_2],
-            "events": ["kept: the overlay's a: not all files of the host's 2-1 are there (see on the host: rpm -V a)"],
+            "events": [
+                "kept: the overlay's a, although the host has 2-1: some files of 2-1 are missing on the host"
+                " (see there: rpm -V a)"
+            ],
         },
     ),
     "another version of what the overlay removed, of which several can be installed: that one is there": (

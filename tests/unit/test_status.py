@@ -47,7 +47,7 @@ def test_state_and_history() -> None:
         "added: a 2-1 (host has 1-1)",
         "added: b 1-1",
         "removed: c (host has 1:1-1)",
-        "conflict: /x of the host's d 1-1 is nobody's here",
+        "conflict: /x of the host's d 1-1 is missing here",
         "shadowed: /y (changed later on the host)",
         "read-only: /opt/deep (the kernel mounts no overlay over it)",
         "broken: e is needed by a",

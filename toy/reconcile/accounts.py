@@ -135,15 +135,14 @@ def _clashes(name: str, new: Mapping[bytes, bytes], ours: Mapping[bytes, bytes])
     def number(line: bytes) -> bytes:
         return line.split(b":")[_NUMBER[name]] if line.count(b":") >= _NUMBER[name] else b""
 
-    def clash(what: bytes, theirs: bytes, mine: bytes) -> str:
-        return f"{os.fsdecode(what)} is {os.fsdecode(theirs)} on the host, {os.fsdecode(mine)} in the overlay"
-
     holders = {number(line): key for key, line in ours.items()}
     found = []
     for key, line in new.items():
         theirs = number(line)
         if key in ours and number(ours[key]) != theirs:
-            found.append(clash(key, theirs, number(ours[key])))
+            who, one, other = map(os.fsdecode, (key, theirs, number(ours[key])))
+            found.append(f"{who} has number {one} on the host, {other} in the overlay")
         elif theirs and holders.get(theirs, key) != key:
-            found.append(clash(theirs, key, holders[theirs]))
+            shared, one, other = map(os.fsdecode, (theirs, key, holders[theirs]))
+            found.append(f"number {shared} belongs to {one} on the host, to {other} in the overlay")
     return found

@@ -57,7 +57,7 @@ def say(events: Sequence[Event], line: Callable[[str], None], *, more: str) -> N
     for event in few:
         line(str(event))
     if len(few) < len(events):
-        line(f"and {len(events) - len(few)} more: {more}")
+        line(f"and {len(events) - len(few)} more events; see: {more}")
 
 
 def record(log: Path, events: Iterable[Event]) -> None:

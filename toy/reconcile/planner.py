@@ -203,8 +203,8 @@ def _retired(facts: Facts, decision: Decision, host: AbstractSet[HeaderFile]) ->
         package = facts.package(file)
         yield Event(
             "kept",
-            f"the overlay's {package.name}: not all files of the host's {package.version} are there"
-            f" (see on the host: rpm -V {package.name})",
+            f"the overlay's {package.name}, although the host has {package.version}: some files of {package.version}"
+            f" are missing on the host (see there: rpm -V {package.name})",
         )
 
 

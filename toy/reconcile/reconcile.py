@@ -64,7 +64,9 @@ def reconcile(
     recorded = journal.base()
     happened: list[Event] = []
     if journal.has_database() and recorded is None:
-        text = f"the host's packages when {machine.name} was last entered ({machine.base} could not be read)"
+        text = (
+            f"which packages the host had at the last launch of {machine.name}, since {machine.base} could not be read"
+        )
         happened.append(Event("guessed", text))
     trees = Trees.of(machine)
     tree = WritableUpper(trees)
@@ -75,14 +77,14 @@ def reconcile(
         if base is not None:
             pending = journal.pending()
             if pending is not None and pending.base == recorded:
-                done = _carry_out(pending, tree, sets, run)
+                done = _carry_out(machine, pending, tree, sets, run)
                 upper, base = pending.upper, pending.host
             if planner.is_due(base=base, host=sets.host_files, upper=upper):
                 plan = _plan(machine, sets, trees, host_database, reader, adopted, recorded, base, upper)
                 if plan is not None:
                     plan = plan._replace(events=[*done, *plan.events])
                     journal.intend(plan)
-                    done = _carry_out(plan, tree, sets, run)
+                    done = _carry_out(machine, plan, tree, sets, run)
                     upper = plan.upper
         made = _merge(machine, sets, builder, adopted.database, upper)
         commit(machine, journal, sets, trees, reader, builder, upper, before=adopted.database, made=made)
@@ -125,14 +127,16 @@ def _plan(
         )
 
 
-def _carry_out(plan: Plan, tree: WritableUpper, sets: HeaderSets, run: Run) -> list[Event]:
+def _carry_out(machine: Machine, plan: Plan, tree: WritableUpper, sets: HeaderSets, run: Run) -> list[Event]:
     """Carry out a plan, from its beginning even if part of it was done before. Returns its events, and new ones."""
     events = [Event("kept", f"{path} (changed in the overlay)") for path in tree.apply(plan.operations)]
     for path, command in plan.caches:
         try:
             run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
         except ToyError:
-            events.append(Event("stale", f"{path} ({shlex.join(command)} failed in the overlay)"))
+            line = shlex.join(command)
+            see = f"see why: toy -n {machine.name} -- {line}"
+            events.append(Event("stale", f"{path} ({line} failed in the overlay; {see})"))
     for file, blob in plan.stand_ins.items():
         sets.upper.write(file, blob)
     preserve.arrange(sets.upper, plan.upper)

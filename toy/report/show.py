@@ -53,10 +53,11 @@ def lines(status: Status) -> Iterator[str]:
     for package in status.removed or ():
         yield f"removed: {package.name} (host has {package.host})"
     for conflict in status.conflicts or ():
-        yield f"conflict: {conflict.path} of the host's {conflict.host} is {conflict.overlay or 'nobody'}'s here"
+        here = f"{conflict.overlay}'s here" if conflict.overlay else "missing here"
+        yield f"conflict: {conflict.path} of the host's {conflict.host} is {here}"
     yield from (f"shadowed: {path} (changed later on the host)" for path in status.shadowed or ())
     yield from (f"read-only: {path} (the kernel mounts no overlay over it)" for path in status.read_only or ())
-    yield from (f"missing: {path} (something is mounted there on the host)" for path in status.missing or ())
+    yield from (f"missing: {path} (toy cannot show what is mounted there on the host)" for path in status.missing or ())
     yield from (f"broken: {problem}" for problem in status.broken or ())
     if status.broken:
         yield f"mend: toy -n {name} -- zypper verify"
