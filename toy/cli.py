@@ -22,7 +22,7 @@ def main() -> int:
     except Exception as error:
         _report(error)
     except KeyboardInterrupt:
-        streams.say(f"interrupted, and nothing is half done; to have it done: {typed()}")
+        streams.say(f"interrupted, and nothing is left half done; run it again: {typed()}")
     return EXIT_FAILURE
 
 
@@ -116,7 +116,7 @@ def _launch(name: str, command: list[str] | None = None) -> int:
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise ToyError("not root", f"try: sudo {typed()}")
+        raise ToyError("toy must run as root", f"try: sudo {typed()}")
 
 
 def _require_running_system() -> None:

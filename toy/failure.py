@@ -45,7 +45,7 @@ def _next_step(number: int | None, path: str) -> str:
     if number in (errno.ENOSPC, errno.EDQUOT):  # of bytes or of files
         return f"see what is full: df --output=avail,iavail,target {_there(path)}".rstrip()
     if number in (errno.EMFILE, errno.ENFILE):
-        return "let more files be open: ulimit -n 1024"
+        return "raise the limit of open files, then run toy again: ulimit -n 1024"
     if not path.startswith("/"):
         return f"to see where: TOY_DEBUG=1 {typed()}"
     if number in (errno.EIO, errno.ESTALE, errno.EUCLEAN):
@@ -58,7 +58,7 @@ def _next_step(number: int | None, path: str) -> str:
         return f"see how it is mounted: findmnt --target {_there(path)}"
     if number == errno.EPERM:
         return f"see what is immutable: lsattr -d {_there(os.path.dirname(path))} {_there(path)}"
-    return f"look at it: ls -ldZ {_there(path)}"
+    return f"see its owner, mode and label: ls -ldZ {_there(path)}"
 
 
 def _there(path: str) -> str:
@@ -78,4 +78,4 @@ def _obstacle(path: str) -> str:
 def _out_of_the_way(path: str) -> str:
     is_ours = f"{path}/".startswith((f"{STATE}/", f"{RUN}/", f"{MACHINES}/")) or HEADERS in path
     # A header file goes out of its set, which may hold nothing but header files.
-    return moved_away(path, out_of_set=path.endswith(".hdr")) if is_ours else f"look at it: ls -ld {quoted(path)}"
+    return moved_away(path, out_of_set=path.endswith(".hdr")) if is_ours else f"see what it is: ls -ld {quoted(path)}"

@@ -67,7 +67,7 @@ def make_private(directory: str) -> None:
         pass
     status = os.lstat(directory)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0:
-        raise ToyError(f"{directory} is not a directory of root's", moved_away(directory))
+        raise ToyError(f"{directory} is not a directory, or does not belong to root", moved_away(directory))
     if status.st_mode & 0o077:
         os.chmod(directory, 0o700)
 
@@ -91,7 +91,7 @@ class Machine:
 
     def __init__(self, name: str, root: str = "/", etc: Sequence[str] = ()) -> None:
         if not _is_name(name):
-            raise ToyError(f"{name!r} is no name for a machine", "use 1 to 64 letters, digits and inner dashes")
+            raise ToyError(f"{name!r} cannot be the name of a machine", "use 1 to 64 letters, digits and inner dashes")
         self.name = name
         self.root = root
         """The tree that the overlay lies over: the running root, or that of a snapshot."""

@@ -39,7 +39,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     position = _position_of_verb(words)
     to_run = f"to run a command: {shlex.join(['toy', *arguments[:position], '--', *arguments[position:]])}"
     if position < len(words) and words[position] not in verbs:
-        raise ToyError(f"no verb {words[position]!r}", to_run)
+        raise ToyError(f"{words[position]!r} is no verb of toy", to_run)
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed):
@@ -54,9 +54,9 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
             raise ToyError(f"--init and {options.verb} do not go together", "see: toy --help")
         options.verb = "init"
     if options.snapshot is not None and options.verb:
-        raise ToyError(f"{options.verb} takes no snapshot", "see: toy --help")
+        raise ToyError(f"toy {options.verb} does not take --snapshot", "see: toy --help")
     if command and options.verb:
-        raise ToyError(f"{options.verb} takes no command", "see: toy --help")
+        raise ToyError(f"toy {options.verb} does not take a command", "see: toy --help")
     if "--" in arguments and not command:
         raise ToyError("no command after --", "for a shell, just: toy")
     return options, command

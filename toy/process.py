@@ -34,13 +34,18 @@ class Failed(ToyError):
 
     def __init__(self, command: Sequence[str], status: int, said: str) -> None:
         self.why = said or f"status {status}"
-        super().__init__(f"{command[0]} failed: {self.why}", f"all that it said: TOY_DEBUG=1 {typed()}")
+        super().__init__(f"{command[0]} failed: {self.why}", f"to see all that it printed: TOY_DEBUG=1 {typed()}")
         self.status = status
 
 
 def missing(tool: str) -> ToyError:
     """Return the error for a tool that is not installed."""
-    return ToyError(f"{tool} is not installed", f"install the package {_PACKAGES.get(tool, 'it is in')}")
+    package = _PACKAGES.get(tool)
+    if package is None:
+        return ToyError(f"{tool} is not installed", f"find its package: cnf {tool}")
+    is_read_only = os.statvfs("/usr").f_flag & os.ST_RDONLY
+    install = "transactional-update pkg install" if is_read_only else "zypper install"
+    return ToyError(f"{tool} is not installed", f"install it: {install} {package}")
 
 
 def require(*tools: str) -> None:

@@ -53,7 +53,7 @@ def show(lines: Iterable[str]) -> None:
         pass
     except OSError as error:
         why = "it is closed" if error.errno == errno.EBADF else error.strerror
-        raise ToyError(f"cannot write to stdout: {why}", f"have it somewhere else: {typed()} >FILE") from error
+        raise ToyError(f"cannot write to stdout: {why}", f"write it to a file elsewhere: {typed()} >FILE") from error
 
 
 def _encoded(text: str, stream: TextIO | None) -> bytes:

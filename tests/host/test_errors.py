@@ -16,14 +16,14 @@ UPPER_SET = f"/var/lib/toy/toy/overlay{SET}"
 def test_not_root(host: Host) -> None:
     for arguments in ("", " -- true", " dump", " --init", " status --json", " diff 'a b'", " --snapshot 1 -- a '$b'"):
         line = refused(host, "setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", f"exec toy{arguments}")
-        assert line == f"not root; try: sudo toy{arguments}"
+        assert line == f"toy must run as root; try: sudo toy{arguments}"
 
 
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../x", "a/b", "/", "a b", "-", "a-", ".hidden", "a\nb", "ä", "x" * 65]
 )
 def test_a_bad_name(host: Host, name: str) -> None:
-    assert "is no name for a machine; use 1 to 64" in refused(host, "toy", f"--name={name}", "--", "true")
+    assert "cannot be the name of a machine; use 1 to 64" in refused(host, "toy", f"--name={name}", "--", "true")
     assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
 
 
@@ -34,17 +34,20 @@ def test_a_name_may_have_64_characters(host: Host) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["ls"], "no verb 'ls'; to run a command: toy -- ls"),
-        (["strace", "-p", "1"], "no verb 'strace'; to run a command: toy -- strace -p 1"),
-        (["-n", "x", "sh", "-c", "a b"], "no verb 'sh'; to run a command: toy -n x -- sh -c 'a b'"),
-        (["--name=x", "tar", "c", "--", "-f"], "no verb 'tar'; to run a command: toy --name=x -- tar c -- -f"),
-        (["--snapshot", "default", "ls"], "no verb 'ls'; to run a command: toy --snapshot default -- ls"),
-        (["diff", "a b", "c"], "unrecognized arguments: c; to run a command: toy -- diff 'a b' c"),
-        (["-p", "1"], "unrecognized arguments: -p; see: toy --help"),
-        (["status", "--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
-        (["--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
-        (["dump", "--nonsense"], "unrecognized arguments: --nonsense; see: toy --help"),
-        (["dump", "--", "true"], "dump takes no command; see: toy --help"),
+        (["ls"], "'ls' is no verb of toy; to run a command: toy -- ls"),
+        (["strace", "-p", "1"], "'strace' is no verb of toy; to run a command: toy -- strace -p 1"),
+        (["-n", "x", "sh", "-c", "a b"], "'sh' is no verb of toy; to run a command: toy -n x -- sh -c 'a b'"),
+        (
+            ["--name=x", "tar", "c", "--", "-f"],
+            "'tar' is no verb of toy; to run a command: toy --name=x -- tar c -- -f",
+        ),
+        (["--snapshot", "default", "ls"], "'ls' is no verb of toy; to run a command: toy --snapshot default -- ls"),
+        (["diff", "a b", "c"], "unrecognised arguments: c; to run a command: toy -- diff 'a b' c"),
+        (["-p", "1"], "unrecognised arguments: -p; see: toy --help"),
+        (["status", "--nonsense"], "unrecognised arguments: --nonsense; see: toy --help"),
+        (["--nonsense"], "unrecognised arguments: --nonsense; see: toy --help"),
+        (["dump", "--nonsense"], "unrecognised arguments: --nonsense; see: toy --help"),
+        (["dump", "--", "true"], "toy dump does not take a command; see: toy --help"),
         (["--"], "no command after --; for a shell, just: toy"),
         (["-n"], "argument -n/--name: expected one argument; see: toy --help"),
         (
@@ -65,7 +68,7 @@ def test_bad_arguments(host: Host, arguments: list[str], line: str) -> None:
 def test_no_nspawn(host: Host) -> None:
     host.run("rm", "/usr/bin/systemd-nspawn")
     line = refused(host, *OVERLAY, "true")
-    assert line == "systemd-nspawn is not installed; install the package systemd-container"
+    assert line == "systemd-nspawn is not installed; install it: zypper install systemd-container"
 
 
 @pytest.mark.parametrize("which", ["default", "2", "x"])
@@ -73,7 +76,7 @@ def test_no_nspawn(host: Host) -> None:
 def test_a_host_without_snapshots(host: Host, which: str, breakage: str) -> None:
     host.sh(breakage)
     line = refused(host, "toy", "--snapshot", which, "--", "true")
-    assert line == "this system has no snapshots (/ is overlayfs); to enter what runs: toy"
+    assert line == "this system has no snapshots (/ is overlayfs); enter the running system: toy"
     assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
 
 
@@ -177,7 +180,7 @@ def test_a_merged_database_that_leads_elsewhere(host: Host) -> None:
     script = f"cd {DATABASE}; for file in *; do mv $file .$file; ln -s /etc/passwd $file; done"
     done = host.run(*OVERLAY, "sh", "-c", f"{script}; exit 5", check=False)
     assert done.returncode == 5
-    assert "is not a regular file; the next launch" in done.stderr
+    assert "is not a regular file; the package changes in machine toy may not be" in done.stderr
     assert "is not a regular file; move it away" in refused(host, *OVERLAY, "true")
     assert host.run("rpm", "-q", "editor").stdout == "editor-1-1.noarch\n"
 

@@ -197,7 +197,7 @@ class TestStatus:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate()
         assert process.returncode == 125
-        assert said.startswith(b"toy: interrupted, and nothing is half done")
+        assert said.startswith(b"toy: interrupted, and nothing is left half done")
 
     def test_the_lower_is_gone_at_the_end(self, victim: Host) -> None:
         rpm = " ".join([*victim.rpm, "-e", "--notriggers", "hello"])
@@ -212,7 +212,7 @@ class TestStatus:
         _, said = process.communicate()
         assert process.returncode == 5
         (line,) = said.splitlines()
-        assert "the next launch" in line
+        assert "have them adopted: toy -n toy -- true" in line
         victim.sh(f"mv /aside {SET}")
         assert "hello-1" not in packages(victim, *OVERLAY)
 

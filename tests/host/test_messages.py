@@ -88,7 +88,7 @@ def test_errors_in_another_root_say_in_which(host: Host) -> None:
 def test_snapshots_where_there_are_none(host: Host) -> None:
     for which in ("default", "1", "x"):
         line = refused(host, "toy", "--snapshot", which, "--", "true")
-        assert line == "this system has no snapshots (/ is overlayfs); to enter what runs: toy"
+        assert line == "this system has no snapshots (/ is overlayfs); enter the running system: toy"
 
 
 class TestReadOnlyRoot:
@@ -135,7 +135,7 @@ class TestDebug:
         done = host.run(*OVERLAY, "true", env={"TOY_DEBUG": "1"}, check=False)
         first, *_, last = done.stderr.splitlines()
         assert (done.returncode, first) == (125, "Traceback (most recent call last):")
-        assert last == "toy: systemd-nspawn is not installed; install the package systemd-container"
+        assert last == "toy: systemd-nspawn is not installed; install it: zypper install systemd-container"
 
     @pytest.mark.parametrize("value", ["", "0"])
     def test_it_is_off(self, host: Host, value: str) -> None:
@@ -146,6 +146,6 @@ class TestDebug:
         host.write("/usr/bin/stat", "#!/bin/sh\nprintf 'one\\ntwo\\n' >&2; exit 1\n")
         host.run("chmod", "755", "/usr/bin/stat")
         line = refused(host, "toy", "--snapshot", "default")
-        assert line == "stat failed: two; all that it said: TOY_DEBUG=1 toy --snapshot default"
-        said = host.run("sh", "-c", line.partition("said: ")[2], check=False).stderr
+        assert line == "stat failed: two; to see all that it printed: TOY_DEBUG=1 toy --snapshot default"
+        said = host.run("sh", "-c", line.partition("printed: ")[2], check=False).stderr
         assert "toy: | one\ntoy: | two\n" in said

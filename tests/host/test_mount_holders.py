@@ -86,5 +86,8 @@ class TestHolders:
             process.kill()
             process.communicate()
             said = refused(host, *OVERLAY, "true")
-            assert said == f"{UPPER} is still mounted by process {stays.pid}; end it, then try again: ps {stays.pid}"
+            assert said == (
+                f"{UPPER} is still mounted by process {stays.pid};"
+                f" see what it is, end it, and try again: ps {stays.pid}; kill {stays.pid}"
+            )
         assert toy(host, "true").returncode == 0

@@ -81,7 +81,11 @@ def test_it_is_said_in_one_line(host: Host) -> None:
     set_(host, "Exec", "Ephemeral=yes")
     assert refused(host, *OVERLAY, "true") == f"{FILE} says Ephemeral=yes, which toy cannot do; remove that line"
     host.sh(f"mv {FILE} /var/lib/machines")
-    assert "does not trust what /var/lib/machines/toy.nspawn says; move it: " in refused(host, *OVERLAY, "true")
+    beside = "/var/lib/machines/toy.nspawn"
+    assert refused(host, *OVERLAY, "true") == (
+        f"systemd-nspawn ignores some settings in {beside}, since it does not trust that directory;"
+        f" move the file: mkdir -p /etc/systemd/nspawn && mv {beside} /etc/systemd/nspawn"
+    )
     host.sh("rm /var/lib/machines/toy.nspawn")
     toy(host, "true")
     assert record(host) == before

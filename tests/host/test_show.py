@@ -39,7 +39,7 @@ def test_no_such_machine(host: Host) -> None:
     assert refused(host, "toy", "diff") == "there is no machine toy; to make it: toy -n toy"
     assert refused(host, "toy", "diff", "other") == "there is no machine other; to make it: toy -n other"
     for verb in ("status", "diff"):
-        assert "is no name for a machine" in refused(host, "toy", verb, "../toy")
+        assert "cannot be the name of a machine" in refused(host, "toy", verb, "../toy")
     assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
 
 

@@ -82,7 +82,7 @@ class TestSnapshot:
     def test_what_is_booted_next_is_none(self, host: MicroOS) -> None:
         host.run("btrfs", "subvolume", "set-default", "5", "/var")
         line = refused(host, "toy", "--snapshot", "default")
-        assert line == "what will be booted next is no snapshot; give the number of one: toy --snapshot N"
+        assert line == "the default btrfs subvolume is no snapshot; give the number of one: toy --snapshot N"
 
     def test_there_are_none(self, host: MicroOS) -> None:
         host.run("umount", "/.snapshots")
@@ -101,6 +101,11 @@ class TestSnapshot:
 class TestInAnUpdate:
     """In `transactional-update shell` and `run`."""
 
+    LINE = (
+        "machines cannot be used in the snapshot of an unfinished update;"
+        " leave it (exit), and run toy in the running system"
+    )
+
     STRIPPED = "env --unset=TRANSACTIONAL_UPDATE --unset=TRANSACTIONAL_UPDATE_ROOT"
     """What sudo(8) leaves of the environment."""
 
@@ -110,8 +115,7 @@ class TestInAnUpdate:
     )
     def test_there_is_no_machine(self, host: MicroOS, command: str, stripped: str) -> None:
         script = f"{stripped} {command} 2>&1 && exit 1; echo $?; ls -d /var/lib/toy /var/lib/machines 2>/dev/null || :"
-        said = "toy: this is the snapshot of an update, not the running system; leave it, and run toy there"
-        assert host.in_update(script) == f"{said}\n125\n"
+        assert host.in_update(script) == f"toy: {self.LINE}\n125\n"
 
     @pytest.mark.parametrize("stripped", ["", STRIPPED])
     @pytest.mark.parametrize("command", ["dump", "init", "--init", "dump --changed", "dump --root /"])
@@ -128,9 +132,7 @@ class TestInAnUpdate:
 
     def test_one_without_the_snapshots_around_it(self, host: MicroOS) -> None:
         said = host.in_update(f"umount /.snapshots; {self.STRIPPED} toy -- true 2>&1 || echo $?")
-        assert (
-            said == "toy: this is the snapshot of an update, not the running system; leave it, and run toy there\n125\n"
-        )
+        assert said == f"toy: {self.LINE}\n125\n"
 
 
 class TestEtcOfASnapshot:
@@ -220,4 +222,5 @@ class TestEtcOfASnapshot:
         overlaid.sh(f"{read_only} false; sed -i '{edit}' /.snapshots/2/snapshot/etc/fstab; {read_only} true")
         done = overlaid.run("toy", "--snapshot", "default", "--", "cat", "/etc/editor.conf")
         assert done.stdout == "tabs=8\n"
-        assert done.stderr == f"toy: not all of the snapshot's /etc shows; in its fstab, no directory: {missing}\n"
+        what = "part of the snapshot's /etc is not shown, since its fstab has layers that are no directories"
+        assert done.stderr == f"toy: {what}: {missing}\n"

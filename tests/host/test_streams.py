@@ -32,7 +32,7 @@ def entered(host: Host) -> Host:
 @pytest.mark.parametrize("arguments", SHOWING)
 def test_stdout_that_takes_nothing(entered: Host, arguments: str) -> None:
     for where, why in UNUSABLE.items():
-        line = f"toy: cannot write to stdout: {why}; have it somewhere else: toy {arguments} >FILE\n"
+        line = f"toy: cannot write to stdout: {why}; write it to a file elsewhere: toy {arguments} >FILE\n"
         assert sh(entered, f"toy {arguments} >{where}") == (125, "", line)
         assert sh(entered, f"toy {arguments} >{where} 2>{where}") == (125, "", "")
         assert sh(entered, f"toy {arguments} >{where} 2>{where} <&-") == (125, "", "")

@@ -2,11 +2,12 @@
 """What went wrong, in one line: what could not be done, on which path, and what to type."""
 
 import errno
+import re
 import subprocess
 
 import pytest
 
-from toy import debug, failure
+from toy import debug, failure, process
 from toy.errors import Attempt, ToyError
 
 
@@ -58,6 +59,13 @@ class TestWords:
     )
     def test_the_command_is_about_what_there_is(self, number: int, path: str, command: str) -> None:
         assert failure.explained(OSError(number, "", path)).next_step.endswith(f": {command}")
+
+    def test_a_tool_that_is_missing(self) -> None:
+        line = (
+            "systemd-nspawn is not installed; install it: (zypper|transactional-update pkg) install systemd-container"
+        )
+        assert re.fullmatch(line, str(process.missing("systemd-nspawn")))
+        assert str(process.missing("sh")) == "sh is not installed; find its package: cnf sh"
 
     def test_a_command_is_shown_as_it_can_be_typed(self) -> None:
         words = ["printf", "[%s]", "a b", "x\n'y'\\z\t", "", "$HOME", "é\x1b"]

@@ -21,7 +21,10 @@ def require_running_system() -> None:
     The /var there is the snapshot's own, and is covered by the host's as soon as the snapshot is booted.
     """
     if _is_chroot() and (_UPDATE in os.environ or _is_unfinished_snapshot()):
-        raise ToyError("this is the snapshot of an update, not the running system", "leave it, and run toy there")
+        raise ToyError(
+            "machines cannot be used in the snapshot of an unfinished update",
+            "leave it (exit), and run toy in the running system",
+        )
 
 
 def _is_chroot() -> bool:

@@ -117,7 +117,10 @@ def _settings_file(machine: Machine) -> str | None:
     beside = f"{machine.mount_point}.nspawn"
     if os.path.exists(beside):
         move = f"mkdir -p {_SETTINGS[0]} && mv {beside} {_SETTINGS[0]}"
-        raise ToyError(f"systemd-nspawn does not trust what {beside} says", f"move it: {move}")
+        raise ToyError(
+            f"systemd-nspawn ignores some settings in {beside}, since it does not trust that directory",
+            f"move the file: {move}",
+        )
     return None
 
 

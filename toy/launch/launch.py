@@ -70,7 +70,8 @@ def launch(
             fingerprint.leave(machine)
         except (Exception, KeyboardInterrupt) as error:  # another toy may be on the disk by now: any error
             name = machine.name
-            say(f"{_said(error)}; the next launch puts on record what changed in machine {name}: toy -n {name} -- true")
+            later = f"the package changes in machine {name} may not be in its header set yet"
+            say(f"{_said(error)}; {later}; have them adopted: toy -n {name} -- true")
         return status
 
 

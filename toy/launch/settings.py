@@ -93,7 +93,8 @@ class Settings:
             if name in _MOUNTS and value:
                 taken.add(target := _target(value, _MOUNTS[name]))
                 if any(_hides(target, path) for path in own) or any(_hides(path, target) for path in untouched):
-                    raise self._refused(name, value, "mount something elsewhere: this belongs to the machine")
+                    machines = "/run, /var, the rpm database and the header set are the machine's own"
+                    raise self._refused(name, value, f"change the mount point in that line: {machines}")
         said = " ".join(value for name, value in self._assignments if name == "Environment")
         lines = ["[Files]"]
         lines += [f"Bind={value}" for value in binds if _target(value, 1) not in taken]

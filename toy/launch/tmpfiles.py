@@ -90,10 +90,13 @@ def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None])
         with open(machine.configuration, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write("\0".join([now, *made]))
     except OSError as error:
-        say(f"{_MISSING} in machine {machine.name}: {error}")
+        from .. import failure
+
+        say(f"{_MISSING} in machine {machine.name}: {failure.explained(error)}")
     except process.Failed as error:
         if error.status in _FAILURES:  # else systemd-nspawn failed: so does the launch, and says why
-            say(f"{_MISSING} in machine {machine.name}: systemd-tmpfiles does not work there")
+            see = f"see why: toy -n {machine.name} -- systemd-tmpfiles --create"
+            say(f"{_MISSING} in machine {machine.name}, since systemd-tmpfiles failed there; {see}")
 
 
 def _configuration(machine: Machine) -> Iterator[str]:

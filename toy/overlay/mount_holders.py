@@ -27,7 +27,8 @@ def wait_until_unused(upper: str, *, seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while pids := holders(upper):
         if time.monotonic() > deadline:
-            raise ToyError(f"{upper} is still mounted by process {pids[0]}", f"end it, then try again: ps {pids[0]}")
+            next_step = f"see what it is, end it, and try again: ps {pids[0]}; kill {pids[0]}"
+            raise ToyError(f"{upper} is still mounted by process {pids[0]}", next_step)
         time.sleep(0.01)
 
 

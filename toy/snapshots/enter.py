@@ -60,7 +60,7 @@ def _require_snapshots() -> None:
     kind = process.output(["stat", "--file-system", "--format=%T", "/"]).strip()
     if kind != "btrfs" or not os.path.isdir(snapper.SNAPSHOTS):
         what = f"/ is {kind}" if kind != "btrfs" else f"there is no {snapper.SNAPSHOTS}"
-        raise ToyError(f"this system has no snapshots ({what})", "to enter what runs: toy")
+        raise ToyError(f"this system has no snapshots ({what})", "enter the running system: toy")
 
 
 def _default() -> int:
@@ -68,7 +68,7 @@ def _default() -> int:
     path = process.output(["btrfs", "subvolume", "get-default", "/"]).strip().rpartition("path ")[2]
     number = snapper.number_of(path)
     if number is None:
-        raise ToyError("what will be booted next is no snapshot", "give the number of one: toy --snapshot N")
+        raise ToyError("the default btrfs subvolume is no snapshot", "give the number of one: toy --snapshot N")
     return number
 
 

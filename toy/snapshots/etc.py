@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .. import process
+from .. import failure, process
 from ..errors import ToyError
 from ..filesystem import namespace
 from ..host import snapper
@@ -58,7 +58,8 @@ def assemble(root: str, *, say: Say) -> list[str]:
         if len(layers) > 1:  # of one layer, the kernel makes no overlay
             namespace.mount("-t", "overlay", "-o", f"ro,lowerdir={':'.join(layers)}", "toy", f"{root}/etc")
     except (ToyError, OSError) as error:
-        say(f"/etc shows as it lies in the snapshot, which may be other than what will be booted: {error}")
+        why = f"since this failed: {failure.explained(error)}"
+        say(f"toy shows /etc as it is stored in the snapshot, without what the boot would add, {why}")
         return []
     return layers
 
@@ -105,7 +106,8 @@ def _layers(overlay: _Overlay, own: str, say: Say) -> list[str]:
         if path != "/etc":
             (layers if os.path.isdir(path) else missing).append(path)
     if missing:
-        say(f"not all of the snapshot's /etc shows; in its fstab, no directory: {', '.join(map(repr, missing))}")
+        why = f"since its fstab has layers that are no directories: {', '.join(map(repr, missing))}"
+        say(f"part of the snapshot's /etc is not shown, {why}")
     return [*layers, bottom]
 
 
@@ -119,5 +121,6 @@ def _parent(root: str, say: Say) -> str | None:
         return "/etc"
     if os.path.isdir(f"{parent}/etc") and _overlay(f"{parent}/etc/fstab") is None:
         return f"{parent}/etc"
-    say(f"changes that the boot brings over from the /etc of snapshot {number} are not shown")
+    why = "is an overlay" if os.path.isdir(f"{parent}/etc") else "does not exist any more"
+    say(f"changes that the boot would bring over from the /etc of snapshot {number} are not shown, since that {why}")
     return None
