@@ -54,16 +54,17 @@ def test_merge(name: str, then: str, now: str, ours: str, merged: str) -> None:
 @pytest.mark.parametrize(
     ("name", "then", "now", "ours", "clashes"),
     [
-        ("passwd", "", "a:x:5\n", "b:x:5\n", ["5 is a on the host, b in the overlay"]),
-        ("group", "", "a:x:5:\n", "b:x:5:\n", ["5 is a on the host, b in the overlay"]),
-        ("passwd", "", "a:x:5\n", "a:x:6\n", ["a is 5 on the host, 6 in the overlay"]),
+        ("passwd", "", "a:x:5\n", "b:x:5\n", ["number 5 belongs to a on the host, to b in the overlay"]),
+        ("group", "", "a:x:5:\n", "b:x:5:\n", ["number 5 belongs to a on the host, to b in the overlay"]),
+        ("passwd", "", "a:x:5\n", "a:x:6\n", ["a has number 5 on the host, 6 in the overlay"]),
         ("passwd", "", "a:x:5\n", "a:x:5\n", []),
         ("passwd", "", "a:x:5\n", "b:x:6\n", []),
         ("passwd", "a:x:5\n", "a:x:5\n", "a:x:6\nb:x:5\n", []),
         ("passwd", "a:x:4\n", "a:x:5\n", "a:x:4\nb:x:5\n", []),
-        ("passwd", "", "a:x:5\nc:x:6\n", "b:x:5\nd:x:6\n", [f"{pair} in the overlay" for pair in (
-            "5 is a on the host, b", "6 is c on the host, d"
-        )]),
+        ("passwd", "", "a:x:5\nc:x:6\n", "b:x:5\nd:x:6\n", [
+            "number 5 belongs to a on the host, to b in the overlay",
+            "number 6 belongs to c on the host, to d in the overlay",
+        ]),
         ("passwd", "", "a:x::\n", "b:x::\n", []),
         ("passwd", "", "a:x\n", "b:x\n", []),
         ("shadow", "", "a:!:5:\n", "b:!:5:\n", []),
@@ -77,4 +78,4 @@ def test_numbers_that_clash(name: str, then: str, now: str, ours: str, clashes: 
 
 def test_names_in_another_encoding_clash_as_well() -> None:
     _, found = accounts.merge("passwd", then=b"", now=b"\xff:x:5\n", ours=b"b:x:5\n")
-    assert found == ["5 is \udcff on the host, b in the overlay"]
+    assert found == ["number 5 belongs to \udcff on the host, to b in the overlay"]

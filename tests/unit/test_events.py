@@ -33,8 +33,8 @@ FIVE = ["kept: 1", "kept: 2", "kept: 3", "kept: 4", "kept: 5"]
         (0, []),
         (1, FIVE[:1]),
         (5, FIVE),
-        (6, [*FIVE[:4], "and 2 more: toy status m"]),
-        (20, [*FIVE[:4], "and 16 more: toy status m"]),
+        (6, [*FIVE[:4], "and 2 more events; see: toy status m"]),
+        (20, [*FIVE[:4], "and 16 more events; see: toy status m"]),
     ],
 )
 def test_only_the_first_few_are_said(number: int, said: list[str]) -> None:

@@ -77,7 +77,10 @@ def test_what_is_on(tmp_path: Path, value: str) -> None:
     ("setting", "next_step"),
     [
         ("Boot=maybe", "remove that line"),
-        ("Bind=/srv:/var", "mount something elsewhere: this belongs to the machine"),
+        (
+            "Bind=/srv:/var",
+            "change the mount point in that line: /run, /var, the rpm database and the header set are the machine's own",
+        ),
     ],
 )
 def test_what_is_refused_is_named_with_what_to_do(tmp_path: Path, setting: str, next_step: str) -> None:
