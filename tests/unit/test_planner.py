@@ -137,8 +137,10 @@ OUTCOMES = {
             "own": [A_1, "b-1"],
             "hidden": [A_2, "b-2"],
             "events": [
-                "kept: the overlay's a, although the host has 2-1: some files of 2-1 are missing on the host (see there: rpm -V a)",
-                "kept: the overlay's b, although the host has 2-1: some files of 2-1 are missing on the host (see there: rpm -V b)",
+                "kept: the overlay's a, although the host has 2-1: "
+                "some files of 2-1 are missing on the host (see there: rpm -V a)",
+                "kept: the overlay's b, although the host has 2-1: "
+                "some files of 2-1 are missing on the host (see there: rpm -V b)",
             ],
         },
     ),

@@ -79,7 +79,8 @@ def test_what_is_on(tmp_path: Path, value: str) -> None:
         ("Boot=maybe", "remove that line"),
         (
             "Bind=/srv:/var",
-            "change the mount point in that line: /run, /var, the rpm database and the header set are the machine's own",
+            "change the mount point in that line: "
+            "/run, /var, the rpm database and the header set are the machine's own",
         ),
     ],
 )
