@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .database import rpmdb
+from .database import connection
 from .database.rpmdb import Database
 from .errors import Attempt, ToyError, quoted
 from .headers.dump import add, dump
@@ -55,7 +55,7 @@ def _is_kept() -> bool:
     path = f"/{HEADERS}"
     if os.path.lexists(path):
         return True
-    with Database.open(rpmdb.dbpath()) as database:
+    with Database.open(connection.dbpath()) as database:
         return database.is_owned(path)
 
 
@@ -74,7 +74,7 @@ def _change_root(root: str) -> None:
 def _open() -> Iterator[tuple[Database, HeaderSet]]:
     with (
         Attempt("bring the header set in line with the rpm database"),
-        Database.open(rpmdb.dbpath()) as database,
+        Database.open(connection.dbpath()) as database,
         HeaderSet.open_of_root(Path("/"), create=True) as headers,
     ):
         yield database, headers

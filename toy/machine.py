@@ -26,7 +26,7 @@ OWN_BASE = f"{RUN}/base"
 
 STATE = "/var/lib/toy"
 RPMDB = "/usr/lib/sysimage/rpm"
-"""Where rpm most likely has its database. Only rpm knows, and it takes time to ask: `rpmdb.dbpath`."""
+"""Where rpm most likely has its database. Only rpm knows, and it takes time to ask: `connection.dbpath`."""
 
 KEYS = "pubkeys"
 """Directory of rpm's keys, in that of its database, unless they are packages."""

@@ -12,7 +12,7 @@ from ..errors import ToyError, UnusableDatabase
 from ..headers.header import Header, HeaderFile
 from ..headers.package import Package
 from ..headers.stamp import Stamp
-from . import parse, rpmdb
+from . import alter, parse
 from .rpmdb import Database
 
 
@@ -55,11 +55,11 @@ class _Questions:
 
     def erase(self, path: str, numbers: list[int]) -> None:
         self._stack.close()
-        rpmdb.erase(Path(path), numbers)
+        alter.erase(Path(path), numbers)
 
     def import_headers(self, path: str) -> str:
         self._stack.close()
-        return rpmdb.import_headers(Path(path), self._headers)
+        return alter.import_headers(Path(path), self._headers)
 
     @staticmethod
     def package(blob: bytes, file: str) -> Package:

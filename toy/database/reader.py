@@ -23,7 +23,7 @@ from ..errors import ToyError, UnusableDatabase, made_anew
 from ..headers.header import Header, HeaderFile
 from ..headers.package import Package
 from ..headers.stamp import Stamp
-from . import answers, questions, rpmdb
+from . import alter, answers, questions, rpmdb
 
 _PATIENCE = 60
 """Seconds to wait for an answer; each is about few packages."""
@@ -182,7 +182,7 @@ class Reader:
         return ForeignDatabase(path, self)
 
     def erase(self, path: Path, numbers: Iterable[int]) -> None:
-        """Do what `rpmdb.erase` does."""
+        """Do what `alter.erase` does."""
         self._opened = None
         self.ask("erase", os.fspath(path), sorted(numbers))
 
@@ -203,14 +203,14 @@ class Reader:
         return False
 
     def import_headers(self, path: Path, contents: Iterable[bytes]) -> str:
-        """Import header files by their contents, as `rpmdb.import_headers` does. A process can import only once."""
+        """Import header files by their contents, as `alter.import_headers` does. A process can import only once."""
         self._ask_for_import(path)
         self._feed(contents)
         return self.typed(answers.text, self.ask("import_headers", os.fspath(path), seconds=_LONGEST_IMPORT))
 
     def _ask_for_import(self, path: Path) -> None:
         self._opened = None
-        process.trace(rpmdb.import_command(path))
+        process.trace(alter.import_command(path))
         self.ask_ahead("import_headers", os.fspath(path))
 
     def _feed(self, contents: Iterable[bytes]) -> None:

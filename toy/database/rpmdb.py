@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An rpm database, opened with librpm. rpm's macros say where it is; its backend may be another than theirs."""
+"""An rpm database that is open for reading."""
 
 import contextlib
 import os
@@ -8,98 +8,15 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
 
-from .. import process
-from ..errors import ToyError, UnusableDatabase
+from ..errors import UnusableDatabase
 from ..headers import header
 from ..headers.header import Header, HeaderFile
 from ..headers.stamp import Stamp
-from ..machine import database_below
 from . import parse
+from .connection import connected, is_database, silenced, unreadable
 from .librpm import parsed, rpm, to_header
 
-_UNCHECKED = -1  # all of rpm's flags that leave out a verification: headers are taken as they are
-
-_BACKENDS = {"sqlite": "rpmdb.sqlite", "ndb": "Packages.db", "bdb_ro": "Packages"}
-"""rpm's backends, and the file by which each is known (rpm, lib/backend/*: .path)."""
-
-
-def dbpath(root: Path | None = None) -> Path:
-    """Return where rpm keeps the database of the running root, or where that of another root is."""
-    path = rpm.expandMacro("%{_dbpath}")
-    return Path(path if root is None else database_below(os.fspath(root), path))
-
-
 _BATCH = 100
-
-
-def _unreadable(path: Path) -> UnusableDatabase:
-    return UnusableDatabase(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Discard what is written to stderr: librpm's ndb says there what it cannot open, whatever the verbosity."""
-    stderr, unread = os.dup(2), os.memfd_create("stderr")  # no /dev/null: a root that was entered may have no /dev
-    try:
-        os.dup2(unread, 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(unread)
-
-
-@contextlib.contextmanager
-def _at(path: Path) -> Iterator[None]:
-    """Set rpm's macros in the context so that it opens the database in a directory, with the backend that it has."""
-    backend = _backend(path)
-    if backend is not None:
-        rpm.addMacro("_db_backend", backend)
-    rpm.addMacro("_dbpath", os.fspath(path))
-    try:
-        yield
-    finally:
-        # A database that is open stays open; whoever calls `dbpath` next means the system's.
-        rpm.delMacro("_dbpath")
-        if backend is not None:
-            rpm.delMacro("_db_backend")
-
-
-def _backend(path: Path) -> str | None:
-    """Return the backend of the database in a directory, or None if it is the configured one, or none that we know."""
-    configured = rpm.expandMacro("%{_db_backend}")
-    present = set(os.listdir(path))
-    if _BACKENDS.get(configured) in present:
-        return None
-    return next((backend for backend, file in _BACKENDS.items() if file in present), None)
-
-
-def _is_database(names: AbstractSet[str]) -> bool:
-    """Say whether a directory with these entries has a database in it."""
-    if rpm.expandMacro("%{_db_backend}") in _BACKENDS:
-        return bool(names & set(_BACKENDS.values()))
-    return any(not name.startswith(".") for name in names)  # .rpm.lock stays behind
-
-
-def _connected(path: Path) -> "rpm.TransactionSet":
-    try:
-        ts = rpm.TransactionSet()
-        ts.setVSFlags(_UNCHECKED)
-        with _at(path), _silenced():
-            failed = ts.openDB()
-        if failed:
-            raise _unreadable(path)
-    except rpm.error:
-        raise _unreadable(path) from None
-    backend = _backend(path)
-    if backend is not None and not any(True for _ in ts.dbIndex("name")):
-        # An rpm without the backend takes the database for empty, or makes an empty one of its own beside it.
-        ts.closeDB()
-        raise UnusableDatabase(
-            f"the rpm database in {path} is of the kind {backend}, which this rpm ({rpm.__version__}) cannot read",
-            f"have an rpm that can read it convert it: rpmdb --dbpath {path} --rebuilddb",
-        )
-    return ts
 
 
 def batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -140,16 +57,16 @@ class Database:
             present = set(os.listdir(path))
         except OSError as error:
             raise UnusableDatabase(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
-        if not _is_database(present):  # rpm would make an empty one, and believe it
+        if not is_database(present):  # rpm would make an empty one, and believe it
             raise UnusableDatabase(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
-        ts = _connected(path)
+        ts = connected(path)
         try:
             yield cls(path, ts)
         finally:
             ts.closeDB()
 
     def _index(self, tag: str) -> Iterator[tuple["str | int", list[int]]]:
-        with _silenced():
+        with silenced():
             index = self._ts.dbIndex(tag)
         for key in index:
             yield key, [number for number, _ in index.instances()]
@@ -177,7 +94,7 @@ class Database:
             for found in self._ts.dbMatch(rpm.RPMDBI_PACKAGES, number):
                 yield to_header(found)
             if found is None:
-                raise _unreadable(self.path)
+                raise unreadable(self.path)
 
     def sharing(self, number: int) -> set[str]:
         """Return the names of the packages that have a file at a path of the one with this hdrNum, itself among them.
@@ -232,7 +149,7 @@ class Database:
 
         Nothing is installed or erased. Problems that exist already are left out.
         """
-        ts = _connected(self.path)  # a new one: what is added to a transaction set stays in it
+        ts = connected(self.path)  # a new one: what is added to a transaction set stays in it
         try:
             for number in erase:
                 ts.addErase(number)
@@ -267,44 +184,3 @@ class Database:
     def owners(self, path: str) -> Iterator[Header]:
         """Yield the headers of the packages that own a file."""
         return map(to_header, self._ts.dbMatch("basenames", os.fsencode(path)))
-
-
-def import_command(path: Path) -> list[str]:
-    """Return the command that imports header files from its stdin into a database."""
-    return ["rpmdb", "--dbpath", os.fspath(path), "--importdb"]
-
-
-def import_headers(path: Path, files: int) -> str:
-    """Import header files into a database, and return the last line that rpmdb writes to stderr.
-
-    `files` is a descriptor of the header files, one after the other; it is closed here. rpmdb(8) leaves out a header
-    that it does not like, or has no space for, and succeeds: the caller reads the database back and compares. There is
-    no --initdb for a new one: that would fsync after every header. Raises ToyError if rpmdb fails.
-    """
-    try:
-        return process.run(import_command(path), stdin=files)
-    except process.Failed as error:
-        what = f"rpmdb --importdb into {path} failed: {error.why}"
-        raise ToyError(what, f"see if there is space: df -h {path.parent}") from None
-
-
-def erase(path: Path, numbers: Iterable[int]) -> None:
-    """Erase the headers with these hdrNums from a database; no file is removed, and no scriptlet or trigger runs.
-
-    Raises UnusableDatabase if that cannot be done.
-    """
-    ts = rpm.TransactionSet()
-    ts.setVSFlags(_UNCHECKED)
-    ts.setFlags(
-        rpm.RPMTRANS_FLAG_JUSTDB
-        | rpm.RPMTRANS_FLAG_NOSCRIPTS
-        | rpm.RPMTRANS_FLAG_NOTRIGGERS
-        | rpm.RPMTRANS_FLAG_NOPLUGINS
-    )
-    with _at(path):
-        for number in numbers:
-            ts.addErase(number)
-        if ts.run(lambda *_: None, None):
-            raise UnusableDatabase(
-                f"rpm cannot erase from its database in {path}", f"see: rpmdb --dbpath {path} --verifydb"
-            )

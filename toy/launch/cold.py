@@ -29,10 +29,10 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
     """Bring a machine that is locked and not mounted in line with its host, and return the fingerprint of both."""
     last = fingerprint.last(machine)
     ahead = _copy_ahead(machine, last)
-    from ..database import rpmdb
+    from ..database import connection
     from ..reconcile import prepare
 
-    dbpath = os.fspath(rpmdb.dbpath())
+    dbpath = os.fspath(connection.dbpath())
     spawn = fingerprint.of_nspawn()
     late_options = _LateOptions(last.late_options if last is not None and last.nspawn == spawn else None)
     database, accounts = fingerprint.of_database(machine, dbpath), fingerprint.of_accounts(machine)

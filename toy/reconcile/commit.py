@@ -4,7 +4,7 @@
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from ..database import keyring, parse, rpmdb
+from ..database import connection, keyring, parse, rpmdb
 from ..database.merge import Builder
 from ..database.reader import Reader
 from ..errors import UnusableDatabase
@@ -45,7 +45,7 @@ def commit(
         builder.close(made)
     then = keyring.recall(Path(machine.keys)) if before is not None else {}
     target = Path(machine.rpmdb) if made is None else made.path
-    keys = keyring.follow(target, own=Path(machine.rpmdb), host=rpmdb.dbpath(Path(machine.root)), then=then)
+    keys = keyring.follow(target, own=Path(machine.rpmdb), host=connection.dbpath(Path(machine.root)), then=then)
     if made is not None:
         journal.commit(sets.host_files)
     else:
@@ -74,7 +74,7 @@ def _seed(
     every = shown | sets.host_files
     if base is None or known is None:
         try:
-            with rpmdb.Database.open(rpmdb.dbpath(Path(machine.root))) as database:
+            with rpmdb.Database.open(connection.dbpath(Path(machine.root))) as database:
                 owned, unknown = database.owned_below("/var"), set(upper.files)
         except UnusableDatabase:  # rpm is at work in it, say: the header set says the same, and takes longer
             owned, unknown = {}, set(every)

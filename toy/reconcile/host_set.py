@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from ..database import rpmdb
+from ..database import connection, rpmdb
 from ..database.rpmdb import Database
 from ..headers import dump
 from ..headers.dump import Dumped
@@ -19,7 +19,7 @@ from ..machine import Machine
 
 def open_database(machine: Machine) -> AbstractContextManager[Database]:
     """Open the host's rpm database. Raises ToyError as `Database.open` does."""
-    return Database.open(rpmdb.dbpath(Path(machine.root)))
+    return Database.open(connection.dbpath(Path(machine.root)))
 
 
 def current_set(machine: Machine, database: Database, *, everything: bool = False) -> tuple[list[Path], Dumped]:
@@ -67,7 +67,7 @@ def unknown(problems: Sequence[str], root: Path) -> list[str]:
     """Return those dependency problems that the database of `root` lacks; without any, that is not opened."""
     if not problems:
         return []
-    with Database.open(rpmdb.dbpath(root)) as database:
+    with Database.open(connection.dbpath(root)) as database:
         known = set(rpmdb.broken(database))
     return [problem for problem in problems if problem not in known]
 

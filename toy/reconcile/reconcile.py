@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from ..database import rpmdb
+from ..database import connection
 from ..database.merge import Builder
 from ..database.reader import Reader
 from ..database.rpmdb import Database
@@ -151,5 +151,5 @@ def _merge(
     if before is not None and before.files == wanted:
         return None
     contents = {file: sets.upper if file in upper.files else sets.host for file in wanted}
-    host = Content(rpmdb.dbpath(Path(machine.root)), sets.host_files, sets.host.read_stamp())
+    host = Content(connection.dbpath(Path(machine.root)), sets.host_files, sets.host.read_stamp())
     return builder.merge(contents, starts=[host, *([before] if before else [])])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from ..database import parse, rpmdb
+from ..database import connection, parse, rpmdb
 from ..database.rpmdb import Database
 from ..errors import ToyError, printable
 from ..headers import contents
@@ -106,7 +106,7 @@ def inside_of(name: str) -> Status:
     base = read_base(Path(OWN_BASE))
     if base is None:
         return Status(name, INSIDE)
-    with Database.open(rpmdb.dbpath()) as database:
+    with Database.open(connection.dbpath()) as database:
         merged = contents.files_of(database).keys()
     added, gone = versions_by_names(UpperSet(merged - base, base - merged))
     return Status(name, INSIDE, added=added, removed=gone)
@@ -129,7 +129,7 @@ def _untold(machine: Machine, shadowed: Iterable[str]) -> Reconciliation | None:
 
 
 def _missing(machine: Machine) -> list[str]:
-    hidden = Mounted(without=os.path.realpath(rpmdb.dbpath())).hidden
+    hidden = Mounted(without=os.path.realpath(connection.dbpath())).hidden
     return sorted({*hidden, *limits.recorded(machine, limits.MISSING)})
 
 

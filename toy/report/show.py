@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..database import parse, rpmdb
+from ..database import connection, parse
 from ..database.rpmdb import Database
 from ..errors import Attempt, ToyError, printable
 from ..headers.package import Package
@@ -99,7 +99,7 @@ def diff(name: str | None, *, as_json: bool) -> None:
         Attempt(f"compare machine {machine.name} with the host"),
         reader_of(machine) as reader,
         open_database(machine, reader) as ours,
-        Database.open(rpmdb.dbpath()) as theirs,
+        Database.open(connection.dbpath()) as theirs,
     ):
         found = [
             # The owners of a file that was removed are the host's packages.
