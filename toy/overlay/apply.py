@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 
-from ..filesystem import attributes, files, whiteout
+from ..filesystem import attributes, compare, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.package import PackageFile, folders
 from .operations import Operations
@@ -65,7 +65,7 @@ class WritableUpper(UpperFiles):
     @staticmethod
     def _is_installed(dir_fd: int, name: str, file: PackageFile) -> bool:
         algorithm, _, digest = file.digest.partition(":")
-        return bool(algorithm) and files.digest(dir_fd, name, algorithm) == digest
+        return bool(algorithm) and compare.digest(dir_fd, name, algorithm) == digest
 
     def _prune(self, path: str) -> None:
         """Remove a directory if it is empty."""

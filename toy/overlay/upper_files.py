@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..filesystem import files, whiteout
+from ..filesystem import compare, files, whiteout
 from ..headers.package import PackageFile, is_plain
 from ..host import homes
 from ..host.mounted import ELSEWHERE
@@ -219,7 +219,7 @@ class UpperView(UpperFiles):
         if stat.S_ISDIR(status.st_mode):
             return None
         with self.entry(path) as (fd, name, _):
-            return None if files.same(fd, name, self._lower(path)) else path
+            return None if compare.same(fd, name, self._lower(path)) else path
 
     def _shadowed_in(self, folder: str) -> str | None:
         if folder not in self._shadowing:

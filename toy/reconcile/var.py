@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
 from .. import process
-from ..filesystem import attributes, files, records
+from ..filesystem import attributes, compare, files, records
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..headers.package import is_plain
@@ -99,7 +99,7 @@ def _looks(var: Path, path: PurePath) -> str | None:
             if stat.S_ISLNK(status.st_mode):
                 return f"-> {os.readlink(path.name, dir_fd=fd)}"
             # Size and time are not enough: reproducible builds give versions the same times.
-            digest = files.digest(fd, path.name, "sha256") if stat.S_ISREG(status.st_mode) else "-"
+            digest = compare.digest(fd, path.name, "sha256") if stat.S_ISREG(status.st_mode) else "-"
             return f"{status.st_mode:o} {status.st_uid}:{status.st_gid} {status.st_mtime_ns} {digest}"
     except (FileNotFoundError, files.NotADirectory):
         return None

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..filesystem import files, whiteout
+from ..filesystem import compare, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.headerset import DIRECTORY
 from ..host.homes import is_in
@@ -40,7 +40,7 @@ def differences(upper: Path, lower: Path, homes: Collection[str]) -> list[PathDi
 
 def _differences(upper: Path, lower: Path) -> Iterator[PathDifference]:
     with files.directory(upper) as fd:
-        if not files.same(fd, ".", lower):
+        if not compare.same(fd, ".", lower):
             yield PathDifference("changed", "/", os.stat(lower).st_ctime_ns > os.fstat(fd).st_ctime_ns)
     hidden: set[PurePath] = set()  # directories that show nothing of the lower
     for here, fd in walk(upper, skip=DIRECTORY):
@@ -67,7 +67,7 @@ def _compare(fd: int, lower: Path, path: PurePath) -> Iterator[PathDifference]:
         return
     if whiteout.is_whiteout(ours):
         yield PathDifference("removed", f"/{path}", False)
-    elif not files.same(fd, path.name, lower / path):
+    elif not compare.same(fd, path.name, lower / path):
         yield PathDifference("changed", f"/{path}", theirs.st_ctime_ns > ours.st_ctime_ns)
     if not stat.S_ISDIR(ours.st_mode):
         yield from _removed(lower, path)
