@@ -13,7 +13,7 @@ from pathlib import Path
 from .database import connection
 from .database.rpmdb import Database
 from .errors import Attempt, ToyError, quoted
-from .headers.dump import add, dump
+from .headers.dump import add, dump, mended
 from .headers.headerset import HeaderSet
 from .machine import HEADERS
 
@@ -34,7 +34,7 @@ def dump_root(root: str | None, *, everything: bool, say: Callable[[str], None])
             return
         with _open() as (database, headers):
             for file in dump(database, headers, everything=everything).mended:
-                say(f"header file {file} did not match the rpm database; the header set matches it now")
+                say(mended(file))
             headers.check()
     except (ToyError, OSError) as error:
         if root is not None:

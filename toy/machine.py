@@ -121,7 +121,7 @@ class Machine:
         self.run = f"{self.directory}/run"
         """What /run in the machine contains at the start of each launch."""
         self.configuration = f"{self.directory}/run.configuration"
-        """The record of the tmpfiles.d(5) configuration that `run`, and files in `var`, were made from."""
+        """The record of the tmpfiles.d(5) configuration that `run` and files in `var` were made from, and of those."""
         self.seeded = f"{self.directory}/seeded"
         """The record of which files in `var` came from the host's, and what they were like; see `reconcile.var`."""
         self.host_layer = f"{self.directory}/host"

@@ -123,19 +123,19 @@ def _started(
     return pid
 
 
-def output(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> str:
+def output(command: Sequence[str]) -> str:
     """Run a command to its end, and return what it wrote to stdout. Raises ToyError as `run` does."""
-    return Asked(command, environment=environment).answer()
+    return Asked(command).answer()
 
 
 class Asked:
     """A command that runs in the background, until `answer` collects what it wrote to stdout."""
 
-    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._stdout, self._stderr = (open(os.memfd_create("output"), "w+b") for _ in range(2))  # noqa: SIM115
         stdout, stderr = self._stdout.fileno(), self._stderr.fileno()
-        self._pid = _started(list(command), stdout=stdout, stderr=stderr, environment=environment)
+        self._pid = _started(list(command), stdout=stdout, stderr=stderr)
 
     def answer(self) -> str:
         """Wait for the command's end, and return its stdout. To be called once. Raises ToyError as `run` does."""

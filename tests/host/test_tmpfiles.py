@@ -147,7 +147,41 @@ def test_only_a_machines_own_var_is_looked_at(host: Host) -> None:
     host.write("/var/lib/toy/toy/overlay/usr/bin/sed", FALSE_SED)
     host.sh("chmod 755 /var/lib/toy/toy/overlay/usr/bin/sed; echo d /run/new > /etc/tmpfiles.d/new.conf")
     assert toy(host, "ls", "-d", "/run/new").stdout == "/run/new\n"
-    assert host.sh("tr '\\0' '\\n' < /var/lib/toy/toy/run.configuration | grep -v '[0-9] /'") == "/var/lib\n"
+    assert host.sh("tr '\\0' '\\n' < /var/lib/toy/toy/run.configuration | grep -v '[0-9] /'") == "2\n/var/lib\n"
+
+
+def test_a_list_without_end_is_not_read(host: Host) -> None:
+    toy(host, "cp", "/usr/bin/sed", "/usr/bin/true-sed")
+    host.write("/var/lib/toy/toy/overlay/usr/bin/sed", FALSE_SED.replace("cat /names", "head --bytes=1M /dev/zero"))
+    host.sh("chmod 755 /var/lib/toy/toy/overlay/usr/bin/sed; echo d /run/new > /etc/tmpfiles.d/new.conf")
+    done = toy(host, "true")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert "what tmpfiles.d has in /run and /var may be missing in machine toy" in line
+    assert "File too large" in line
+
+
+@pytest.mark.parametrize("path", ["/var/lib/slash/", "/var//lib/double", "/var/lib/\u65e5\u672c"])
+def test_odd_paths_come_back(host: Host, path: str) -> None:
+    host.write("/etc/tmpfiles.d/odd.conf", f"d {path}\n")
+    until_nothing_is_to_be_done(host)
+    before = made(host)
+    toy(host, "rmdir", path)
+    assert toy(host, "ls", "-d", path).stdout == f"{path}\n"
+    assert made(host) != before
+    before = made(host)
+    for locale in ("C.UTF-8", "POSIX"):
+        environment = ("env", f"LC_ALL={locale}", "PYTHONUTF8=0", "PYTHONCOERCECLOCALE=0")
+        assert host.run(*environment, *OVERLAY, "true").stderr == ""
+
+
+def test_nothing_in_var_is_made_once(host: Host) -> None:
+    host.sh("mkdir -p /etc/tmpfiles.d; for file in $(grep -l /var /usr/lib/tmpfiles.d/*); do"
+            " ln -s /dev/null /etc/tmpfiles.d/${file##*/}; done")  # fmt: skip
+    until_nothing_is_to_be_done(host)
+    before = made(host)
+    toy(host, "true")
+    assert made(host) == before
 
 
 def test_a_tree_that_leads_elsewhere_is_no_way_out(host: Host) -> None:

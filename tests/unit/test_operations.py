@@ -95,6 +95,8 @@ def test_several_packages_count_together() -> None:
         follow=[],
         is_visible=lambda _: False,
         is_other_kind=lambda _: False,
+        sweep=False,
+        drop=[],
     )
     assert [each.path for each in planned.remove] == ["/a", "/b"]
     assert (planned.show, planned.merge, planned.hide) == (["/a", "/b"], ["/c", "/d"], ["/e", "/f"])

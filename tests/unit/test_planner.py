@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What becomes of an overlay after its host changed: README's table, row by row, and what follows from it."""
+"""What becomes of an overlay after its host changed: toy(8)'s table, row by row, and what follows from it."""
 
 import pytest
 from tables import DIRECTORY, FILE, OPAQUE, WHITEOUT, World, file, labels

@@ -86,3 +86,8 @@ def _files(path: str) -> list[str]:
 def is_fresh(files: Iterable[os.stat_result], now: int) -> bool:
     """Say whether one of these files may change again and keep its time; `now` is in nanoseconds."""
     return any(now - status.st_mtime_ns in range(TICK) for status in files)
+
+
+def being_written(path: str) -> tuple[str, str]:
+    """Return what is wrong, and what to do, if somebody does not stop writing to a database."""
+    return f"the rpm database in {path} is being written to", "wait for rpm and zypper to end: ps -C rpm,zypper"

@@ -13,7 +13,7 @@ import time
 
 from ..confined.confinement import UID, Place, bind_read_only
 from ..errors import ToyError, moved_away
-from .copies import FILES, TICK, WAL, is_fresh
+from .copies import FILES, TICK, WAL, being_written, is_fresh
 
 _QUIET = 5
 """Seconds to wait for a moment in which nobody writes to a database."""
@@ -56,9 +56,7 @@ def _copy(source: int, target: str, name: str) -> None:
     deadline = time.monotonic() + _QUIET
     while not _copied(source, target, name):
         if time.monotonic() > deadline:
-            raise ToyError(
-                f"the rpm database in {name} is being written to", "wait for rpm and zypper to end: ps -C rpm,zypper"
-            )
+            raise ToyError(*being_written(name))
         time.sleep(TICK / 10**9)
     for file in os.listdir(target):
         os.chown(f"{target}/{file}", UID, UID)
@@ -84,7 +82,7 @@ def _copied(source: int, target: str, name: str) -> bool:
             raise ToyError(f"there is no memory for a copy of the rpm database in {name}", "see: free -m") from None
         return False  # a file was removed, or replaced by something else
     after = _statuses(source, name)
-    return _looks(after) == _looks(before) and not is_fresh(after.values(), began)
+    return _identities(after) == _identities(before) and not is_fresh(after.values(), began)
 
 
 def _statuses(source: int, name: str) -> dict[str, os.stat_result]:
@@ -100,5 +98,5 @@ def _statuses(source: int, name: str) -> dict[str, os.stat_result]:
     return found
 
 
-def _looks(statuses: dict[str, os.stat_result]) -> list[tuple[str, int, int, int, int]]:
+def _identities(statuses: dict[str, os.stat_result]) -> list[tuple[str, int, int, int, int]]:
     return [(file, one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for file, one in statuses.items()]

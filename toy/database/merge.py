@@ -20,7 +20,7 @@ from ..headers.contents import Content, files_of
 from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.stamp import Stamp
-from .copies import Copy, copy
+from .copies import Copy, being_written, copy
 from .reader import Reader
 
 
@@ -114,10 +114,7 @@ class Builder:
             return self._own(Path(begun.target))
         path = self._empty()
         if not copy(source, os.fspath(path)):
-            raise UnusableDatabase(
-                f"the rpm database in {database} is being written to",
-                "wait for rpm and zypper to end: ps -C rpm,zypper",
-            )
+            raise UnusableDatabase(*being_written(source))
         return self._own(path)
 
     def _empty(self) -> Path:

@@ -102,3 +102,8 @@ def _mend(headers: HeaderSet, wanted: Mapping[HeaderFile, Header]) -> Iterator[H
         except DamagedHeader:
             headers.write(file, wanted[file].blob)
             yield file
+
+
+def mended(file: HeaderFile) -> str:
+    """Return the line for the user about a header file in `Dumped.mended`."""
+    return f"header file {file} did not match the rpm database; the header set matches it now"

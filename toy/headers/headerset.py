@@ -7,6 +7,7 @@ the database that it came from.
 
 import contextlib
 import errno
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from ..filesystem import files, whiteout
 from ..filesystem.lock import Locked
 from ..machine import HEADERS, STATE
 from . import header
+from .changes import UpperSet
 from .header import HeaderFile
 from .stamp import Stamp
 
@@ -37,6 +39,10 @@ class Listing(NamedTuple):
     files: frozenset[HeaderFile]
     whiteouts: frozenset[HeaderFile]
     foreign: frozenset[str]
+
+    def upper_set(self) -> UpperSet:
+        """Return the header files and whiteouts, if this is the set of an upper."""
+        return UpperSet(self.files, self.whiteouts)
 
 
 class HeaderSet:
@@ -101,7 +107,7 @@ class HeaderSet:
         if not header.is_file_name(file):
             raise ToyError(
                 f"a record of toy's names a header file {file!r} in {self.path}, and no header file has such a name",
-                f"see which record: grep -lsF -e {quoted(file)} {STATE}/*/*",
+                f"see which record: grep -lsF -e {quoted(json.dumps(file)[1:-1])} {STATE}/*/*",
             )
         return file
 

@@ -20,7 +20,7 @@ def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[HeaderFi
     packages = by_package(database)
     if base and not packages:
         raise emptied(database, upper)
-    merged: AbstractSet[HeaderFile] = changes.UpperSet(listing.files, listing.whiteouts).over(base)
+    merged: AbstractSet[HeaderFile] = listing.upper_set().over(base)
     if upper.is_opaque() or upper.read_stamp() != stamp or unequal(packages, by_name(merged)):
         # No dump has seen the last changes, or somebody changed the set: the database counts.
         numbers = files_of(database)

@@ -69,8 +69,8 @@ class Fingerprint:
 
     def remember(self, machine: Machine) -> None:
         """Store the fingerprint, for the next launch to compare; an OSError is ignored."""
-        looks = (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine)
-        fields = (_FORMAT, self.dbpath, " ".join(self.late_options), *looks, *self.lower, _END)
+        texts = (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine)
+        fields = (_FORMAT, self.dbpath, " ".join(self.late_options), *texts, *self.lower, _END)
         try:
             with open(machine.seen, "wb") as file:
                 file.write(os.fsencode("\0".join(fields)))

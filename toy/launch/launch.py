@@ -69,9 +69,9 @@ def launch(
                     cold.keep(machine, stands, say=say)
             fingerprint.leave(machine)
         except (Exception, KeyboardInterrupt) as error:  # another toy may be on the disk by now: any error
-            name = machine.name
             later = f"the package changes in machine {name} may not be in its header set yet"
-            say(f"{_said(error)}; {later}; have them adopted: toy -n {name} -- true")
+            adopt = f"have them adopted: toy -n {name} -- true" if root == "/" else "the next launch adopts them"
+            say(f"{_said(error)}; {later}; {adopt}")
         return status
 
 

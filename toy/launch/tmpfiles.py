@@ -14,6 +14,7 @@ import os
 import stat
 
 from .. import process
+from ..errors import typed
 from ..filesystem.stat_lines import names, stat_lines
 from . import fingerprint, invocation, nspawn
 
@@ -39,13 +40,14 @@ config=$(printf '%s\n' "$config" |
 printf '%s\n' "$config" |
     systemd-tmpfiles --create --boot --prefix=/run --prefix=/var --exclude-prefix=/run/nologin -
 [ $? -lt 124 ] || exit 3  # it says of some line that it makes no sense there
-kept=$1
-shift
+kept=$1 list=$2
+shift 2
 for each in /run/*; do
     case $each in /run/host | "$kept") ;; *) set -- "$@" "$each" ;; esac  # systemd-nspawn's, and where this goes
 done
 cp --archive --one-file-system "$@" "$kept" || exit 3
-printf '%s\n' "$config" | sed -n -E 's/^\s*"?[bcCdDfLpqQv]\S*\s+"?(\/var\/[^][:space:]"%*?[\\]+)("?\s.*)?$/\1/p'
+printf '%s\n' "$config" |
+    sed -n -E 's/^\s*"?[bcCdDfLpqQv]\S*\s+"?(\/var\/[^][:space:]"%*?[\\]+)("?\s.*)?$/\1/p' >"$kept/$list"
 """
 
 _FAILED = 3
@@ -56,8 +58,14 @@ timeout(1). Any other is systemd-nspawn's."""
 _PATIENCE = 60
 """Seconds that the script may take."""
 
-_MOST = 1000
-"""Most paths made in /var that are looked for at later launches: a machine's own packages can list any number."""
+_LIST = ".toy-var"
+"""Where the script lists what is to be in /var, for a moment: it keeps no hidden files of /run."""
+
+_LONGEST = 1 << 16
+"""Most bytes of that list, which a launch goes through: a machine's own programs write it."""
+
+_FORMAT = "2"
+"""Of the record `Machine.configuration`: this, `stat_lines` of the configuration, and paths in /var, joined by NULs."""
 
 # All that systemd-nspawn leaves to a container but CHOWN, DAC_OVERRIDE, FOWNER, FSETID and SETFCAP.
 _DROPPED = (
@@ -79,8 +87,8 @@ def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None])
     now = stat_lines(_configuration(machine), settled=True)
     try:
         with open(machine.configuration, encoding="utf-8", errors="surrogateescape") as file:
-            before, *made = file.read().split("\0")
-        if before == now and made and os.path.isdir(machine.run) and _has(machine, made):
+            recorded = file.read().split("\0")
+        if recorded[:2] == [_FORMAT, now] and os.path.isdir(machine.run) and _has(machine, recorded[2:]):
             return
     except FileNotFoundError:
         pass
@@ -88,14 +96,14 @@ def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None])
     try:
         made = _make(machine, stands)
         with open(machine.configuration, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write("\0".join([now, *made]))
+            file.write("\0".join([_FORMAT, now, *made]))
     except OSError as error:
         from .. import failure
 
         say(f"{_MISSING} in machine {machine.name}: {failure.explained(error)}")
     except process.Failed as error:
         if error.status in _FAILURES:  # else systemd-nspawn failed: so does the launch, and says why
-            see = f"see why: toy -n {machine.name} -- systemd-tmpfiles --create"
+            see = f"see why: TOY_DEBUG=1 {typed()}"
             say(f"{_MISSING} in machine {machine.name}, since systemd-tmpfiles failed there; {see}")
 
 
@@ -127,7 +135,7 @@ def _has(machine: Machine, made: list[str]) -> bool:
                 continue
             try:
                 status = os.lstat(way)
-            except OSError:
+            except (OSError, ValueError):  # it is not there, or was recorded by a launch in another locale
                 return False
             if not stat.S_ISDIR(status.st_mode):
                 break
@@ -138,6 +146,9 @@ def _has(machine: Machine, made: list[str]) -> bool:
 def _make(machine: Machine, stands: Fingerprint) -> list[str]:
     """Run systemd-tmpfiles in a machine, keep what it made in /run, and return the paths that are in /var now."""
     import shutil
+    from pathlib import Path
+
+    from ..filesystem import files
 
     new = f"{machine.run}.new"
     for path in (machine.configuration, machine.run, new):  # without the old one, /run is empty when this begins
@@ -145,15 +156,14 @@ def _make(machine: Machine, stands: Fingerprint) -> list[str]:
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     os.mkdir(new)
     os.chmod(new, 0o755)  # whatever the umask
-    command = ["timeout", f"{_PATIENCE}", "sh", "-c", _SCRIPT, "sh", _KEPT]
+    command = ["timeout", f"{_PATIENCE}", "sh", "-c", _SCRIPT, "sh", _KEPT, _LIST]
     options = [f"--bind={nspawn.bind(new, _KEPT)}", *_OPTIONS]
     entry = invocation.Invocation(machine, stands, command, own_options=options)
     entry.write()
-    listed = process.output(entry.command, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER}).split("\n")[:_MOST]
+    process.run(entry.command, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER})
+    with files.directory(Path(new)) as fd:
+        listed = os.fsdecode(files.read(fd, _LIST, longest=_LONGEST))
+        os.unlink(_LIST, dir_fd=fd)
     os.rename(new, machine.run)
-    return [path for path in listed if _is_in_var(path) and _has(machine, [path])]
-
-
-def _is_in_var(path: str) -> bool:
-    """Say whether this is a path below /var, as tmpfiles.d(5) would have it: what a machine prints can be anything."""
-    return path.startswith("/var/") and path == os.path.normpath(path) and path.isprintable()
+    paths = [os.path.normpath(path) for path in listed.split("\n")]
+    return [path for path in paths if path.startswith("/var/") and "\0" not in path and _has(machine, [path])]

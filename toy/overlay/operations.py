@@ -41,8 +41,8 @@ def operations(
     follow: Iterable[str],
     is_visible: Callable[[str], bool],
     is_other_kind: Callable[[str], bool],
-    sweep: bool = False,
-    drop: Iterable[str] = (),
+    sweep: bool,
+    drop: Iterable[str],
 ) -> Operations:
     """Plan the operations on the files of an upper.
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from ..database.reader import Reader
 from ..errors import DamagedHeader
 from ..headers import contents, preserve
-from ..headers.changes import UpperSet
 from ..headers.contents import Content, Readable
 from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
@@ -54,8 +53,7 @@ def adopted_before(journal: Journal, sets: HeaderSets) -> Adopted | None:
     base, stamp = journal.base(), sets.upper.read_stamp()
     if base is None or stamp is None or not journal.has_database():
         return None
-    listing = sets.upper.check()
-    return Adopted(Content(journal.path, UpperSet(listing.files, listing.whiteouts).over(base), stamp), base)
+    return Adopted(Content(journal.path, sets.upper.check().upper_set().over(base), stamp), base)
 
 
 def _guessed_base(sets: HeaderSets, database: Readable) -> AbstractSet[HeaderFile]:

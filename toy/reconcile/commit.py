@@ -5,44 +5,29 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from ..database import connection, keyring, parse, rpmdb
-from ..database.merge import Builder
-from ..database.reader import Reader
 from ..errors import UnusableDatabase
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
 from ..headers.header import HeaderFile
-from ..machine import Machine
-from ..overlay.upper_files import Trees
 from . import var
-from .header_sets import HeaderSets
-from .journal import Journal
+from .parts import Parts
 
 
-def commit(
-    machine: Machine,
-    journal: Journal,
-    sets: HeaderSets,
-    trees: Trees,
-    reader: Reader,
-    builder: Builder,
-    upper: UpperSet,
-    *,
-    before: Content | None,
-    made: Content | None,
-) -> None:
-    """Put the database that `builder` made in place, or keep the old one if none was made, with all that goes with it.
+def commit(parts: Parts, upper: UpperSet, *, before: Content | None, made: Content | None) -> None:
+    """Put a new database in place, or keep the old one if none was made, with all that goes with it.
 
     `before` and `made` are the contents of the old and the new database, None if there is none. `upper` is the
     overlay's part of the header set that the database was made for.
     """
+    machine, journal, sets = parts.machine, parts.journal, parts.sets
     if made is not None:
         # libsolv's cache knows packages by hdrNum, and a new database has other hdrNums.
         var.forget_installed(Path(machine.var))
     if journal.base() != sets.host_files:
-        _seed(machine, journal.base(), sets, trees, reader, upper)
+        _seed(parts, journal.base(), upper)
     if made is not None:
-        builder.close(made)
+        parts.builder.close(made)
     then = keyring.recall(Path(machine.keys)) if before is not None else {}
     target = Path(machine.rpmdb) if made is None else made.path
     keys = keyring.follow(target, own=Path(machine.rpmdb), host=connection.dbpath(Path(machine.root)), then=then)
@@ -59,15 +44,9 @@ def commit(
     sets.remember(upper.whiteouts)
 
 
-def _seed(
-    machine: Machine,
-    base: AbstractSet[HeaderFile] | None,
-    sets: HeaderSets,
-    trees: Trees,
-    reader: Reader,
-    upper: UpperSet,
-) -> None:
+def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -> None:
     """Have the machine's /var follow the host's, in what packages own there: see `var.seed`."""
+    machine, sets = parts.machine, parts.sets
     record = Path(machine.seeded)
     shown, known = upper.over(sets.host_files), var.owned(record)
     # A hidden package may show again without any change of the host, so its paths are recorded as well.
@@ -83,10 +62,10 @@ def _seed(
         unknown = set(every - base - known.keys())
     for file in unknown:
         if file in upper.files:
-            owned[file] = reader.paths_below(sets.upper.read_blob(file), "/var", file=f"{sets.upper.path / file}")
+            owned[file] = parts.reader.paths_below(sets.upper.read_blob(file), "/var", file=f"{sets.upper.path / file}")
         else:
             owned[file] = parse.paths_below(sets.host.read_blob(file), "/var", file=f"{sets.host.path / file}")
     # Which paths a package with a stand-in owns, the host's own header says: anybody may have made the stand-in.
     standing = set(map(header.label, upper.files))
     of_host = {file for file in sets.host_files if file in shown or header.label(file) in standing}
-    var.seed(trees.var, owned, own=upper.files, of_host=of_host, homes=trees.homes, record=record)
+    var.seed(parts.trees.var, owned, own=upper.files, of_host=of_host, homes=parts.trees.homes, record=record)

@@ -15,6 +15,7 @@ from ..database.merge import Builder
 from ..database.reader import Reader
 from ..database.rpmdb import Database
 from ..errors import Attempt, DamagedHeader, ToyError
+from ..headers.dump import mended
 from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
@@ -129,10 +130,10 @@ def _reconcile(
     except DamagedHeader as damaged:
         before = lower
         lower, done = host_set.current_set(machine, database, everything=True)
-        mended = [*done.mended, *adopt.mend(machine, damaged)]
-        if not mended and not any(done) and lower == before:
+        changed = [*done.mended, *adopt.mend(machine, damaged)]
+        if not changed and not any(done) and lower == before:
             raise
-        _say_mended(mended, say)
+        _say_mended(changed, say)
         reader.stop()  # it has the database as it was before
         happened += reconcile(machine, lower[0], database, reader, builder, run=run_in_overlay)
     finally:
@@ -143,6 +144,6 @@ def _reconcile(
     return lower
 
 
-def _say_mended(mended: Iterable[HeaderFile], say: Say) -> None:
-    for file in mended:
-        say(f"header file {file} did not match the rpm database; the header set matches it now")
+def _say_mended(files: Iterable[HeaderFile], say: Say) -> None:
+    for file in files:
+        say(mended(file))

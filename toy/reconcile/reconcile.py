@@ -12,7 +12,6 @@ commit         database, base, keys and /var are put in place together          
 
 import contextlib
 import shlex
-from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -29,18 +28,16 @@ from ..machine import Machine
 from ..overlay.apply import WritableUpper
 from ..overlay.upper_files import Trees, UpperView
 from . import planner
-from .adopt import Adopted, adopt, adopted_before
+from .adopt import adopt, adopted_before
 from .commit import commit
 from .events import Event
 from .facts import ReadFacts, require_true
 from .header_sets import HeaderSets
 from .journal import Journal
 from .merged_database import open_database
+from .parts import Parts, Run
 from .plan import Plan
 from .state import State
-
-Run = Callable[[Sequence[str]], None]
-"""Runs a command in the overlay, to its end. Raises ToyError if it fails."""
 
 
 def reconcile(
@@ -68,51 +65,42 @@ def reconcile(
             f"which packages the host had at the last launch of {machine.name}, since {machine.base} could not be read"
         )
         happened.append(Event("guessed", text))
-    trees = Trees.of(machine)
-    tree = WritableUpper(trees)
     with HeaderSets.open(machine, layer) as sets:
+        parts = Parts(machine, journal, sets, Trees.of(machine), host_database, reader, builder, run)
         adopted = (is_left_alone and adopted_before(journal, sets)) or adopt(machine, journal, sets, reader)
-        upper, base = _upper(sets), adopted.base
+        upper, base = sets.upper.check().upper_set(), adopted.base
         done: list[Event] = []
         if base is not None:
             pending = journal.pending()
             if pending is not None and pending.base == recorded:
-                done = _carry_out(machine, pending, tree, sets, run)
+                done = _carry_out(parts, pending)
                 upper, base = pending.upper, pending.host
             if planner.is_due(base=base, host=sets.host_files, upper=upper):
-                plan = _plan(machine, sets, trees, host_database, reader, adopted, recorded, base, upper)
+                plan = _plan(parts, adopted.database, recorded, base, upper)
                 if plan is not None:
                     plan = plan._replace(events=[*done, *plan.events])
                     journal.intend(plan)
-                    done = _carry_out(machine, plan, tree, sets, run)
+                    done = _carry_out(parts, plan)
                     upper = plan.upper
-        made = _merge(machine, sets, builder, adopted.database, upper)
-        commit(machine, journal, sets, trees, reader, builder, upper, before=adopted.database, made=made)
+        made = _merge(parts, adopted.database, upper)
+        commit(parts, upper, before=adopted.database, made=made)
     return [*happened, *done]
 
 
-def _upper(sets: HeaderSets) -> UpperSet:
-    listing = sets.upper.check()
-    return UpperSet(listing.files, listing.whiteouts)
-
-
 def _plan(
-    machine: Machine,
-    sets: HeaderSets,
-    trees: Trees,
-    host_database: Database,
-    reader: Reader,
-    adopted: Adopted,
+    parts: Parts,
+    database: Content | None,
     recorded: frozenset[HeaderFile] | None,
     base: AbstractSet[HeaderFile],
     upper: UpperSet,
 ) -> Plan | None:
     """Read the state of machine and host, and return the plan for it, or None if nothing is to be done."""
-    require_true(sets, host_database, base ^ sets.host_files)
-    database = adopted.database
+    machine, sets, reader = parts.machine, parts.sets, parts.reader
+    require_true(sets, parts.host_database, base ^ sets.host_files)
     with contextlib.ExitStack() as stack:
         opened = None if database is None else stack.enter_context(open_database(machine, reader))
-        installed = None if database is None else database.files
+        installed = frozenset() if database is None else database.files
+        facts = ReadFacts(sets, UpperView(parts.trees), parts.host_database, reader, opened, installed)
         return planner.plan(
             State(
                 machine=machine.name,
@@ -121,35 +109,36 @@ def _plan(
                 host=sets.host_files,
                 upper=upper,
                 hidden=sets.hidden.check().files,
-                installed=installed,
-                facts=ReadFacts(sets, UpperView(trees), host_database, reader, opened, installed or frozenset()),
+                installed=None if database is None else installed,
+                facts=facts,
             )
         )
 
 
-def _carry_out(machine: Machine, plan: Plan, tree: WritableUpper, sets: HeaderSets, run: Run) -> list[Event]:
+def _carry_out(parts: Parts, plan: Plan) -> list[Event]:
     """Carry out a plan, from its beginning even if part of it was done before. Returns its events, and new ones."""
-    events = [Event("kept", f"{path} (changed in the overlay)") for path in tree.apply(plan.operations)]
+    machine, upper = parts.machine, parts.sets.upper
+    stays = WritableUpper(parts.trees).apply(plan.operations)
+    events = [Event("kept", f"{path} (changed in the overlay)") for path in stays]
     for path, command in plan.caches:
         try:
-            run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
+            parts.run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
         except ToyError:
-            line = shlex.join(command)
-            see = f"see why: toy -n {machine.name} -- {line}"
-            events.append(Event("stale", f"{path} ({line} failed in the overlay; {see})"))
+            failed = f"{shlex.join(command)} failed in the overlay"
+            see = f"; see why: toy -n {machine.name} -- {shlex.join(command)}" if machine.root == "/" else ""
+            events.append(Event("stale", f"{path} ({failed}{see})"))
     for file, blob in plan.stand_ins.items():
-        sets.upper.write(file, blob)
-    preserve.arrange(sets.upper, plan.upper)
+        upper.write(file, blob)
+    preserve.arrange(upper, plan.upper)
     return [*plan.events, *events]
 
 
-def _merge(
-    machine: Machine, sets: HeaderSets, builder: Builder, before: Content | None, upper: UpperSet
-) -> Content | None:
+def _merge(parts: Parts, before: Content | None, upper: UpperSet) -> Content | None:
     """Make a database that holds what `upper` over the host's set shows; return None if the one `before` does."""
+    sets = parts.sets
     wanted = upper.over(sets.host_files)
     if before is not None and before.files == wanted:
         return None
     contents = {file: sets.upper if file in upper.files else sets.host for file in wanted}
-    host = Content(connection.dbpath(Path(machine.root)), sets.host_files, sets.host.read_stamp())
-    return builder.merge(contents, starts=[host, *([before] if before else [])])
+    host = Content(connection.dbpath(Path(parts.machine.root)), sets.host_files, sets.host.read_stamp())
+    return parts.builder.merge(contents, starts=[host, *([before] if before else [])])

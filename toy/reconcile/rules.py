@@ -34,8 +34,8 @@ def decide(
     host: AbstractSet[HeaderFile],
     merged: AbstractSet[HeaderFile],
     is_newer: Callable[[HeaderFile, HeaderFile], bool],
-    is_sound: Callable[[HeaderFile], bool] = lambda _: True,
-    several: AbstractSet[QuotedName] = frozenset(),
+    is_sound: Callable[[HeaderFile], bool],
+    several: AbstractSet[QuotedName],
 ) -> Decision:
     """Merge the host's changes, from `base` to `host`, with the overlay's, from `base` to `merged`.
 
@@ -62,15 +62,13 @@ def decide(
             if any(all(is_newer(one, other) for other in theirs) for one in ours):
                 hidden |= theirs
             elif bad := {file for file in theirs if not is_sound(file)}:
-                hidden |= theirs
+                hidden |= theirs - ours  # the very same header file may be on both sides
                 unsound |= bad
             else:
                 retired |= ours
         elif rivals in removed_by_key and not ours:
             hidden |= theirs
-    kept = own - retired
-    # Both sides may have the very same header file: then it shows from the host's set, unless that is hidden.
-    upper = UpperSet(files=kept - (host - hidden), whiteouts=frozenset(hidden - kept))
+    upper = UpperSet(files=own - host - retired, whiteouts=frozenset(hidden))
     return Decision(upper, frozenset(retired), frozenset(unsound))
 
 

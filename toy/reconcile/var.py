@@ -58,17 +58,17 @@ def seed(
     before = _read_record(record)[1]
     after: dict[str, str] = {}
     for path in sorted(PurePath(name).relative_to(_HOST) for name in theirs):
-        have = _looks(var, path)
+        have = _description(var, path)
         came_from_host = have is None or before.get(str(path)) == have
-        if came_from_host and have != _DIRECTORY and have != (now := _looks(_HOST, path)) and now is not None:
+        if came_from_host and have != _DIRECTORY and have != (now := _description(_HOST, path)) and now is not None:
             if have is not None:
                 _drop(var, path)
             _supply(var, path)
-        looks = _looks(var, path)
-        if came_from_host and looks is not None:
-            after[str(path)] = looks
+        description = _description(var, path)
+        if came_from_host and description is not None:
+            after[str(path)] = description
     for name in sorted(before.keys() - after.keys(), reverse=True):
-        if f"{_HOST}/{name}" not in theirs | ours and _looks(var, PurePath(name)) == before[name]:
+        if f"{_HOST}/{name}" not in theirs | ours and _description(var, PurePath(name)) == before[name]:
             _drop(var, PurePath(name))
     records.write(record, {"owned": {file: sorted(paths) for file, paths in owned.items() if paths}, "came": after})
 
@@ -89,7 +89,7 @@ def _below(tree: Path) -> Iterator[str]:
 _DIRECTORY = "directory"
 
 
-def _looks(var: Path, path: PurePath) -> str | None:
+def _description(var: Path, path: PurePath) -> str | None:
     """Return text that differs if the file at a path is another or a changed one, or None if there is no file."""
     try:
         with files.directory(var, path.parent) as fd:

@@ -84,8 +84,7 @@ def _without_database(machine: Machine) -> Status:
     in_use = os.path.isdir(machine.directory) and machine.is_in_use()
     upper = UpperSet(frozenset(), frozenset())
     with contextlib.suppress(FileNotFoundError), HeaderSet.open(Path(machine.overlay)) as headers:
-        listing = headers.list()
-        upper = UpperSet(listing.files, listing.whiteouts)
+        upper = headers.list().upper_set()
     if not os.path.exists(machine.base) and not any(upper):
         return Status(
             machine.name, IN_USE if in_use else NOT_ENTERED, added=(), removed=(), conflicts=(), shadowed=(), broken=()

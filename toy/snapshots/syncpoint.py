@@ -32,7 +32,7 @@ def bring_over(parent: str, *, to: str, syncpoint: str) -> None:
     come: list[str] = []
     gone: list[str] = []
     for path in sorted({*_below(parent), *_below(syncpoint)}):
-        before, theirs, ours = (_looks(f"{etc}/{path}") for etc in (syncpoint, parent, to))
+        before, theirs, ours = (_description(f"{etc}/{path}") for etc in (syncpoint, parent, to))
         if theirs != before and ours == before:
             (gone if theirs is None else come).append(path)
     for path in reversed(gone):  # each directory after what is in it
@@ -49,7 +49,7 @@ def _below(etc: str) -> Iterator[str]:
         yield from (os.path.relpath(os.path.join(folder, name), etc) for name in (*directories, *names))
 
 
-def _looks(path: str) -> tuple[object, ...] | None:
+def _description(path: str) -> tuple[object, ...] | None:
     """Return a value that differs if the file was changed, or None if there is no file."""
     try:
         status = os.lstat(path)

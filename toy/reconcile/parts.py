@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The parts that the steps of one reconciliation work on. They are opened by those who call it."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..database.merge import Builder
+from ..database.reader import Reader
+from ..database.rpmdb import Database
+from ..machine import Machine
+from ..overlay.upper_files import Trees
+from .header_sets import HeaderSets
+from .journal import Journal
+
+Run = Callable[[Sequence[str]], None]
+"""Runs a command in the overlay, to its end. Raises ToyError if it fails."""
+
+
+class Parts(NamedTuple):
+    """A machine that is locked and not mounted, its host, and what reads and writes them."""
+
+    machine: Machine
+    journal: Journal
+    sets: HeaderSets
+    trees: Trees
+    host_database: Database
+    reader: Reader
+    """Reads the machine's database and headers."""
+    builder: Builder
+    """Makes the next database of the machine."""
+    run: Run
