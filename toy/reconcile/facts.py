@@ -4,44 +4,44 @@
 `state.Facts` says what each question means.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from ..database import parse
-from ..database.reader import ForeignDatabase, Reader
+from ..database.reader import ForeignDatabase
 from ..database.rpmdb import Database
 from ..errors import DamagedHeader, typed
 from ..headers import contents, header
+from ..headers.changes import UpperSet
+from ..headers.contents import Content
 from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.package import Package, PackageFile
 from ..overlay.upper_files import UpperView
 from . import host_set
 from .header_sets import HeaderSets
+from .merged_database import open_database
+from .parts import Parts
+from .state import State
 
 
 class ReadFacts:
     """Facts read from header sets, databases and trees."""
 
     def __init__(
-        self,
-        sets: HeaderSets,
-        tree: UpperView,
-        host_database: Database,
-        reader: Reader,
-        overlay_database: ForeignDatabase | None,
-        installed: AbstractSet[HeaderFile],
+        self, parts: Parts, overlay_database: ForeignDatabase | None, installed: AbstractSet[HeaderFile]
     ) -> None:
         """Take what to read; `overlay_database` is the overlay's, if it has one, and `installed` its header files."""
-        self.tree = tree
-        self.multiversion = host_set.multiversion(tree.lower)
-        self._sets = sets
-        self._host_database = host_database
-        self._reader = reader
+        self.tree = UpperView(parts.trees)
+        self.multiversion = host_set.multiversion(self.tree.lower)
+        self._sets = parts.sets
+        self._host_database = parts.host_database
+        self._reader = parts.reader
         self._overlay_database = overlay_database
         self._installed = installed
-        self._in_upper = sets.upper.list().files
+        self._in_upper = parts.sets.upper.list().files
         self._packages: dict[HeaderFile, Package] = {}
 
     def _source(self, file: HeaderFile) -> HeaderSet:
@@ -99,7 +99,38 @@ class ReadFacts:
         return host_set.unknown(database.broken_by(erase=numbers, install=blobs), Path(self.tree.lower))
 
 
-def require_true(sets: HeaderSets, database: Database, changed: AbstractSet[HeaderFile]) -> None:
+@contextlib.contextmanager
+def read_state(
+    parts: Parts,
+    database: Content | None,
+    *,
+    recorded: frozenset[HeaderFile] | None,
+    base: AbstractSet[HeaderFile],
+    upper: UpperSet,
+) -> Iterator[State]:
+    """Yield the state of a machine and its host, whose facts are read when they are asked for.
+
+    `database` is the content of the machine's database, None if it has none. Raises DamagedHeader if the host's header
+    set and database do not agree.
+    """
+    sets = parts.sets
+    _require_true(sets, parts.host_database, base ^ sets.host_files)
+    with contextlib.ExitStack() as stack:
+        opened = None if database is None else stack.enter_context(open_database(parts.machine, parts.reader))
+        installed = None if database is None else database.files
+        yield State(
+            machine=parts.machine.name,
+            recorded=recorded,
+            base=base,
+            host=sets.host_files,
+            upper=upper,
+            hidden=sets.hidden.check().files,
+            installed=installed,
+            facts=ReadFacts(parts, opened, installed or frozenset()),
+        )
+
+
+def _require_true(sets: HeaderSets, database: Database, changed: AbstractSet[HeaderFile]) -> None:
     """Compare the host's set with the host's database, in the packages of the header files `changed`.
 
     Raises DamagedHeader for a header file that only one of them has.

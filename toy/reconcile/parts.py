@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The parts that the steps of one reconciliation work on. They are opened by those who call it."""
+"""The parts that the steps of one reconciliation work on."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ..database.merge import Builder
@@ -29,3 +31,12 @@ class Parts(NamedTuple):
     builder: Builder
     """Makes the next database of the machine."""
     run: Run
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(
+        cls, machine: Machine, layer: Path, host_database: Database, reader: Reader, builder: Builder, run: Run
+    ) -> Iterator["Parts"]:
+        """Open the header sets of a machine; `layer` is the lower layer with the host's set, the others are open."""
+        with HeaderSets.open(machine, layer) as sets:
+            yield cls(machine, Journal(machine), sets, Trees.of(machine), host_database, reader, builder, run)

@@ -24,6 +24,7 @@ from . import accounts, adopt, events, host_set, var
 from .events import Event
 from .journal import Journal
 from .merged_database import reader_of
+from .parts import Parts
 from .reconcile import reconcile
 
 Run = Callable[[Sequence[Path], Sequence[str]], None]
@@ -124,9 +125,8 @@ def _reconcile(
     happened: list[Event] = []
     try:
         happened += accounts.follow(Path(machine.overlay), Path(machine.root), Path(machine.accounts))
-        happened += reconcile(
-            machine, lower[0], database, reader, builder, run=run_in_overlay, is_left_alone=is_left_alone
-        )
+        with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
+            happened += reconcile(parts, is_left_alone=is_left_alone)
     except DamagedHeader as damaged:
         before = lower
         lower, done = host_set.current_set(machine, database, everything=True)
@@ -135,7 +135,8 @@ def _reconcile(
             raise
         _say_mended(changed, say)
         reader.stop()  # it has the database as it was before
-        happened += reconcile(machine, lower[0], database, reader, builder, run=run_in_overlay)
+        with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
+            happened += reconcile(parts)
     finally:
         if happened:
             happened = events.in_order(happened)

@@ -5,15 +5,17 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..filesystem import compare, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.headerset import DIRECTORY
-from ..host.homes import is_in
+from ..host import homes
 from ..launch import netshared, scriptlets
+from ..machine import Machine
+from ..reconcile import accounts
 
 _MOUNT_POINTS = (netshared.MACROS, scriptlets.MACROS)
 
@@ -28,14 +30,27 @@ class PathDifference(NamedTuple):
     """Of a changed path: whether the host's file was changed later than the overlay's, by st_ctime; else False."""
 
 
-def differences(upper: Path, lower: Path, homes: Collection[str]) -> list[PathDifference]:
-    """Return the differences between the files of an upper and the lower's, sorted by path.
+def differences(machine: Machine) -> list[PathDifference]:
+    """Return the differences between the files of a machine's upper and the lower's, sorted by path.
 
-    Left out are header sets and mount points, which are toy's own, and what the upper has in `homes` from a time when
+    Left out are header sets and mount points, which are toy's own, and what the upper has in homes from a time when
     these were not shared: it does not show.
     """
-    found = [difference for difference in _differences(upper, lower) if not is_in(difference.path, homes)]
+    upper, lower, shared = Path(machine.overlay), Path(machine.root), homes.names()
+    found = [difference for difference in _differences(upper, lower) if not homes.is_in(difference.path, shared)]
     return sorted(found, key=lambda difference: PurePath(difference.path).parts)
+
+
+def shadowing(machine: Machine) -> list[str]:
+    """Return the paths at which a file of the overlay's hides one of the host's that was changed later.
+
+    Left out are the files of accounts, which follow the host's in another way.
+    """
+    return [
+        found.path
+        for found in differences(machine)
+        if found.change == "changed" and found.host_is_newer and found.path not in accounts.PATHS
+    ]
 
 
 def _differences(upper: Path, lower: Path) -> Iterator[PathDifference]:

@@ -15,11 +15,10 @@ from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile
 from ..headers.headerset import DIRECTORY, HeaderSet
 from ..headers.package import Package, folders
-from ..host import homes
 from ..host.mounted import Mounted
 from ..launch import limits
 from ..machine import OWN_BASE, Machine
-from ..reconcile import accounts, events, host_set, rules
+from ..reconcile import events, host_set, rules
 from ..reconcile.events import Event, Reconciliation
 from ..reconcile.header_sets import hidden_of
 from ..reconcile.journal import Journal, read_base
@@ -54,11 +53,7 @@ def status(machine: Machine) -> Status:
     added, gone = versions(own, removed, packages)
     own_packages = [packages[file] for file in sorted(own)]
     owned = {file.path for package in own_packages for file in package.files}
-    shadowed = [
-        found.path
-        for found in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
-        if found.change == "changed" and found.host_is_newer and found.path not in owned | accounts.PATHS
-    ]
+    shadowed = [path for path in differences.shadowing(machine) if path not in owned]
     current = host_set.peek(machine) == base
     return Status(
         machine=machine.name,

@@ -3,13 +3,12 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from ..database import connection, parse
 from ..database.rpmdb import Database
 from ..errors import Attempt, ToyError, printable
 from ..headers.package import Package
-from ..host import homes, inside
+from ..host import inside
 from ..machine import DEFAULT, Machine
 from ..reconcile.events import Event
 from ..reconcile.journal import Journal
@@ -104,7 +103,7 @@ def diff(name: str | None, *, as_json: bool) -> None:
         found = [
             # The owners of a file that was removed are the host's packages.
             (change, path, _owners(_packages(theirs, path) if change == "removed" else ours.owners(path), path))
-            for change, path, _ in differences.differences(Path(machine.overlay), Path(machine.root), homes.names())
+            for change, path, _ in differences.differences(machine)
         ]
     if as_json:
         content = [{"change": change, "path": path, "packages": owners} for change, path, owners in found]

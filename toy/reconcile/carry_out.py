@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Carries out plans: changes the files of an upper, the files that programs generate in it, and its header set."""
+
+import shlex
+
+from ..errors import ToyError
+from ..headers import preserve
+from ..overlay.apply import WritableUpper
+from .events import Event
+from .parts import Parts
+from .plan import Plan
+
+
+def carry_out(parts: Parts, plan: Plan) -> list[Event]:
+    """Carry out a plan, from its beginning even if part of it was done before. Returns its events, and new ones."""
+    machine, upper = parts.machine, parts.sets.upper
+    stays = WritableUpper(parts.trees).apply(plan.operations)
+    events = [Event("kept", f"{path} (changed in the overlay)") for path in stays]
+    for path, command in plan.caches:
+        try:
+            parts.run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
+        except ToyError:
+            failed = f"{shlex.join(command)} failed in the overlay"
+            see = f"; see why: toy -n {machine.name} -- {shlex.join(command)}" if machine.root == "/" else ""
+            events.append(Event("stale", f"{path} ({failed}{see})"))
+    for file, blob in plan.stand_ins.items():
+        upper.write(file, blob)
+    preserve.arrange(upper, plan.upper)
+    return [*plan.events, *events]
