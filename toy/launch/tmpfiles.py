@@ -31,7 +31,7 @@ _KEPT = "/run/toy"
 _MISSING = "what tmpfiles.d has in /run and /var may be missing"
 
 # It makes what is missing, and removes, empties and writes to nothing: what is in the machine's /var stays as it is.
-# nologin(5) is left out, since it keeps users out until the end of a boot. The script prints the paths that are to be
+# nologin(5) is left out, since it keeps users out until the end of a boot. The script lists the paths that are to be
 # in /var, but for those with a specifier.
 _SCRIPT = r"""
 config=$(systemd-tmpfiles --cat-config) || exit 3
