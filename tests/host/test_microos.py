@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where toy's users are: snapshots, and a root that cannot be written."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from etc_overlay import EtcOverlay
 from image import RPMS, publish
-from microos import BASE, NEXT, Disk, MicroOS
+from microos import BASE, NEXT, MicroOS
 from overlay import record, until_nothing_is_to_be_done
 from packages import Package
 from truth import OVERLAY, header_set, is_current, packages
@@ -19,13 +15,6 @@ BARE = Package("bare")
 @pytest.fixture
 def host(microos: MicroOS) -> MicroOS:
     return microos
-
-
-@pytest.fixture
-def overlaid(disk: Disk, tmp_path: Path) -> Iterator[EtcOverlay]:
-    """A host whose /etc is an overlay, with toy on it."""
-    with EtcOverlay(disk, tmp_path / "host") as host:
-        yield host
 
 
 def in_snapshot(host: MicroOS, number: int) -> tuple[str, ...]:
