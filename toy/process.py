@@ -134,8 +134,7 @@ class Asked:
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._stdout, self._stderr = (open(os.memfd_create("output"), "w+b") for _ in range(2))  # noqa: SIM115
-        stdout, stderr = self._stdout.fileno(), self._stderr.fileno()
-        self._pid = _started(list(command), stdout=stdout, stderr=stderr)
+        self._pid = _started(list(command), stdout=self._stdout.fileno(), stderr=self._stderr.fileno())
 
     def answer(self) -> str:
         """Wait for the command's end, and return its stdout. To be called once. Raises ToyError as `run` does."""

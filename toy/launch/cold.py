@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The steps of a launch, before and after the command, that are needed only if something changed.
 
-They call the modules of `reconcile`. Those take 24 ms to import, so a copy of the host's database is begun before.
+They call the modules of `reconcile`. Those take 45 ms to import, so a copy of the host's database is begun before.
 """
 
 from __future__ import annotations
