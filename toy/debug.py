@@ -2,11 +2,9 @@
 """TOY_DEBUG=1: prints each command that toy runs, what that writes to stderr, and where in toy an error came from."""
 
 import os
-import shlex
-import traceback
 from collections.abc import Sequence
 
-from .errors import printable
+from .errors import printable, quoted
 from .streams import complain
 
 
@@ -29,6 +27,8 @@ def said(text: str) -> None:
 
 def trace(error: BaseException) -> None:
     """Print the traceback of an error."""
+    import traceback  # here, since it takes 2 ms, and every launch after an update imports us
+
     complain("".join(traceback.format_exception(error)))
 
 
@@ -48,6 +48,6 @@ def _without_value(word: str) -> str:
 
 def _quoted(word: str) -> str:
     if word.isprintable():
-        return shlex.quote(word)
+        return quoted(word)
     escaped = printable(word.replace("\\", r"\\").replace("'", r"\'"))
     return f"$'{escaped}'"  # see bash(1), QUOTING

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from toy.database.copies import fresh_for
 from toy.filesystem.stat_lines import may_change_unseen, names, stat_lines
 
 SECOND = 1_000_000_000
@@ -27,6 +28,23 @@ NOW = 1_700_000_000 * SECOND + 500_000_000
 )
 def test_what_changed_just_now_may_change_unseen(changed: int, may: bool) -> None:
     assert may_change_unseen(changed, now=NOW) == may
+
+
+@pytest.mark.parametrize(
+    ("changed", "nanoseconds"),
+    [
+        pytest.param([], 0, id="no file"),
+        pytest.param([NOW - 5_000_000], 15_000_000, id="fine times, 5 ms ago"),
+        pytest.param([NOW - 20_000_000], 0, id="fine times, 20 ms ago"),
+        pytest.param([NOW], 20_000_000, id="fine times, now"),
+        pytest.param([NOW - 500_000_000], 1_500_000_000, id="whole seconds, half a second ago"),
+        pytest.param([NOW - 2_500_000_000], 0, id="whole seconds, two seconds and a half ago"),
+        pytest.param([NOW + 1], 0, id="a clock that was put back"),
+        pytest.param([NOW - 5_000_000, NOW - SECOND + 1, NOW - 3_000_000], 17_000_000, id="the last of several counts"),
+    ],
+)
+def test_how_long_a_database_may_still_change_unseen(changed: list[int], nanoseconds: int) -> None:
+    assert fresh_for(changed, NOW) == nanoseconds
 
 
 LONG_AGO = 1_600_000_000 * SECOND + 5

@@ -16,8 +16,7 @@ from typing import NamedTuple, NoReturn
 
 from .. import process
 from ..errors import EXIT_FAILURE, ToyError
-from ..host.homes import is_in
-from ..host.mounted import is_local, visible
+from ..host.mounted import is_in, is_local, visible
 
 UID = 1_900_000_000 + os.getpid()
 """User and group number of confined processes: no account's, and in no range to allocate (systemd, docs/UIDS-GIDS.md).

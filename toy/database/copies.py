@@ -12,7 +12,7 @@ import stat
 import time
 
 from .. import process
-from ..filesystem.stat_lines import stat_lines
+from ..filesystem.stat_lines import stat_lines, tick
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ WAL = "rpmdb.sqlite-wal"
 
 FILES = ("Index.db", "Packages", "Packages.db", "rpmdb.sqlite", WAL)
 """Files of a database, of any backend; without -shm, which SQLite makes anew, and -journal, which may name any file."""
-
-TICK = 20_000_000
-"""Nanoseconds after which a file that changes again gets another time: kernels count in steps of up to 10 ms."""
 
 
 class Copy:
@@ -44,7 +41,7 @@ class Copy:
         try:
             return (
                 self._work.succeeded()
-                and not is_fresh(map(os.stat, self._paths), self._began)
+                and not fresh_for(_times(self._paths), self._began)
                 and _files(self.source) == self._paths
                 and stat_lines(self._paths) == self._looked
             )
@@ -59,8 +56,7 @@ class Copy:
 def copy(source: str, target: str) -> bool:
     """Copy a database into an empty directory, and say whether that worked: not if somebody wrote to it meanwhile."""
     try:
-        if is_fresh(map(os.stat, _files(source)), time.time_ns()):
-            time.sleep(TICK / 10**9)
+        time.sleep(fresh_for(_times(_files(source)), time.time_ns()) / 10**9)
         return Copy(source, target).is_true()
     except FileNotFoundError:
         return False
@@ -83,9 +79,16 @@ def _files(path: str) -> list[str]:
     return found
 
 
-def is_fresh(files: Iterable[os.stat_result], now: int) -> bool:
-    """Say whether one of these files may change again and keep its time; `now` is in nanoseconds."""
-    return any(now - status.st_mtime_ns in range(TICK) for status in files)
+def _times(paths: Iterable[str]) -> list[int]:
+    return [os.stat(path).st_mtime_ns for path in paths]
+
+
+def fresh_for(times: Iterable[int], now: int) -> int:
+    """Return for how many nanoseconds one of the files that changed at `times` may yet change and keep its time.
+
+    All are in nanoseconds since 1970. A time that is later than `now` does not count: such a file gets an earlier one.
+    """
+    return max((at + tick(at) - now for at in times if now - at in range(tick(at))), default=0)
 
 
 def being_written(path: str) -> tuple[str, str]:

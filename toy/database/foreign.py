@@ -13,10 +13,13 @@ import time
 
 from ..confined.confinement import UID, Place, bind_read_only
 from ..errors import ToyError, moved_away
-from .copies import FILES, TICK, WAL, being_written, is_fresh
+from .copies import FILES, WAL, being_written, fresh_for
 
 _QUIET = 5
 """Seconds to wait for a moment in which nobody writes to a database."""
+
+_PAUSE = 0.02
+"""Seconds between two attempts."""
 
 _LARGEST = 1 << 30
 """Most bytes of a database that is copied into memory: 10,000 packages have 0.4 GiB."""
@@ -57,7 +60,7 @@ def _copy(source: int, target: str, name: str) -> None:
     while not _copied(source, target, name):
         if time.monotonic() > deadline:
             raise ToyError(*being_written(name))
-        time.sleep(TICK / 10**9)
+        time.sleep(_PAUSE)
     for file in os.listdir(target):
         os.chown(f"{target}/{file}", UID, UID)
 
@@ -82,7 +85,9 @@ def _copied(source: int, target: str, name: str) -> bool:
             raise ToyError(f"there is no memory for a copy of the rpm database in {name}", "see: free -m") from None
         return False  # a file was removed, or replaced by something else
     after = _statuses(source, name)
-    return _identities(after) == _identities(before) and not is_fresh(after.values(), began)
+    return _identities(after) == _identities(before) and not fresh_for(
+        (status.st_mtime_ns for status in after.values()), began
+    )
 
 
 def _statuses(source: int, name: str) -> dict[str, os.stat_result]:

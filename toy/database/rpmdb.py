@@ -4,7 +4,6 @@
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +11,6 @@ from ..errors import UnusableDatabase
 from ..headers import header
 from ..headers.header import Header, HeaderFile
 from ..headers.stamp import Stamp
-from . import parse
 from .connection import connected, is_database, silenced, unreadable
 from .librpm import parsed, rpm, to_header
 
@@ -124,12 +122,7 @@ class Database:
         names = header.file_names(self.headers(numbers))
         return {file: number for (file, _), number in zip(names, numbers, strict=True)}
 
-    def owned_below(self, directory: str) -> dict[HeaderFile, AbstractSet[str]]:
-        """Return the paths that packages own in a directory, itself among them, by the names of their header files."""
-        found = header.file_names(self._around(directory))
-        return {file: parse.paths_below(each.blob, directory, file=file) for file, each in found}
-
-    def _around(self, directory: str) -> Iterator[Header]:
+    def around(self, directory: str) -> Iterator[Header]:
         """Yield the headers of packages with a file in a directory, below it, or in a directory that it lies in."""
         numbers: set[int] = set()
         inside = directory.rstrip("/") + "/"

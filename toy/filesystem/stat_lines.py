@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _SECOND = 10**9
 _TICK, _COARSE_TICK = 20_000_000, 2 * _SECOND
-"""Nanoseconds in which a file may change twice and have the same times. Kernels count in steps of up to 10 ms, and file
-systems whose times are all whole seconds (ext3, vfat) in steps of up to two of those."""
+"""Nanoseconds: kernels count in steps of up to 10 ms, and file systems whose times are all whole seconds (ext3, vfat)
+in steps of up to two of those."""
 
 
 def names(directory: str) -> list[str]:
@@ -29,10 +29,14 @@ def names(directory: str) -> list[str]:
         return []
 
 
+def tick(changed: int) -> int:
+    """Return in how many nanoseconds a file may change again and keep the time `changed`, in nanoseconds since 1970."""
+    return _TICK if changed % _SECOND else _COARSE_TICK
+
+
 def may_change_unseen(changed: int, *, now: int) -> bool:
     """Say whether a file that changed at `changed` may change again and keep that time; in nanoseconds since 1970."""
-    tick = _TICK if changed % _SECOND else _COARSE_TICK
-    return changed > now - tick
+    return changed > now - tick(changed)
 
 
 def stat_lines(paths: Iterable[str], *, settled: bool = False) -> str:

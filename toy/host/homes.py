@@ -19,7 +19,7 @@ from . import mounted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _ACCOUNTS = "/etc/passwd"
 
@@ -44,8 +44,8 @@ def shared() -> dict[str, list[str]]:
     links = _links_in_root()
     found: dict[str, list[str]] = {}
     for real in sorted(names, key=lambda path: f"{path}/"):  # a home before those in it
-        around = next((home for home in found if is_in(real, (home,))), real)
-        aliases = {f"{link}{real[len(target) :]}" for link, target in links.items() if is_in(real, (target,))}
+        around = next((home for home in found if mounted.is_in(real, (home,))), real)
+        aliases = {f"{link}{real[len(target) :]}" for link, target in links.items() if mounted.is_in(real, (target,))}
         found.setdefault(around, []).extend(sorted(name for name in names[real] | aliases if ":" not in name))
     return found
 
@@ -53,11 +53,6 @@ def shared() -> dict[str, list[str]]:
 def names() -> list[str]:
     """Return all names of all homes that are shared."""
     return [name for known in shared().values() for name in known]
-
-
-def is_in(path: str, directories: Iterable[str]) -> bool:
-    """Say whether a path is one of these directories or below one, judged by the text of the paths."""
-    return any(f"{path}/".startswith(f"{directory}/") for directory in directories)
 
 
 def _accounts() -> Iterator[tuple[int, str]]:

@@ -41,12 +41,17 @@ class Mounted:
             around = point
             while (around := os.path.dirname(around)) not in within:
                 pass
-            is_own = any(f"{point}/".startswith(f"{own}/") for own in (*_OWN, without))
+            is_own = is_in(point, (*_OWN, without))
             within[point] = within[around] and not is_own and is_local(source, kind) and os.path.isdir(point)
             if within[point]:
                 self.shown.append((point, kind))
             elif within[around] and not is_own:
                 self.hidden.append(point)
+
+
+def is_in(path: str, directories: Iterable[str]) -> bool:
+    """Say whether a path is one of these directories or below one, judged by the text of the paths."""
+    return any(f"{path}/".startswith(f"{directory}/") for directory in directories)
 
 
 def is_local(source: str, kind: str) -> bool:

@@ -8,6 +8,7 @@ do imports this module, so what takes time to import is imported where it is use
 from __future__ import annotations
 
 from ..filesystem.fields import escaped, unescaped
+from ..host.mounted import is_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ SAID = ("/usr", "/etc", "/opt")
 
 def is_said(point: str) -> bool:
     """Say whether a launch prints a limit of this mount point."""
-    return any(f"{point}/".startswith(f"{folder}/") for folder in SAID)
+    return is_in(point, SAID)
 
 
 class Limits:

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import ToyError
+from ..host.mounted import is_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -149,7 +150,7 @@ def _target(value: str, field: int) -> str:
 
 def _hides(target: str, path: str) -> bool:
     """Say whether a mount at `target` would be over `path`, or over a directory that it is in."""
-    return f"{path}/".startswith(f"{target.rstrip('/')}/")
+    return is_in(path, (target.rstrip("/"),))
 
 
 def _quoted(word: str) -> str:

@@ -25,6 +25,10 @@ _Place = tuple[Path, PurePath]
 """A tree, upper or /var, and a relative path in it."""
 
 
+def _is_name(name: str) -> bool:
+    return name not in ("", ".", "..") and "\0" not in name
+
+
 class Trees(NamedTuple):
     """The trees that a machine's files lie in, and the homes that are not part of them."""
 
@@ -50,7 +54,9 @@ class UpperFiles:
         self.lower = trees.lower
         self._elsewhere = tuple(f"{path}/" for path in (*(f"/{name}" for name in ELSEWHERE), *trees.homes))
         self._folders: dict[str, list[str]] = {}
-        """What `_lead` returned, by directory: a package has many files in one."""
+        """What `_leads` returned, by directory: a package has many files in one."""
+        self._is_inside: dict[str, bool] = {}
+        """By directory, whether nothing in it is elsewhere. To ask it per file takes 10 ms for 20 packages' 2,600."""
 
     def places(self, path: str) -> list[_Place]:
         """Return the places in upper and /var where the file at a package's path may lie; none if it lies elsewhere.
@@ -61,6 +67,14 @@ class UpperFiles:
 
     def is_elsewhere(self, path: str) -> bool:
         """Say whether a path of a package is not in the overlay, or leads out of it: its file is the host's own."""
+        folder, _, name = path.rpartition("/")
+        if folder not in self._is_inside:
+            leads = self._leads(folder)
+            self._is_inside[folder] = bool(leads) and not any(
+                lead.startswith(other) or other.startswith(lead) for lead in leads for other in self._elsewhere
+            )
+        if self._is_inside[folder] and _is_name(name):
+            return False
         paths = self._paths(path)
         return not paths or any(map(self._leads_out, paths))
 
@@ -70,19 +84,19 @@ class UpperFiles:
     def _paths(self, path: str) -> list[str]:
         """Return a path, and where it leads by the lower's symbolic links; nothing for a malformed path."""
         folder, _, name = path.rstrip("/").rpartition("/")
-        if folder not in self._folders:
-            self._folders[folder] = self._lead(f"{folder}/")
-        if name in ("", ".", "..") or "\0" in name or not path.startswith("/"):
+        if not _is_name(name) or not path.startswith("/"):
             return []
-        return [where + name for where in self._folders[folder]]
+        return [where + name for where in self._leads(folder)]
 
-    def _lead(self, folder: str) -> list[str]:
+    def _leads(self, folder: str) -> list[str]:
         """Return what `_paths` does, for a directory; each with a slash at the end."""
-        if not is_plain(folder):
-            return []
-        resolved = os.path.relpath(os.path.realpath(f"{self.lower}{folder}"), self.lower)
-        both = (folder, os.path.normpath(f"/{resolved}"))
-        return list(dict.fromkeys(f"{where.rstrip('/')}/" for where in both))
+        if folder not in self._folders:
+            path, both = f"{folder}/", []
+            if is_plain(path):
+                resolved = os.path.relpath(os.path.realpath(f"{self.lower}{path}"), self.lower)
+                both = [path, os.path.normpath(f"/{resolved}")]
+            self._folders[folder] = list(dict.fromkeys(f"{where.rstrip('/')}/" for where in both))
+        return self._folders[folder]
 
     def _place(self, path: str) -> _Place | None:
         """Return the place of a path without symbolic links, or None if it is in neither tree."""

@@ -54,7 +54,9 @@ def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -
     if base is None or known is None:
         try:
             with rpmdb.Database.open(connection.dbpath(Path(machine.root))) as database:
-                owned, unknown = database.owned_below("/var"), set(upper.files)
+                found = header.file_names(database.around("/var"))
+                owned = {file: parse.paths_below(each.blob, "/var", file=file) for file, each in found}
+                unknown = set(upper.files)
         except UnusableDatabase:  # rpm is at work in it, say: the header set says the same, and takes longer
             owned, unknown = {}, set(every)
     else:

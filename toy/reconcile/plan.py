@@ -5,7 +5,7 @@
 data, not an order: it is checked against what `planner` could have written.
 """
 
-import base64
+import binascii
 import itertools
 from typing import Any, NamedTuple
 
@@ -49,7 +49,9 @@ class Plan(NamedTuple):
                 "host": sorted(self.host),
                 "since_base": since,
                 "upper": {name: sorted(files) for name, files in self.upper._asdict().items()},
-                "stand_ins": {file: base64.b64encode(blob).decode() for file, blob in self.stand_ins.items()},
+                "stand_ins": {
+                    file: binascii.b2a_base64(blob, newline=False).decode() for file, blob in self.stand_ins.items()
+                },
                 "operations": {
                     **self.operations._asdict(),
                     "remove": [file._asdict() for file in self.operations.remove],
@@ -81,7 +83,7 @@ class Plan(NamedTuple):
             base=None if since is None else host.difference(since["added"]).union(since["removed"]),
             host=host,
             upper=UpperSet(frozenset(stored["upper"]["files"]), frozenset(stored["upper"]["whiteouts"])),
-            stand_ins={file: base64.b64decode(blob) for file, blob in stored["stand_ins"].items()},
+            stand_ins={file: binascii.a2b_base64(blob) for file, blob in stored["stand_ins"].items()},
             operations=Operations(**operations),
             caches=[(cache["path"], list(cache["command"])) for cache in stored["caches"]],
             events=[Event(**event) for event in stored["events"]],

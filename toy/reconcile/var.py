@@ -17,7 +17,7 @@ from ..filesystem import attributes, compare, files, records
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..headers.package import is_plain
-from ..host.homes import is_in
+from ..host.mounted import is_in
 
 _HOST = Path("/var")
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..filesystem import compare, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.headerset import DIRECTORY
-from ..host import homes
+from ..host import homes, mounted
 from ..launch import netshared, scriptlets
 from ..machine import Machine
 from ..reconcile import accounts
@@ -37,7 +37,7 @@ def differences(machine: Machine) -> list[PathDifference]:
     these were not shared: it does not show.
     """
     upper, lower, shared = Path(machine.overlay), Path(machine.root), homes.names()
-    found = [difference for difference in _differences(upper, lower) if not homes.is_in(difference.path, shared)]
+    found = [difference for difference in _differences(upper, lower) if not mounted.is_in(difference.path, shared)]
     return sorted(found, key=lambda difference: PurePath(difference.path).parts)
 
 
