@@ -25,9 +25,14 @@ def said(text: str) -> None:
         complain("".join(f"toy: | {printable(line)}\n" for line in text.splitlines()))
 
 
+def load() -> None:
+    """Import what `trace` needs. That takes 2 ms, and few launches need it."""
+    import traceback  # noqa: F401
+
+
 def trace(error: BaseException) -> None:
     """Print the traceback of an error."""
-    import traceback  # here, since it takes 2 ms, and every launch after an update imports us
+    import traceback
 
     complain("".join(traceback.format_exception(error)))
 

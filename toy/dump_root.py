@@ -26,8 +26,9 @@ def dump_root(root: str | None, *, everything: bool, say: Callable[[str], None])
     without toy, nobody would keep the set current.
     """
     if root is not None:
-        from . import failure  # now, since that root may have no toy, or another version
+        from . import debug, failure  # now, since that root may have no toy, or another version
 
+        debug.load()
         _change_root(root)
     try:
         if root is not None and not everything and not _is_kept():

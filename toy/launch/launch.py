@@ -96,10 +96,11 @@ def _load_rest() -> None:
     mounts a new /usr over the running one, and a package can be removed.
     """
     try:
-        from .. import debug  # noqa: F401
+        from .. import debug
         from . import cold
 
         cold.load()
+        debug.load()
     except Exception:  # noqa: S110, the end says what it lacks, if it comes to need it
         pass
 
