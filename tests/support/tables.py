@@ -19,8 +19,8 @@ from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
 from toy.reconcile.state import State
 
-WHITEOUT, OPAQUE, DIRECTORY, FILE = "whiteout", "opaque", "directory", "file"
-"""What an upper may have at a path; a file there is never what the lower has."""
+WHITEOUT, OPAQUE, DIRECTORY, FILE, COPY = "whiteout", "opaque", "directory", "file", "copy"
+"""What an upper may have at a path; a file there is never what the lower has, a copy is what it had before."""
 
 
 def file(label: str) -> HeaderFile:
@@ -47,7 +47,7 @@ def package(label: str, *paths: str) -> Package:
     """Return the package NAME-VERSION with these files."""
     name, _, version = label.partition("/")[0].rpartition("-")
     files = tuple(map(package_file, paths))
-    return Package(name, "noarch", ("0", version, "1"), frozenset([name]), files, frozenset(), label)
+    return Package(name, "noarch", ("0", version, "1"), frozenset([name]), (), files, frozenset(), label)
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class World:
     modes: Mapping[str, int] = field(default_factory=dict)
     """The modes of the overlay's directories that differ from the lower's, by path."""
     multiversion: Sequence[str] = ()
+    obsoletes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The packages that are obsolete once one is installed, by that."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """The name that a package requires, by package."""
     has_database: bool = True
@@ -80,7 +82,9 @@ class World:
     def package(self, label: str) -> Package:
         """Return the package of this label."""
         name = label.partition("/")[0].rpartition("-")[0]
-        return package(label, *self.files.get(label, [f"/usr/bin/{name}={label}"]))
+        found = package(label, *self.files.get(label, [f"/usr/bin/{name}={label}"]))
+        obsoleted = {other.rpartition("-")[0] for other in self.obsoletes.get(label, ())}
+        return found._replace(obsoletes=tuple((name, 0, "") for name in sorted(obsoleted)))
 
     def stand_in(self, label: str, states: Mapping[str, int]) -> Header:
         """Return a header of the package of this label in which these files are in other states."""
@@ -132,7 +136,7 @@ class World:
         known, todo = self.labels(), planned.operations
         stand_ins = dict(json.loads(blob) for blob in planned.stand_ins.values())
         upper = {path: kind for path, kind in self.upper.items() if path not in {*todo.clear, *todo.drop}}
-        for path in (each.path for each in todo.remove if upper.get(each.path) == FILE):
+        for path in (each.path for each in todo.remove if upper.get(each.path) in (FILE, COPY)):
             del upper[path]
         upper |= {path: OPAQUE for path in todo.uncover if upper.get(path) == WHITEOUT}
         upper = {path: kind for path, kind in upper.items() if kind != WHITEOUT or path not in todo.show}
@@ -169,6 +173,9 @@ class Facts:
     def is_newer(self, one: Package, other: Package) -> bool:
         return one.evr > other.evr
 
+    def obsoletes(self, one: HeaderFile, other: HeaderFile) -> bool:
+        return self._labels[other] in self._world.obsoletes.get(self._labels[one], ())
+
     def owners_on_host(self, path: str) -> set[HeaderFile]:
         return {file(label) for label in self._world.after if path in _paths(self._world.package(label))}
 
@@ -181,6 +188,9 @@ class Facts:
     def has_below(self, directory: str) -> bool:
         paths = {path for package in self._installed for path in _paths(package)}
         return any(f"{path}/".startswith(f"{directory}/") for path in paths)
+
+    def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
+        return [each for package in sorted(gone & self._files) for each in self._packages[package].files]
 
     def broken(
         self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]
@@ -239,12 +249,15 @@ class Tree:
     def shadowed_by(self, path: str) -> str | None:
         while path != "/":
             if path in self._upper:
-                return path if self._upper[path] == FILE or self.is_other_kind(path) else None
+                return path if self._upper[path] in (FILE, COPY) or self.is_other_kind(path) else None
             path = os.path.dirname(path)
         return None
 
     def other_mode(self, path: str) -> int | None:
         return self._modes.get(path)
+
+    def is_as_installed(self, file: PackageFile) -> bool:
+        return self._upper.get(file.path) == COPY
 
     def missing(self, files_of_package: Iterable[PackageFile]) -> list[str]:
         return [each.path for each in files_of_package if each.path in self._missing]

@@ -2,7 +2,7 @@
 """What becomes of an overlay after its host changed: toy(8)'s table, row by row, and what follows from it."""
 
 import pytest
-from tables import DIRECTORY, FILE, OPAQUE, WHITEOUT, World, file, labels
+from tables import COPY, DIRECTORY, FILE, OPAQUE, WHITEOUT, World, file, labels
 
 from toy.headers.header import NOT_INSTALLED, REPLACED
 from toy.reconcile.planner import is_due, plan
@@ -67,6 +67,34 @@ OUTCOMES = {
     "another version of what the overlay updated, newer: retired": (
         World(before=[A_1], after=[A_3], own=[A_2], removed=[A_1]),
         {"remove": ["/usr/bin/a"], "show": ["/usr/bin/a"], "events": ["retired: a 2-1 (host has 3-1)"]},
+    ),
+    "a new package that replaces one of the overlay's by another name: retired": (
+        World(after=["b-2"], own=[A_1], files={"b-2": ["/usr/bin/a"], A_1: ["/usr/bin/a"]}, obsoletes={"b-2": [A_1]}),
+        {"remove": ["/usr/bin/a"], "show": ["/usr/bin/a"], "events": ["retired: a 1-1 (host has b 2-1)"]},
+    ),
+    "another name of what the overlay removed: it stays removed": (
+        World(before=[A_1], after=["b-2"], removed=[A_1], obsoletes={"b-2": [A_1]}),
+        {"hidden": ["b-2"], "hide": ["/usr/bin/b"], "show": ["/usr/bin/a"]},
+    ),
+    "a copy that nobody changed of a file that changed: the host's shows": (
+        World(before=[A_1], after=[A_2], upper={"/usr/bin/a": COPY}),
+        {"remove": ["/usr/bin/a"]},
+    ),
+    "a copy that nobody changed of a file that is gone: so is the copy": (
+        World(before=[A_1], upper={"/usr/bin/a": COPY}),
+        {"remove": ["/usr/bin/a"]},
+    ),
+    "a copy that nobody changed of a file that is a package's of the overlay by now: it stays": (
+        World(before=[A_1], own=["b-1"], files={"b-1": ["/usr/bin/a"]}, upper={"/usr/bin/a": COPY}),
+        {"own": ["b-1"]},
+    ),
+    "a copy of a file of a package that did not change: it stays": (
+        World(before=[A_1], after=[A_1, "b-1"], upper={"/usr/bin/a": COPY}),
+        {},
+    ),
+    "an older name of what the overlay has: hidden": (
+        World(after=["b-1"], own=[A_2], obsoletes={A_2: ["b-1"]}),
+        {"own": [A_2], "hidden": ["b-1"], "hide": ["/usr/bin/b"]},
     ),
     "a new package with a file of a package of the overlay: a conflict": (
         World(after=["b-1"], own=[A_1], files={"b-1": ["/usr/bin/a", "/usr/bin/b"]}),

@@ -15,7 +15,6 @@ from toy.headers import header
 from toy.headers.changes import UpperSet
 from toy.headers.header import HeaderFile, QuotedName
 from toy.reconcile import rules
-from toy.reconcile.rules import Decision
 
 
 def file(name: str) -> HeaderFile:
@@ -35,6 +34,8 @@ class Case(NamedTuple):
     retired: str = ""
     unsound: str = ""
     several: str = ""
+    obsoleted: str = ""
+    """Packages, each with a colon and what rpm would erase if it installed it, joined by commas."""
     damaged: str = ""
     """Packages of the host whose files are not there."""
 
@@ -135,6 +136,61 @@ CASES = {
         retired=f"k-1.{X}/own",
         several="k",
     ),
+    "renamed on the host: the overlay's gives way": Case(
+        host=f"new-2.{X}", merged=f"old-1.{X}", retired=f"old-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
+    "renamed on the host, but not this version: both are there": Case(
+        host=f"new-2.{X}", merged=f"old-3.{X}", own=f"old-3.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
+    "renamed on the host, where files are missing: the overlay's stays": Case(
+        host=f"new-2.{X}",
+        merged=f"old-1.{X}",
+        own=f"old-1.{X}",
+        hidden=f"new-2.{X}",
+        unsound=f"new-2.{X}",
+        damaged=f"new-2.{X}",
+        obsoleted=f"new-2.{X}:old-1.{X}",
+    ),
+    "two became one: both give way": Case(
+        host=f"both-2.{X}",
+        merged=f"a-1.{X} b-1.{X}",
+        retired=f"a-1.{X} b-1.{X}",
+        obsoleted=f"both-2.{X}:a-1.{X},b-1.{X}",
+    ),
+    "one became two: the overlay's gives way": Case(
+        host=f"a-2.{X} more-2.{X}", merged=f"a-1.{X}", retired=f"a-1.{X}", obsoleted=f"more-2.{X}:a-1.{X}"
+    ),
+    "what the overlay removed is renamed on the host: it stays removed": Case(
+        base=f"old-1.{X}", host=f"new-2.{X}", hidden=f"new-2.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
+    "what the overlay removed is renamed, and has another version at once": Case(
+        base=f"old-1.{X} new-2.{X}", host=f"new-3.{X}", hidden=f"new-3.{X}", obsoleted=f"new-3.{X}:old-1.{X}"
+    ),
+    "what the overlay removed is on the host beside what would replace it": Case(
+        base=f"old-1.{X}", host=f"old-1.{X} new-2.{X}", hidden=f"old-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
+    "two became one, and the overlay had removed one of them: that one is there": Case(
+        base=f"a-1.{X} b-1.{X}", host=f"both-2.{X}", merged=f"b-1.{X}", obsoleted=f"both-2.{X}:a-1.{X},b-1.{X}"
+    ),
+    "two became one, and the overlay had removed both": Case(
+        base=f"a-1.{X} b-1.{X}", host=f"both-2.{X}", hidden=f"both-2.{X}", obsoleted=f"both-2.{X}:a-1.{X},b-1.{X}"
+    ),
+    "the overlay renamed it before the host did: the host's counts": Case(
+        base=f"old-1.{X}",
+        host=f"new-2.{X}/host",
+        merged=f"new-2.{X}/own",
+        retired=f"new-2.{X}/own",
+        obsoleted=f"new-2.{X}/host:old-1.{X} new-2.{X}/own:old-1.{X}",
+    ),
+    "the overlay updated it, and the host renamed the older one: both are there": Case(
+        base=f"old-1.{X}", host=f"new-2.{X}", merged=f"old-3.{X}", own=f"old-3.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
+    "the overlay has the new name, and the host gets the old one: that is hidden": Case(
+        host=f"old-1.{X}", merged=f"new-2.{X}", own=f"new-2.{X}", hidden=f"old-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
+    "what gives way itself hides nothing": Case(
+        host=f"old-1.{X} new-3.{X}", merged=f"new-2.{X}", retired=f"new-2.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
     "keys are nobody's rivals": Case(
         base=f"gpg-pubkey-1.{N}",
         host=f"gpg-pubkey-1.{N} gpg-pubkey-3.{N}",
@@ -157,9 +213,15 @@ def test_what_becomes_of_packages(case: Case) -> None:
         is_newer=lambda one, other: header.label(one) > header.label(other),
         is_sound=lambda each: each not in files(case.damaged),
         several=set(map(QuotedName, case.several.split())),
+        obsoleted={
+            file(one): {*map(file, others.split(","))}
+            for one, _, others in (each.partition(":") for each in case.obsoleted.split())
+        },
     )
     upper = UpperSet(files(case.own), files(case.hidden))
-    assert decision == Decision(upper, files(case.retired), files(case.unsound))
+    assert decision.upper == upper
+    assert decision.retired.keys() == files(case.retired)
+    assert decision.unsound.keys() == files(case.unsound)
 
 
 STANDING_IN = {

@@ -72,17 +72,21 @@ def to_files(value: Any) -> dict[HeaderFile, int]:
 
 def to_package(value: Any) -> Package:
     """Return a package."""
-    name, arch, evr, provides, files, absent, installation = value
+    name, arch, evr, provides, obsoletes, files, absent, installation = value
     epoch, version, release = map(text, evr)
     return Package(
         text(name),
         text(arch),
         (epoch, version, release),
         frozenset(map(text, provides)),
-        tuple(
-            PackageFile(text(path), int(mode), text(digest), text(target), bool(kept), text(owner))
-            for path, mode, digest, target, kept, owner in files
-        ),
+        tuple((text(obsoleted), int(flags), text(limit)) for obsoleted, flags, limit in obsoletes),
+        tuple(map(to_package_file, files)),
         frozenset(map(text, absent)),
         text(installation),
     )
+
+
+def to_package_file(value: Any) -> PackageFile:
+    """Return a file of a package."""
+    path, mode, digest, target, kept, owner = value
+    return PackageFile(text(path), int(mode), text(digest), text(target), bool(kept), text(owner))

@@ -4,6 +4,7 @@
 Errors name the header file that is given as `file`: its path or, if the header is from a database, its name.
 """
 
+import contextlib
 import stat
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -19,6 +20,10 @@ _UNKNOWN = -1
 
 _DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 """hashlib's names of the values of RPMTAG_FILEDIGESTALGO (rpm, rpmio/rpmcrypto.h: rpmHashAlgo_e)."""
+
+
+_SENSE = rpm.RPMSENSE_LESS | rpm.RPMSENSE_EQUAL | rpm.RPMSENSE_GREATER
+"""The flags of a dependency that say how it compares versions."""
 
 
 def paths_below(blob: bytes, directory: str, *, file: str = "") -> AbstractSet[str]:
@@ -65,10 +70,16 @@ def _package(blob: bytes, file: str) -> Package:
         found["arch"] or "",
         evr,
         frozenset(found["providename"]),
+        tuple(zip(*(found[tag] for tag in ("obsoletename", "obsoleteflags", "obsoleteversion")), strict=True)),
         tuple(files),
         frozenset(absent),
         header.installation(blob),
     )
+
+
+def folders(blob: bytes, *, file: str = "") -> AbstractSet[str]:
+    """Return the directories that a package has files in, without the slash at the end. Raises ToyError."""
+    return {folder.rstrip("/") or "/" for folder in parsed(blob, file)["dirnames"]}
 
 
 def with_file_states(blob: bytes, states: Mapping[str, int], *, file: str = "") -> Header:
@@ -83,6 +94,20 @@ def with_file_states(blob: bytes, states: Mapping[str, int], *, file: str = "") 
         if owned.state == header.NORMAL and owned.name in states
     }
     return to_header(parsed(header.with_file_states(blob, changes), file))
+
+
+def obsoletes(one: Package, name: str, evr: str) -> bool:
+    """Say whether rpm would erase the package of this name and [EPOCH:]VERSION-RELEASE if it installed `one`.
+
+    Packages of the name of `one` do not count: those are other versions of it.
+    """
+    found = [(flags, limit) for obsoleted, flags, limit in one.obsoletes if obsoleted == name != one.name]
+    with contextlib.suppress(OverflowError, TypeError, ValueError):  # it was not rpm that made the header
+        itself = rpm.ds((name, rpm.RPMSENSE_EQUAL, evr), rpm.RPMTAG_PROVIDENAME)
+        return any(
+            rpm.ds((name, flags & _SENSE, limit), rpm.RPMTAG_OBSOLETENAME).Compare(itself) for flags, limit in found
+        )
+    return False
 
 
 def is_newer(one: Package, other: Package) -> bool:

@@ -10,7 +10,7 @@ from ..confined.confinement import MEMORY
 from ..confined.wire import Channel, Closed
 from ..errors import ToyError, UnusableDatabase
 from ..headers.header import Header, HeaderFile
-from ..headers.package import Package
+from ..headers.package import Package, PackageFile
 from ..headers.stamp import Stamp
 from . import alter, parse
 from .rpmdb import Database
@@ -90,6 +90,15 @@ class _Questions:
 
     def owners(self, path: str) -> list[Package]:
         return [parse.package(owner.blob) for owner in self._database.owners(path)]
+
+    def folders(self, numbers: list[int]) -> AbstractSet[str]:
+        return set[str]().union(*(parse.folders(found.blob) for found in self._database.headers(numbers)))
+
+    def files_in(self, numbers: list[int], folders: list[str]) -> list[PackageFile]:
+        wanted = set(folders)
+        around = (found.blob for found in self._database.headers(numbers) if wanted & parse.folders(found.blob))
+        files = (file for blob in around for file in parse.package(blob).files)
+        return [file for file in files if os.path.dirname(file.path) in wanted]
 
     def has_below(self, directory: str) -> bool:
         return self._database.has_below(directory)

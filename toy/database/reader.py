@@ -21,7 +21,7 @@ from ..confined.confinement import Place
 from ..confined.wire import Channel, Closed, Late
 from ..errors import ToyError, UnusableDatabase, made_anew
 from ..headers.header import Header, HeaderFile
-from ..headers.package import Package
+from ..headers.package import Package, PackageFile
 from ..headers.stamp import Stamp
 from . import alter, answers, questions, rpmdb
 
@@ -262,6 +262,15 @@ class ForeignDatabase:
     def owners(self, path: str) -> list[Package]:
         """Return the packages that own a file."""
         return [self.reader.typed(answers.to_package, package) for package in self.reader.ask("owners", path)]
+
+    def folders(self, numbers: Sequence[int]) -> AbstractSet[str]:
+        """Return the directories that the packages with these hdrNums have files in."""
+        return self.reader.typed(answers.to_paths, self.reader.ask("folders", numbers))
+
+    def files_in(self, numbers: Sequence[int], folders: AbstractSet[str]) -> list[PackageFile]:
+        """Return the files of the packages with these hdrNums that lie in one of these directories."""
+        found = self.reader.ask("files_in", numbers, sorted(folders))
+        return [self.reader.typed(answers.to_package_file, file) for file in found]
 
     def has_below(self, directory: str) -> bool:
         """Say whether any package has a file in a directory or below it, or the directory itself."""

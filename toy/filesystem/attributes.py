@@ -13,6 +13,8 @@ OVERLAY = "trusted.overlay."
 _LABELS = "security."
 """Prefix of labels, which depend on the place of a file."""
 
+_CAPABILITIES = "security.capability"
+
 _ACL = "system.posix_acl_access"
 _ACLS = (_ACL, "system.posix_acl_default")
 
@@ -52,6 +54,15 @@ def same(one: int, other: int) -> bool:
         return status.st_mode, status.st_uid, status.st_gid, named
 
     return of(one) == of(other)
+
+
+def same_rights(one: int, other: int | None) -> bool:
+    """Say whether two open files have the same capabilities and ACLs; without another one, whether one has none."""
+
+    def of(fd: int) -> dict[str, bytes]:
+        return {name: value for name, value in extended(fd).items() if name == _CAPABILITIES or name in _ACLS}
+
+    return of(one) == ({} if other is None else of(other))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, NewType, TypeGuard, TypeVar, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MAGIC = bytes.fromhex("8eade801 00000000")
 """What precedes a blob in a file: magic, version 1, reserved (rpm's `rpm.header_magic`)."""
@@ -108,6 +108,19 @@ def arch_of(file: HeaderFile) -> str:
     """Return the architecture, quoted and cut, of the package of a header file; empty if it has none."""
     release, _, arch = label(file).rpartition("-")[2].rpartition(".")
     return arch if release else ""
+
+
+def name_and_evr(file: HeaderFile) -> tuple[str, str]:
+    """Return name and [EPOCH:]VERSION-RELEASE of the package of a header file, as far as its name has them.
+
+    Only names and versions that are too long for a file name are cut.
+    """
+    arch = arch_of(file)
+    name, version, release = label(file).rsplit("-", 2)
+    if arch:
+        release = release.removesuffix(f".{arch}")
+    one, other = (unquote(part, errors="surrogateescape") for part in (name, f"{version}-{release}"))
+    return one, other
 
 
 def same_content(file: HeaderFile, other: HeaderFile) -> bool:

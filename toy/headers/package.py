@@ -60,6 +60,8 @@ class Package(NamedTuple):
     """Epoch ("0" if there is none), version, release, as rpm compares them."""
     provides: frozenset[str]
     """The names of its Provides."""
+    obsoletes: tuple[tuple[str, int, str], ...]
+    """Its Obsoletes: name, flags (rpm, include/rpm/rpmds.h: rpmsenseFlags), [EPOCH:]VERSION[-RELEASE] or ""."""
     files: tuple[PackageFile, ...]
     """Its files that are installed."""
     absent: frozenset[str]

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 
-from ..filesystem import attributes, compare, files, whiteout
+from ..filesystem import attributes, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.package import PackageFile, folders
 from .operations import Operations
-from .upper_files import UpperFiles
+from .upper_files import UpperFiles, has_content
 
 
 class WritableUpper(UpperFiles):
@@ -51,21 +51,12 @@ class WritableUpper(UpperFiles):
                 return True
             if file.is_ghost:
                 return True  # it stays, and nobody is told: no package brought it
-            if stat.S_IFMT(status.st_mode) != stat.S_IFMT(file.mode):
-                return False
-            if stat.S_ISREG(status.st_mode) and not self._is_installed(fd, name, file):
+            if not has_content(fd, name, file):
                 return False
             if file.kept and stat.S_IMODE(status.st_mode) != stat.S_IMODE(file.mode):
                 return False  # the permissions of a configuration file are configuration as well
-            if stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) != file.target:
-                return False
             os.unlink(name, dir_fd=fd)
         return True
-
-    @staticmethod
-    def _is_installed(dir_fd: int, name: str, file: PackageFile) -> bool:
-        algorithm, _, digest = file.digest.partition(":")
-        return bool(algorithm) and compare.digest(dir_fd, name, algorithm) == digest
 
     def _prune(self, path: str) -> None:
         """Remove a directory if it is empty."""

@@ -11,7 +11,10 @@ class Operations(NamedTuple):
     """Operations that make the files of an upper follow its header set, in the order of the fields; safe to repeat."""
 
     remove: list[PackageFile]
-    """Files of retired packages, to remove if they are as the package installed them; directories, if empty."""
+    """Files to remove if they are as their package installed them; directories, if empty.
+
+    They are retired packages', or copies of the host's files, of which the host has others now, or none.
+    """
     uncover: list[str]
     """Whiteouts to turn into opaque directories: only paths in `show` reappear there."""
     show: list[str]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..filesystem import compare, files, whiteout
+from ..filesystem import attributes, compare, files, whiteout
 from ..headers.package import PackageFile, is_plain
 from ..host import homes
 from ..host.mounted import ELSEWHERE
@@ -43,6 +43,17 @@ class Trees(NamedTuple):
     def of(cls, machine: Machine) -> "Trees":
         """Return the trees of a machine, and the homes that the host shares now."""
         return cls(Path(machine.overlay), Path(machine.var), Path(machine.root), homes.names())
+
+
+def has_content(dir_fd: int, name: str, file: PackageFile) -> bool:
+    """Say whether something is of the type of a package's file, and has its content or target."""
+    status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    if stat.S_IFMT(status.st_mode) != stat.S_IFMT(file.mode):
+        return False
+    if stat.S_ISLNK(status.st_mode):
+        return os.readlink(name, dir_fd=dir_fd) == file.target
+    algorithm, _, digest = file.digest.partition(":")
+    return not stat.S_ISREG(status.st_mode) or (bool(algorithm) and compare.digest(dir_fd, name, algorithm) == digest)
 
 
 class UpperFiles:
@@ -146,6 +157,7 @@ class UpperView(UpperFiles):
         self._present: dict[str, bool] = {"/": True}
         """By directory, whether the overlay itself has it: it lacks most of those in which packages have files."""
         self._touched: dict[str, bool] = {}
+        self._numbers: dict[str, dict[str, int]] = {}
         self._opaque: dict[str, bool] = {}
         self._hiding: dict[str, str | None] = {"/": None}
         self._shadowing: dict[str, str | None] = {"/": None}
@@ -165,6 +177,10 @@ class UpperView(UpperFiles):
         if folder not in self._present:
             self._present[folder] = any(self._is_directory(tree, where.parent) for tree, where in self.places(path))
         return self._present[folder]
+
+    def has_folder(self, folder: str) -> bool:
+        """Say whether the overlay itself has a directory."""
+        return self._has_folder_of(f"{folder.rstrip('/')}/name")
 
     def touches(self, path: str) -> bool:
         """Say whether the upper may hide, shadow or replace the lower's file at a path.
@@ -261,6 +277,55 @@ class UpperView(UpperFiles):
                 if (status.st_mode, status.st_uid, status.st_gid) != (lower.st_mode, lower.st_uid, lower.st_gid):
                     return status.st_mode if stat.S_ISDIR(lower.st_mode) else None
         return None
+
+    def is_as_installed(self, file: PackageFile) -> bool:
+        """Say whether the upper has a file, no directory, that is just as its package installed it in the lower.
+
+        Of capabilities and ACLs, of which `file` knows nothing, it has those that the lower's has now, or none.
+        """
+        if any(tree != self.upper for tree, _ in self.places(file.path)):
+            return False
+        with contextlib.suppress(FileNotFoundError), self.entry(file.path) as (fd, name, status):
+            return (
+                not file.is_directory
+                and status.st_mode == file.mode
+                and (status.st_uid, status.st_gid) == self._owner(file)
+                and has_content(fd, name, file)
+                and (stat.S_ISLNK(status.st_mode) or self._has_attributes_of_lower(fd, name, file.path))
+            )
+        return False
+
+    def _owner(self, file: PackageFile) -> tuple[int | None, int | None]:
+        """Return the numbers that a file's owner and group have in the overlay, None for a name that it lacks."""
+        user, _, group = file.owner.partition(":")
+        return self._number("passwd", user), self._number("group", group)
+
+    def _number(self, table: str, name: str) -> int | None:
+        """Return the number of a name in /etc/passwd or /etc/group: passwd(5), group(5)."""
+        if table not in self._numbers:
+            found: dict[str, int] = {}
+            for line in self._account_file(table).decode(errors="surrogateescape").splitlines():
+                known, _, number, *_ = [*line.split(":"), "", "", ""]
+                if number.isdecimal():
+                    found.setdefault(known, int(number))
+            self._numbers[table] = {"root": 0, **found}
+        return self._numbers[table].get(name)
+
+    def _account_file(self, name: str) -> bytes:
+        with contextlib.suppress(OSError), files.directory(self.upper, PurePath("etc")) as fd:
+            return files.read(fd, name)
+        with contextlib.suppress(OSError):
+            return self._lower(f"/etc/{name}").read_bytes()
+        return b""
+
+    def _has_attributes_of_lower(self, dir_fd: int, name: str, path: str) -> bool:
+        lower = self._lower(path)
+        with files.opened(dir_fd, name) as ours:
+            try:
+                with files.directory(lower.parent) as folder, files.opened(folder, lower.name) as theirs:
+                    return attributes.same_rights(ours, theirs)
+            except OSError:  # the lower has none there
+                return attributes.same_rights(ours, None)
 
     def missing(self, files_of_package: Iterable[PackageFile]) -> list[str]:
         """Return the paths of a package's files that the lower lacks.

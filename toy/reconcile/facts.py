@@ -70,6 +70,10 @@ class ReadFacts:
         """See `Facts`."""
         return parse.is_newer(one, other)
 
+    def obsoletes(self, one: HeaderFile, other: HeaderFile) -> bool:
+        """See `Facts`."""
+        return parse.obsoletes(self.package(one), *header.name_and_evr(other))
+
     def owners_on_host(self, path: str) -> AbstractSet[HeaderFile]:
         """See `Facts`."""
         return {file for file, _ in header.file_names(self._host_database.owners(path))}
@@ -86,6 +90,16 @@ class ReadFacts:
         """See `Facts`."""
         owners = [] if self._overlay_database is None else self._overlay_database.owners(path)
         return [file for owner in owners for file in owner.files if file.path == path]
+
+    def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
+        """See `Facts`."""
+        database = self._overlay_database
+        if database is None:
+            return []
+        numbers = contents.numbers_of(database, gone & self._installed, among=self._installed)
+        # Most packages have no file in a directory that the upper has, and their files need not be read.
+        folders = {folder for folder in database.folders(numbers) if self.tree.has_folder(folder)}
+        return database.files_in(numbers, folders) if folders else []
 
     def broken(
         self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]

@@ -10,15 +10,15 @@ from collections.abc import Set as AbstractSet
 
 from ..headers import header
 from ..headers.changes import UpperSet
-from ..headers.header import HeaderFile
-from ..headers.package import PackageFile
+from ..headers.header import HeaderFile, QuotedName
+from ..headers.package import Package, PackageFile
 from ..overlay.operations import Operations, operations
 from . import generated, rules
 from .conflicts import Conflict, find_conflicts
 from .events import FOLLOWED, Event
 from .plan import Plan
 from .rules import Decision
-from .state import Facts, State
+from .state import Facts, State, Tree
 
 
 def is_due(*, base: AbstractSet[HeaderFile], host: AbstractSet[HeaderFile], upper: UpperSet) -> bool:
@@ -45,6 +45,7 @@ def plan(state: State) -> Plan | None:
     own_paths = {owned.path for package in kept for owned in package.files}
     stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in own_paths]
     conflicting = {path for paths in conflicts.values() for path in paths}
+    copies = [old for old in facts.files_of(state.base - host) if old.path not in own_paths | conflicting]
     by_hand, uncover = _hidden_by_hand(state, touched)
     todo = operations(
         retired=map(facts.package, sorted(decision.retired)),
@@ -59,12 +60,13 @@ def plan(state: State) -> Plan | None:
         sweep=not removed <= host | state.hidden,
         drop=[path for path, _ in stale if tree.is_in_lower(path)],
     )
+    todo.remove.extend(old for old in copies if _is_mere_copy(old, tree))
     stand_in = _standing_in(facts, conflicts)
     upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
         return None
     events = [
-        *_retired(facts, decision, host),
+        *_retired(facts, decision),
         *_conflicts(facts, conflicts, stand_ins.keys()),
         *_shadowed(facts, touched, known=own_paths | conflicting, todo=todo),
         *_broken(state, upper.over(host), stand_in),
@@ -74,6 +76,11 @@ def plan(state: State) -> Plan | None:
         ),
     ]
     return Plan(state.recorded, host, upper, stand_in, todo, stale, events)
+
+
+def _is_mere_copy(file: PackageFile, tree: Tree) -> bool:
+    """Say whether the upper's copy of a file that the host had is nobody's change, or may be a directory left over."""
+    return not tree.is_in_lower(file.path) if file.is_directory else tree.is_as_installed(file)
 
 
 def _standing_in(facts: Facts, conflicts: Mapping[HeaderFile, Mapping[str, Conflict]]) -> dict[HeaderFile, bytes]:
@@ -111,8 +118,9 @@ def _apply_rules(
     facts: Facts, *, base: AbstractSet[HeaderFile], host: AbstractSet[HeaderFile], merged: AbstractSet[HeaderFile]
 ) -> Decision:
     """Return the decision of the rules, after loading the packages that they have to know."""
+    own, removed = merged - base, base - merged
     touched = set(map(header.package_of, base ^ host))
-    known = {file for file in host if header.package_of(file) in touched} | merged - base
+    known = {file for file in host if header.package_of(file) in touched} | own
     several = {header.package_of(file) for file in known if facts.multiversion & _names(facts, file)}
     return rules.decide(
         base=base,
@@ -121,7 +129,23 @@ def _apply_rules(
         is_newer=lambda one, other: facts.is_newer(facts.package(one), facts.package(other)),
         is_sound=lambda file: not facts.tree.missing(facts.package(file).files),
         several=several,
+        obsoleted=_obsoleted(facts, by=(host - base) | own, among=base ^ host | own | removed),
     )
+
+
+def _obsoleted(
+    facts: Facts, *, by: AbstractSet[HeaderFile], among: AbstractSet[HeaderFile]
+) -> dict[HeaderFile, set[HeaderFile]]:
+    """Return which of the header files `among` are obsolete once that of the key is installed, for each in `by`."""
+    by_name: dict[QuotedName, set[HeaderFile]] = {}
+    for file in among:
+        by_name.setdefault(header.package_of(file), set()).add(file)
+    found: dict[HeaderFile, set[HeaderFile]] = {}
+    for file in by:
+        for name, _, _ in facts.package(file).obsoletes:
+            others = {other for other in by_name.get(header.package(name), ()) if facts.obsoletes(file, other)}
+            found.setdefault(file, set()).update(others)
+    return found
 
 
 def _names(facts: Facts, file: HeaderFile) -> set[str]:
@@ -196,19 +220,22 @@ def _shadowed(
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
 
 
-def _retired(facts: Facts, decision: Decision, host: AbstractSet[HeaderFile]) -> Iterator[Event]:
-    for file in sorted(decision.retired):
-        yield Event("retired", f"{facts.package(file).label} (host has {_versions(facts, file, host)})")
-    for file in sorted(decision.unsound):
+def _retired(facts: Facts, decision: Decision) -> Iterator[Event]:
+    for file, theirs in sorted(decision.retired.items()):
         package = facts.package(file)
-        yield Event(
-            "kept",
-            f"the overlay's {package.name}, although the host has {package.version}: some files of {package.version}"
-            f" are missing on the host (see there: rpm -V {package.name})",
-        )
+        versions = ", ".join(_version(facts.package(other), package.name) for other in sorted(theirs))
+        yield Event("retired", f"{package.label} (host has {versions})")
+    for file, ours in sorted(decision.unsound.items()):
+        package = facts.package(file)
+        for name in sorted({facts.package(own).name for own in ours}):
+            version = _version(package, name)
+            yield Event(
+                "kept",
+                f"the overlay's {name}, although the host has {version}: some files of {version}"
+                f" are missing on the host (see there: rpm -V {package.name})",
+            )
 
 
-def _versions(facts: Facts, file: HeaderFile, host: AbstractSet[HeaderFile]) -> str:
-    """Return the versions that the host has of a header file's package, joined by commas."""
-    name = header.package_of(file)
-    return ", ".join(facts.package(other).version for other in sorted(host) if header.package_of(other) == name)
+def _version(package: Package, name: str) -> str:
+    """Return the version of a package, with its name unless that is `name`."""
+    return package.version if package.name == name else package.label

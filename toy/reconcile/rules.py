@@ -4,7 +4,7 @@
 Packages are names of header files here. This only decides.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -22,10 +22,10 @@ class Decision(NamedTuple):
 
     upper: UpperSet
     """The overlay's part of the header set, over the host's set as it is now."""
-    retired: AbstractSet[HeaderFile]
-    """The overlay's own packages that give way to the host's."""
-    unsound: AbstractSet[HeaderFile]
-    """The host's packages that the overlay's own do not give way to, since some of their files are missing."""
+    retired: Mapping[HeaderFile, AbstractSet[HeaderFile]]
+    """The overlay's own packages that give way, each with those of the host's that it gives way to."""
+    unsound: Mapping[HeaderFile, AbstractSet[HeaderFile]]
+    """The host's packages of which some files are missing, each with those of the overlay's that stay therefore."""
 
 
 def decide(
@@ -36,6 +36,7 @@ def decide(
     is_newer: Callable[[HeaderFile, HeaderFile], bool],
     is_sound: Callable[[HeaderFile], bool],
     several: AbstractSet[QuotedName],
+    obsoleted: Mapping[HeaderFile, AbstractSet[HeaderFile]],
 ) -> Decision:
     """Merge the host's changes, from `base` to `host`, with the overlay's, from `base` to `merged`.
 
@@ -43,7 +44,8 @@ def decide(
     and the host's, the newer one stays, or the host's if they are equal; a package that the overlay removed stays
     removed. `is_newer` says whether the package of one header file is newer than that of another; `is_sound` whether
     the host has all files of a package. `several` are the packages (as they stand in file names) of which any number
-    of versions can be installed: like keys, different versions of them are no rivals.
+    of versions can be installed: like keys, different versions of them are no rivals. `obsoleted` are, for each package
+    of the overlay and each new one of the host, those that rpm would erase if it installed that one.
     """
     own, removed = merged - base, base - merged
     touched = set(map(header.package_of, base ^ host))
@@ -52,8 +54,8 @@ def decide(
     own_by_key, removed_by_key, hosts_by_key = _grouped(own, key), _grouped(removed, key), _grouped(hosts, key)
     changed = set(map(key, base ^ host))
     hidden = {file for rivals, files in removed_by_key.items() if rivals not in changed for file in files}
-    retired: set[HeaderFile] = set()
-    unsound: set[HeaderFile] = set()
+    retired: dict[HeaderFile, AbstractSet[HeaderFile]] = {}
+    unsound: dict[HeaderFile, AbstractSet[HeaderFile]] = {}
     for rivals in changed:
         ours = own_by_key.get(rivals, set())
         # Of several versions, those of the host's that the overlay showed before stay.
@@ -63,13 +65,26 @@ def decide(
                 hidden |= theirs
             elif bad := {file for file in theirs if not is_sound(file)}:
                 hidden |= theirs - ours  # the very same header file may be on both sides
-                unsound |= bad
+                unsound |= dict.fromkeys(bad, ours)
             else:
-                retired |= ours
+                retired |= dict.fromkeys(ours, theirs)
         elif rivals in removed_by_key and not ours:
             hidden |= theirs
-    upper = UpperSet(files=own - host - retired, whiteouts=frozenset(hidden))
-    return Decision(upper, frozenset(retired), frozenset(unsound))
+    for new in sorted(host - base - hidden):
+        losers = obsoleted.get(new, frozenset())
+        ours = (losers & own) - retired.keys()
+        gone = losers & (base - host)
+        if ours and not is_sound(new):
+            hidden.add(new)
+            unsound[new] = ours
+        elif ours:
+            retired |= {file: {new} for file in ours}
+        elif gone and gone <= removed and not own_by_key.keys() & {key(new), *map(key, gone)}:
+            hidden.add(new)  # by another name, it is what the overlay removed
+    for file in own - retired.keys():
+        hidden |= obsoleted.get(file, frozenset()) & (host - base)
+    upper = UpperSet(files=own - host - retired.keys(), whiteouts=frozenset(hidden))
+    return Decision(upper, retired, unsound)
 
 
 def _key(files: AbstractSet[HeaderFile], several: AbstractSet[QuotedName]) -> Callable[[HeaderFile], str]:

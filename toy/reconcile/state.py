@@ -24,6 +24,7 @@ class Tree(Protocol):
     def hidden_by(self, path: str) -> str | None: ...  # noqa: D102
     def shadowed_by(self, path: str) -> str | None: ...  # noqa: D102
     def other_mode(self, path: str) -> int | None: ...  # noqa: D102
+    def is_as_installed(self, file: PackageFile) -> bool: ...  # noqa: D102
     def missing(self, files_of_package: Iterable[PackageFile]) -> list[str]: ...  # noqa: D102
 
 
@@ -50,6 +51,9 @@ class Facts(Protocol):
     def is_newer(self, one: Package, other: Package) -> bool:
         """Say whether rpm takes the version of `one` for newer than that of `other`."""
 
+    def obsoletes(self, one: HeaderFile, other: HeaderFile) -> bool:
+        """Say whether rpm would erase the package of `other` if it installed that of `one`, by another name."""
+
     def owners_on_host(self, path: str) -> AbstractSet[HeaderFile]:
         """Return the header files of the host's packages that own a path."""
 
@@ -61,6 +65,9 @@ class Facts(Protocol):
 
     def files_at(self, path: str) -> Sequence[PackageFile]:
         """Return the files that packages in the overlay's database own at a path."""
+
+    def files_of(self, gone: AbstractSet[HeaderFile]) -> Iterable[PackageFile]:
+        """Return the files of packages in the overlay's database, but for those where the upper has nothing."""
 
     def broken(
         self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]
