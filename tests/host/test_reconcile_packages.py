@@ -115,9 +115,10 @@ def test_the_host_removed_what_the_overlay_never_touched(host: Host) -> None:
 @pytest.mark.everywhere
 def test_a_file_moves_to_another_package_of_the_host(host: Host) -> None:
     overlay(host, "remove", "legacy")
-    tags = ("Obsoletes: legacy", "Provides: legacy = 9")
-    publish(host, Package("modern", files={**LEGACY.files, "/usr/bin/modern": ""}, tags=tags))
-    on_host(host, "install", "modern")
+    publish(
+        host, Package("modern", files={**LEGACY.files, "/usr/bin/modern": ""}), replace(LEGACY, version="2", files={})
+    )
+    on_host(host, "install", "modern", "legacy")
     assert host.run(*OVERLAY, "legacy").stdout == "legacy\n"
 
 

@@ -32,13 +32,16 @@ def file(label: str) -> HeaderFile:
 def package_file(path: str, content: str = "") -> PackageFile:
     """Return a file of a package.
 
-    A path that ends with a slash is a directory's, one with a question mark is a %ghost, and after an equals sign
-    follows the file's content.
+    A path that ends with a slash is a directory's, one with a question mark is a %ghost; after an equals sign follows
+    the file's content, after an arrow a link's target.
     """
     if path.endswith("/"):
         return PackageFile(path.rstrip("/"), stat.S_IFDIR | 0o755, "", "", False, "root:root")
     if path.endswith("?"):
         return PackageFile(path.rstrip("?"), stat.S_IFREG | 0o644, "", "", True, "root:root")
+    path, arrow, target = path.partition("->")
+    if arrow:
+        return PackageFile(path, stat.S_IFLNK | 0o777, "", target, False, "root:root")
     path, _, own = path.partition("=")
     return PackageFile(path, stat.S_IFREG | 0o644, f"sha256:{own or content or 'content'}", "", False, "root:root")
 
@@ -189,6 +192,18 @@ class Facts:
         paths = {path for package in self._installed for path in _paths(package)}
         return any(f"{path}/".startswith(f"{directory}/") for path in paths)
 
+    def look_again(self) -> None:
+        raise AssertionError("nothing moves in a table")
+
+    def was_directory(self, path: str, gone: AbstractSet[HeaderFile]) -> bool:
+        packages = [self._packages[each] for each in gone & self._files]
+        packages += [self._world.package(label) for label in self._world.after]
+        paths = {f"{each.path}/" for package in packages for each in package.files if not each.target}
+        return any(each.startswith(f"{path}/") for each in paths)
+
+    def links_of(self, gone: AbstractSet[HeaderFile]) -> dict[str, str]:
+        return {each.path: each.target for each in self.files_of(gone) if each.target}
+
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
         return [each for package in sorted(gone & self._files) for each in self._packages[package].files]
 
@@ -220,6 +235,9 @@ class Tree:
         for path in world.missing:
             self._lower.pop(path, None)
         self._missing = world.missing
+        self._links = {
+            each.path: each.target for label in world.after for each in world.package(label).files if each.target
+        }
         self._modes = world.modes
 
     def touches(self, path: str) -> bool:
@@ -230,6 +248,18 @@ class Tree:
 
     def is_in_lower(self, path: str) -> bool:
         return path in self._lower
+
+    def lead(self, folder: str) -> str:
+        return self._links.get(folder, folder)
+
+    def is_directory_in_lower(self, path: str) -> bool:
+        return self._lower.get(path) == DIRECTORY
+
+    def has(self, path: str) -> bool:
+        return self._upper.get(path) in (FILE, COPY)
+
+    def turned_into_link(self, path: str) -> str | None:
+        return self._links.get(path) if self._upper.get(path) == DIRECTORY else None
 
     def is_other_kind(self, path: str) -> bool:
         ours, theirs = self._upper.get(path), self._lower.get(path)

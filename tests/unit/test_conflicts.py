@@ -60,7 +60,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_which_files_conflict(case: Case) -> None:
     own, its = package("own-1", *case.own), package("its-1", *case.its)
-    found = find_conflicts([own], {file("its-1"): its}, set(case.other_kind).__contains__)
+    found = find_conflicts([own], {file("its-1"): its}, set(case.other_kind).__contains__, str)
     conflicts = found.get(file("its-1"), {})
     assert {path: conflict.state for path, conflict in conflicts.items()} == case.found
     assert all(conflict.owner == own for conflict in conflicts.values())
@@ -70,14 +70,14 @@ def test_which_files_conflict(case: Case) -> None:
 def test_the_users_files_are_compared_like_others() -> None:
     own, its = package("own-1", "/a=1", "/b=1"), package("its-1", "/a=1", "/b=2")
     configuration = own._replace(files=tuple(each._replace(kept=True) for each in own.files))
-    found = find_conflicts([configuration], {file("its-1"): its}, lambda _: False)
+    found = find_conflicts([configuration], {file("its-1"): its}, lambda _: False, str)
     assert {name: set(paths) for name, paths in found.items()} == {file("its-1"): {"/b"}}
 
 
 def test_directories_of_other_modes_are_no_conflict() -> None:
     own, its = package("own-1", "/a/"), package("its-1", "/a/")
     private = its._replace(files=tuple(each._replace(mode=0o40700) for each in its.files))
-    assert find_conflicts([own], {file("its-1"): private}, lambda _: False) == {}
+    assert find_conflicts([own], {file("its-1"): private}, lambda _: False, str) == {}
 
 
 def test_each_conflict_names_its_owner() -> None:
@@ -87,6 +87,21 @@ def test_each_conflict_names_its_owner() -> None:
         file("e-1"): package("e-1", "/nothing"),
         file("f-1"): package("f-1", "/b=2", "/c/d", "/x"),
     }
-    found = find_conflicts(kept, others, {"/x", "/c"}.__contains__)
+    found = find_conflicts(kept, others, {"/x", "/c"}.__contains__, str)
     owners = {name: {path: each.owner.name for path, each in paths.items()} for name, paths in found.items()}
     assert owners == {file("d-1"): {"/a": "a"}, file("f-1"): {"/b": "b", "/c/d": "b", "/x": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "its", "found"),
+    [
+        pytest.param("/usr/sbin/a=1", "/usr/bin/a=2", {"/usr/bin/a"}, id="the overlay's by the link"),
+        pytest.param("/usr/bin/a=1", "/usr/sbin/a=2", {"/usr/sbin/a"}, id="the host's by the link"),
+        pytest.param("/usr/sbin/a=1", "/usr/bin/a=1", set(), id="the same content"),
+        pytest.param("/usr/sbin/a=1", "/usr/bin/b=2", set(), id="another name"),
+    ],
+)
+def test_one_directory_by_two_names(own: str, its: str, found: set[str]) -> None:
+    packages = [package("own-1", own)], {file("its-1"): package("its-1", its)}
+    conflicts = find_conflicts(*packages, lambda _: False, lambda folder: folder.replace("sbin", "bin"))
+    assert conflicts.get(file("its-1"), {}).keys() == found

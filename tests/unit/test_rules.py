@@ -188,6 +188,13 @@ CASES = {
     "the overlay has the new name, and the host gets the old one: that is hidden": Case(
         host=f"old-1.{X}", merged=f"new-2.{X}", own=f"new-2.{X}", hidden=f"old-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
     ),
+    "the overlay has the new name and the old one, and the host gets the old one: that is there": Case(
+        host=f"old-2.{X}",
+        merged=f"old-1.{X} new-2.{X}",
+        own=f"new-2.{X}",
+        retired=f"old-1.{X}",
+        obsoleted=f"new-2.{X}:old-2.{X},old-1.{X}",
+    ),
     "what gives way itself hides nothing": Case(
         host=f"old-1.{X} new-3.{X}", merged=f"new-2.{X}", retired=f"new-2.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
     ),

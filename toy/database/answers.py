@@ -32,6 +32,11 @@ def to_paths(value: Any) -> AbstractSet[str]:
     return frozenset(map(text, value))
 
 
+def to_links(value: Any) -> dict[str, str]:
+    """Return targets of symbolic links, by path."""
+    return {text(path): text(target) for path, target in value}
+
+
 def to_header(value: Any) -> Header:
     """Return a header."""
     *texts, blob = value

@@ -82,6 +82,12 @@ def folders(blob: bytes, *, file: str = "") -> AbstractSet[str]:
     return {folder.rstrip("/") or "/" for folder in parsed(blob, file)["dirnames"]}
 
 
+def links(blob: bytes, *, file: str = "") -> dict[str, str]:
+    """Return the targets of a package's symbolic links, by path. Raises ToyError if rpm cannot read it."""
+    found = parsed(blob, file)
+    return {path: target for path, target in zip(found["filenames"], found["filelinktos"], strict=False) if target}
+
+
 def with_file_states(blob: bytes, states: Mapping[str, int], *, file: str = "") -> Header:
     """Return a header with other states of the files at these paths; only those that were installed get them.
 

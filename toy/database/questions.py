@@ -94,6 +94,9 @@ class _Questions:
     def folders(self, numbers: list[int]) -> AbstractSet[str]:
         return set[str]().union(*(parse.folders(found.blob) for found in self._database.headers(numbers)))
 
+    def links(self, numbers: list[int]) -> list[tuple[str, str]]:
+        return [link for found in self._database.headers(numbers) for link in parse.links(found.blob).items()]
+
     def files_in(self, numbers: list[int], folders: list[str]) -> list[PackageFile]:
         wanted = set(folders)
         around = (found.blob for found in self._database.headers(numbers) if wanted & parse.folders(found.blob))

@@ -267,6 +267,10 @@ class ForeignDatabase:
         """Return the directories that the packages with these hdrNums have files in."""
         return self.reader.typed(answers.to_paths, self.reader.ask("folders", numbers))
 
+    def links(self, numbers: Sequence[int]) -> dict[str, str]:
+        """Return the targets of the symbolic links of the packages with these hdrNums, by path."""
+        return self.reader.typed(answers.to_links, self.reader.ask("links", numbers))
+
     def files_in(self, numbers: Sequence[int], folders: AbstractSet[str]) -> list[PackageFile]:
         """Return the files of the packages with these hdrNums that lie in one of these directories."""
         found = self.reader.ask("files_in", numbers, sorted(folders))

@@ -99,6 +99,11 @@ class UpperFiles:
             return []
         return [where + name for where in self._leads(folder)]
 
+    def _lead(self, folder: str) -> str:
+        """Return where a directory's path leads by the lower's links, or the path itself if that is nowhere."""
+        leads = self._leads(folder.rstrip("/"))
+        return (leads[-1].rstrip("/") or "/") if leads else folder
+
     def _leads(self, folder: str) -> list[str]:
         """Return what `_paths` does, for a directory; each with a slash at the end."""
         if folder not in self._folders:
@@ -267,6 +272,32 @@ class UpperView(UpperFiles):
             if status is not None:
                 return stat.S_ISDIR(status.st_mode) != stat.S_ISDIR(os.lstat(self._lower(path)).st_mode)
         return False
+
+    def is_directory_in_lower(self, path: str) -> bool:
+        """Say whether the lower has a directory at a path, and no link to one."""
+        return files.is_directory(self._lower(path))
+
+    def lead(self, folder: str) -> str:
+        """Return where a directory's path leads in the overlay: by the lower's links, unless the upper hides them."""
+        target = self._lead(folder)
+        return folder if target != folder and self._is_directory(self.upper, PurePath(folder[1:])) else target
+
+    def turned_into_link(self, path: str) -> str | None:
+        """Return where the lower's link at a path leads, if the upper has a directory there that it may have had first.
+
+        It is None as well if the link leads to no place in the overlay. A directory that somebody in the overlay made
+        in the place of a link is opaque.
+        """
+        if not os.path.islink(self._lower(path)):  # as most are not
+            return None
+        target = self._lead(path)
+        if target == path or self._place(target) is None:
+            return None
+        try:
+            with files.directory(self.upper, PurePath(path[1:])) as fd:
+                return None if whiteout.is_opaque(fd) else target
+        except (FileNotFoundError, files.NotADirectory):
+            return None
 
     def other_mode(self, path: str) -> int | None:
         """Return the upper's st_mode at a path where the lower has a directory, if mode or owner differ, or None."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Commits a reconciliation: puts a machine's new database in place, with the base, keys and /var that go with it."""
 
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -48,14 +49,15 @@ def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -
     """Have the machine's /var follow the host's, in what packages own there: see `var.seed`."""
     machine, sets = parts.machine, parts.sets
     record = Path(machine.seeded)
-    shown, known = upper.over(sets.host_files), var.owned(record)
+    aliases = var.aliases(Path(machine.root))
+    shown, known = upper.over(sets.host_files), var.owned(record, aliases)
     # A hidden package may show again without any change of the host, so its paths are recorded as well.
     every = shown | sets.host_files
     if base is None or known is None:
         try:
             with rpmdb.Database.open(connection.dbpath(Path(machine.root))) as database:
-                found = header.file_names(database.around("/var"))
-                owned = {file: parse.paths_below(each.blob, "/var", file=file) for file, each in found}
+                headers = {file: each.blob for top in aliases for file, each in header.file_names(database.around(top))}
+                owned = {file: _owned(parse.paths_below, blob, file, aliases) for file, blob in headers.items()}
                 unknown = set(upper.files)
         except UnusableDatabase:  # rpm is at work in it, say: the header set says the same, and takes longer
             owned, unknown = {}, set(every)
@@ -63,11 +65,29 @@ def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -
         owned = {file: known[file] for file in every & known.keys()}
         unknown = set(every - base - known.keys())
     for file in unknown:
-        if file in upper.files:
-            owned[file] = parts.reader.paths_below(sets.upper.read_blob(file), "/var", file=f"{sets.upper.path / file}")
-        else:
-            owned[file] = parse.paths_below(sets.host.read_blob(file), "/var", file=f"{sets.host.path / file}")
+        is_ours = file in upper.files
+        source, paths_below = (sets.upper, parts.reader.paths_below) if is_ours else (sets.host, parse.paths_below)
+        owned[file] = _owned(paths_below, source.read_blob(file), f"{source.path / file}", aliases)
     # Which paths a package with a stand-in owns, the host's own header says: anybody may have made the stand-in.
     standing = set(map(header.label, upper.files))
     of_host = {file for file in sets.host_files if file in shown or header.label(file) in standing}
-    var.seed(parts.trees.var, owned, own=upper.files, of_host=of_host, homes=parts.trees.homes, record=record)
+    var.seed(
+        parts.trees.var,
+        owned,
+        own=upper.files,
+        of_host=of_host,
+        homes=parts.trees.homes,
+        aliases=aliases,
+        record=record,
+    )
+
+
+def _owned(
+    paths_below: Callable[..., AbstractSet[str]], blob: bytes, file: str, aliases: Mapping[str, str]
+) -> AbstractSet[str]:
+    """Return the paths in /var of what a package owns; `paths_below` is that of `parse`, or of a `Reader`."""
+    return {
+        f"{lead}{path.removeprefix(alias)}"
+        for alias, lead in aliases.items()
+        for path in paths_below(blob, alias, file=file)
+    }

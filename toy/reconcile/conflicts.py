@@ -19,17 +19,30 @@ class Conflict(NamedTuple):
 
 
 def find_conflicts(
-    kept: Iterable[Package], others: Mapping[HeaderFile, Package], is_other_kind: Callable[[str], bool]
+    kept: Iterable[Package],
+    others: Mapping[HeaderFile, Package],
+    is_other_kind: Callable[[str], bool],
+    lead: Callable[[str], str],
 ) -> dict[HeaderFile, dict[str, Conflict]]:
     """Return the conflicts of the host's packages `others` with the overlay's own packages `kept`.
 
     The result maps a header file in `others` to paths of its package, and each path to the conflict there.
-    `is_other_kind` says whether one of upper and lower has a directory at a path, and the other something else.
+    `is_other_kind` says whether one of upper and lower has a directory at a path, and the other something else. `lead`
+    says where a directory's path leads: two packages may call one directory /usr/sbin and /usr/bin.
     """
+    leads: dict[str, str] = {}
+
+    def there(file: PackageFile) -> PackageFile:
+        folder = os.path.dirname(file.path)
+        if folder not in leads:
+            leads[folder] = lead(folder)
+        is_here = leads[folder] == folder
+        return file if is_here else file._replace(path=os.path.join(leads[folder], os.path.basename(file.path)))
+
     ours: dict[str, tuple[PackageFile, Package]] = {}
     above: dict[str, Package] = {}
     for package in kept:
-        for file in package.files:
+        for file in map(there, package.files):
             if not file.is_ghost:
                 ours[file.path] = file, package
                 for folder in folders(file.path):
@@ -39,7 +52,8 @@ def find_conflicts(
     blocked: dict[str, bool] = {}  # whether a directory, or one that it lies in, is a file of ours
     found: dict[HeaderFile, dict[str, Conflict]] = {}
     for header_file, package in others.items():
-        for file in package.files:
+        for literal in package.files:
+            file = there(literal)
             folder = os.path.dirname(file.path)
             if folder not in blocked:
                 blocked[folder] = any(
@@ -49,7 +63,7 @@ def find_conflicts(
                 continue
             conflict = _at(file, ours, above, is_other_kind)
             if conflict is not None:
-                found.setdefault(header_file, {})[file.path] = conflict
+                found.setdefault(header_file, {})[literal.path] = conflict
     return found
 
 

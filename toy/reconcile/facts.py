@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..headers.contents import Content
 from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.package import Package, PackageFile
+from ..host.mounted import is_in
 from ..overlay.upper_files import UpperView
 from . import host_set
 from .header_sets import HeaderSets
@@ -34,6 +36,7 @@ class ReadFacts:
         self, parts: Parts, overlay_database: ForeignDatabase | None, installed: AbstractSet[HeaderFile]
     ) -> None:
         """Take what to read; `overlay_database` is the overlay's, if it has one, and `installed` its header files."""
+        self._trees = parts.trees
         self.tree = UpperView(parts.trees)
         self.multiversion = host_set.multiversion(self.tree.lower)
         self._sets = parts.sets
@@ -91,12 +94,36 @@ class ReadFacts:
         owners = [] if self._overlay_database is None else self._overlay_database.owners(path)
         return [file for owner in owners for file in owner.files if file.path == path]
 
+    def look_again(self) -> None:
+        """See `Facts`."""
+        self.tree = UpperView(self._trees)
+
+    def _numbers(self, database: ForeignDatabase, files: AbstractSet[HeaderFile]) -> list[int]:
+        return contents.numbers_of(database, files & self._installed, among=self._installed)
+
+    def was_directory(self, path: str, gone: AbstractSet[HeaderFile]) -> bool:
+        """See `Facts`."""
+        database = self._overlay_database
+        if database is not None:
+            numbers = self._numbers(database, gone)
+            if any(is_in(folder, [path]) for folder in database.folders(numbers)):
+                return True
+            beside = database.files_in(numbers, {os.path.dirname(path)})
+            if any(file.path == path and file.is_directory for file in beside):
+                return True
+        return self._host_database.has_in(path)
+
+    def links_of(self, gone: AbstractSet[HeaderFile]) -> dict[str, str]:
+        """See `Facts`."""
+        database = self._overlay_database
+        return {} if database is None else database.links(self._numbers(database, gone))
+
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
         """See `Facts`."""
         database = self._overlay_database
         if database is None:
             return []
-        numbers = contents.numbers_of(database, gone & self._installed, among=self._installed)
+        numbers = self._numbers(database, gone)
         # Most packages have no file in a directory that the upper has, and their files need not be read.
         folders = {folder for folder in database.folders(numbers) if self.tree.has_folder(folder)}
         return database.files_in(numbers, folders) if folders else []
@@ -108,7 +135,7 @@ class ReadFacts:
         database = self._overlay_database
         if database is None:
             return []
-        numbers = contents.numbers_of(database, gone & self._installed, among=self._installed)
+        numbers = self._numbers(database, gone)
         blobs = (stand_ins[file] if file in stand_ins else self._blob(file) for file in sorted(come))
         return host_set.unknown(database.broken_by(erase=numbers, install=blobs), Path(self.tree.lower))
 

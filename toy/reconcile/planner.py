@@ -5,6 +5,7 @@ This only decides, and reads nothing but the `State` that it is given. The rules
 for files of two packages at one path in `conflicts`.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
@@ -41,7 +42,8 @@ def plan(state: State) -> Plan | None:
     arrived = sorted(visible - plain | visible & set(stand_ins.values()))
     touched = [owned for file in arrived for owned in facts.package(file).files if tree.touches(owned.path)]
     kept = [facts.package(file) for file in sorted(decision.upper.files)]
-    conflicts = find_conflicts(kept, {file: facts.package(file) for file in arrived}, tree.is_other_kind)
+    meeting = sorted({*arrived, *_meeting(facts, kept) & visible})
+    conflicts = find_conflicts(kept, {file: facts.package(file) for file in meeting}, tree.is_other_kind, tree.lead)
     own_paths = {owned.path for package in kept for owned in package.files}
     stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in own_paths]
     conflicting = {path for paths in conflicts.values() for path in paths}
@@ -76,6 +78,17 @@ def plan(state: State) -> Plan | None:
         ),
     ]
     return Plan(state.recorded, host, upper, stand_in, todo, stale, events)
+
+
+def _meeting(facts: Facts, kept: Iterable[Package]) -> set[HeaderFile]:
+    """Return the host's header files with files where a link of the host's leads those of the overlay's packages."""
+    found: set[HeaderFile] = set()
+    for path in (owned.path for package in kept for owned in package.files):
+        folder, name = os.path.split(path)
+        lead = facts.tree.lead(folder)
+        if lead != folder:
+            found |= facts.owners_on_host(os.path.join(lead, name))
+    return found
 
 
 def _is_mere_copy(file: PackageFile, tree: Tree) -> bool:

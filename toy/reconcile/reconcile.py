@@ -3,6 +3,7 @@
 
 adopt          changes in the machine's database are put into its header set    adopt
 replay         a recorded plan that was not finished is carried out             journal
+relocate       files move to where directories and links of the host lead       facts, relocate
 read, plan     it is decided what has to change; nothing is written             facts, planner
 intend         the plan is recorded                                             journal
 carry out      files, generated files and header set are changed                carry_out
@@ -18,6 +19,7 @@ from .events import Event
 from .facts import read_state
 from .merge import merge
 from .parts import Parts
+from .relocate import relocate
 
 
 def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
@@ -48,6 +50,7 @@ def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
             upper, base = pending.upper, pending.host
         if planner.is_due(base=base, host=sets.host_files, upper=upper):
             with read_state(parts, adopted.database, recorded=recorded, base=base, upper=upper) as state:
+                done += relocate(parts, state)
                 plan = planner.plan(state)
             if plan is not None:
                 plan = plan._replace(events=[*done, *plan.events])

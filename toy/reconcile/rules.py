@@ -81,8 +81,9 @@ def decide(
             retired |= {file: {new} for file in ours}
         elif gone and gone <= removed and not own_by_key.keys() & {key(new), *map(key, gone)}:
             hidden.add(new)  # by another name, it is what the overlay removed
+    shown = set(map(header.package_of, merged))  # some of what it obsoletes, the overlay may have all the same
     for file in own - retired.keys():
-        hidden |= obsoleted.get(file, frozenset()) & (host - base)
+        hidden |= {new for new in obsoleted.get(file, set()) & (host - base) if header.package_of(new) not in shown}
     upper = UpperSet(files=own - host - retired.keys(), whiteouts=frozenset(hidden))
     return Decision(upper, retired, unsound)
 

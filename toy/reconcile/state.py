@@ -19,6 +19,10 @@ class Tree(Protocol):
     def touches(self, path: str) -> bool: ...  # noqa: D102
     def find(self, pattern: str) -> list[str]: ...  # noqa: D102
     def is_in_lower(self, path: str) -> bool: ...  # noqa: D102
+    def lead(self, folder: str) -> str: ...  # noqa: D102
+    def is_directory_in_lower(self, path: str) -> bool: ...  # noqa: D102
+    def has(self, path: str) -> bool: ...  # noqa: D102
+    def turned_into_link(self, path: str) -> str | None: ...  # noqa: D102
     def is_other_kind(self, path: str) -> bool: ...  # noqa: D102
     def is_whiteout(self, path: str) -> bool: ...  # noqa: D102
     def hidden_by(self, path: str) -> str | None: ...  # noqa: D102
@@ -65,6 +69,15 @@ class Facts(Protocol):
 
     def files_at(self, path: str) -> Sequence[PackageFile]:
         """Return the files that packages in the overlay's database own at a path."""
+
+    def look_again(self) -> None:
+        """Forget what is known of the files of the overlay, after they changed."""
+
+    def was_directory(self, path: str, gone: AbstractSet[HeaderFile]) -> bool:
+        """Say whether the host had a directory at a path, as its packages tell, or those that it had before: `gone`."""
+
+    def links_of(self, gone: AbstractSet[HeaderFile]) -> Mapping[str, str]:
+        """Return the targets of the symbolic links of packages in the overlay's database, by path."""
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> Iterable[PackageFile]:
         """Return the files of packages in the overlay's database, but for those where the upper has nothing."""

@@ -11,15 +11,19 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from .. import process
 from ..filesystem import attributes, compare, files, records
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..headers.package import is_plain
-from ..host.mounted import is_in
+from ..host.mounted import ELSEWHERE, is_in
 
 _HOST = Path("/var")
+
+_ALIASES = {os.fspath(_HOST): os.fspath(_HOST)}
+"""The aliases where there are none but /var itself."""
 
 _TREES = ("lib/alternatives", "lib/ca-certificates", "lib/selinux", "lib/zypp")
 """State in /var that goes with what is installed; transactional-update shares the same with a new snapshot."""
@@ -37,15 +41,16 @@ def seed(
     own: AbstractSet[HeaderFile],
     of_host: AbstractSet[HeaderFile],
     homes: Iterable[str],
+    aliases: Mapping[str, str],
     record: Path,
 ) -> None:
     """Copy what is missing in the overlay's /var from the host's: skeleton, `_TREES`, and what the host's packages own.
 
     `owned` are paths by the header files of the packages that own them, `own` the header files of the overlay's own
     packages, `of_host` the host's own header files of those of its packages that the overlay shows. Nothing is copied
-    out of `homes`. `record` is the file that stores `owned`, and how each file looked that came from the host. While
-    such a file looks like that in the overlay, it follows the host's; it is removed once no package in `own` or
-    `of_host` owns it, and it is not in `_TREES` of the host.
+    out of `homes`. `record` is the file that stores `owned`, the `aliases` that it goes by, and how each file looked
+    that came from the host. While such a file looks like that in the overlay, it follows the host's; it is removed once
+    no package in `own` or `of_host` owns it, and it is not in `_TREES` of the host.
     """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
@@ -55,7 +60,10 @@ def seed(
     theirs = {path for file in owned.keys() & of_host for path in owned[file] if not is_in(path, homes)}
     theirs |= {path for tree in _TREES for path in _below(_HOST / tree)}
     ours = {path for file in owned.keys() & own for path in owned[file]}
-    before = _read_record(record)[1]
+    known = _read_record(record)
+    before = (
+        known.came if known is not None else {}
+    )  # without it nothing is known to be the host's, and all of it stays
     after: dict[str, str] = {}
     for path in sorted(PurePath(name).relative_to(_HOST) for name in theirs):
         have = _description(var, path)
@@ -70,13 +78,31 @@ def seed(
     for name in sorted(before.keys() - after.keys(), reverse=True):
         if f"{_HOST}/{name}" not in theirs | ours and _description(var, PurePath(name)) == before[name]:
             _drop(var, PurePath(name))
-    records.write(record, {"owned": {file: sorted(paths) for file, paths in owned.items() if paths}, "came": after})
+    found = {file: sorted(paths) for file, paths in owned.items() if paths}
+    records.write(record, {"owned": found, "aliases": dict(aliases), "came": after})
 
 
-def owned(record: Path) -> dict[HeaderFile, AbstractSet[str]] | None:
-    """Return the `owned` that `seed` stored in a record, or None if no record can be read."""
-    known = _read_record(record)[0]
-    return None if known is None else {file: frozenset(paths) for file, paths in known.items()}
+def aliases(root: Path) -> dict[str, str]:
+    """Return the paths by which packages may call places in /var, each with that place: /var itself, and links.
+
+    Links are looked for where distributions have them, as /opt -> var/opt.
+    """
+    found = dict(_ALIASES)
+    for folder in (root, root / "usr"):
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for link in (Path(entry.path) for entry in entries if entry.is_symlink() and entry.name not in ELSEWHERE):
+                lead = os.path.normpath(f"/{os.path.relpath(os.path.realpath(link), root)}")
+                if lead != os.fspath(_HOST) and is_in(lead, (os.fspath(_HOST),)):
+                    found[f"/{link.relative_to(root)}"] = lead
+    return found
+
+
+def owned(record: Path, aliases: Mapping[str, str]) -> dict[HeaderFile, AbstractSet[str]] | None:
+    """Return the `owned` that `seed` stored in a record, or None if that cannot be read, or goes by other aliases."""
+    known = _read_record(record)
+    if known is None or known.aliases != aliases:
+        return None
+    return {file: frozenset(paths) for file, paths in known.owned.items()}
 
 
 def _below(tree: Path) -> Iterator[str]:
@@ -115,17 +141,31 @@ def _drop(var: Path, path: PurePath) -> None:
                 os.rmdir(path.name, dir_fd=fd)
 
 
-def _read_record(record: Path) -> tuple[dict[HeaderFile, list[str]] | None, dict[str, str]]:
-    """Return the stored `owned`, or None, and how each file looked that came from the host, by its path in /var."""
+class _Record(NamedTuple):
+    """What `seed` stores."""
+
+    owned: dict[HeaderFile, list[str]]
+    aliases: dict[str, str]
+    came: dict[str, str]
+    """How each file looked that came from the host, by its path in /var."""
+
+
+def _read_record(record: Path) -> _Record | None:
+    """Return what is stored in a record, or None if that cannot be read."""
     stored = records.read(record)
     try:
-        # Before there was a version, a list of both.
+        # Before there was a version, a list.
         owned, came = (stored["owned"], stored["came"]) if isinstance(stored, dict) else stored
+        aliases = stored.get("aliases", _ALIASES) if isinstance(stored, dict) else _ALIASES
         if all(map(header.is_file_name, owned)) and all(is_plain(f"/{name}") for name in came):
-            return {file: _paths(paths) for file, paths in owned.items()}, {name: str(came[name]) for name in came}
+            return _Record(
+                {file: _paths(paths) for file, paths in owned.items()},
+                {str(path): str(lead) for path, lead in aliases.items()},
+                {name: str(came[name]) for name in came},
+            )
     except (AttributeError, KeyError, TypeError, ValueError):
         pass
-    return None, {}  # then nothing in the overlay's /var is known to be the host's, and all of it stays
+    return None
 
 
 def _paths(paths: list[str]) -> list[str]:

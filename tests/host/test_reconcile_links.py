@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The host turns directories into links, and links into directories, while the overlay has something in them."""
+
+from dataclasses import replace
+
+import pytest
+from host import Host
+from image import publish
+from packages import Package
+from reconciled import UPPER, enter, in_upper, on_host, overlay
+from truth import OVERLAY
+
+pytestmark = pytest.mark.usefixtures("database_and_files_agree")
+
+OWN = Package("own", files={"/usr/sbin/own": "#!/bin/sh\necho own", "/usr/sbin/more/data": "own"})
+
+
+def directory(path: str, *files: str) -> Package:
+    """Version 1 of a package, in which the path is a directory with these files, and the directory `to` beside it."""
+    return Package("filesystem", files={f"{path}/{name}": name for name in files}, directories=(path,))
+
+
+def link(path: str, target: str, *files: str) -> Package:
+    """Version 2, in which the path is a link; what else was in the directory moves to where that leads."""
+    # As the filesystem package of distributions does it, since rpm does not.
+    move = f"d=$(dirname {path})/{target}; case {target} in /*) d={target};; esac; mkdir -p $d; cp -an {path}/. $d/"
+    return Package(
+        "filesystem",
+        "2",
+        files={name: name.rpartition("/")[2] for name in files},
+        links={path: target},
+        scripts=f"%pretrans\n[ -L {path} ] || [ ! -d {path} ] || {{ {move}; rm -rf {path}; }}\n",
+    )
+
+
+@pytest.mark.everywhere
+def test_sbin_becomes_a_link_to_bin(host: Host) -> None:
+    publish(host, OWN)
+    overlay(host, "install", "own")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/sbin/mine; touch /usr/sbin/useradd")
+    publish(host, link("/usr/sbin", "bin"))
+    on_host(host, "install", "filesystem")
+    assert host.run("readlink", "/usr/sbin").stdout == "bin\n"
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "readlink", "/usr/sbin").stdout == "bin\n"
+    assert host.run(*OVERLAY, "sh", "/usr/sbin/own").stdout == "own\n"
+    assert host.run(*OVERLAY, "cat", "/usr/bin/mine", "/usr/bin/more/data").stdout == "mine\nown\n"
+    host.run(*OVERLAY, "sh", "-c", "command -v ldconfig useradd")
+    assert not in_upper(host, "/usr/sbin")
+    overlay(host, "remove", "own")
+    assert host.run(*OVERLAY, "ls", "/usr/bin/own", "/usr/sbin/own", check=False).stdout == ""
+    host.run("rm", "-f", f"{UPPER}/usr/bin/useradd")
+
+
+LINKS = {
+    "relative": ("/usr/lib/one", "two"),
+    "absolute": ("/usr/lib/one", "/usr/lib/elsewhere/two"),
+    "nested": ("/usr/lib/deep/er/one", "../../two"),
+    "out of the tree": ("/usr/lib/one", "../../../../../usr/lib/two"),
+    "into /var": ("/usr/lib/one", "../../var/lib/two"),
+    "in /opt": ("/opt", "/var/opt"),
+}
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize(("path", "target"), LINKS.values(), ids=LINKS)
+def test_a_directory_becomes_a_link(host: Host, path: str, target: str) -> None:
+    publish(host, directory(path, "theirs"))
+    on_host(host, "install", "filesystem")
+    publish(host, Package("own", files={f"{path}/sub/own": "own", f"{path}/own": "own"}))
+    overlay(host, "install", "own")
+    host.run(*OVERLAY, "sh", "-c", f"echo mine > {path}/mine; echo more >> {path}/sub/mine")
+    publish(host, link(path, target))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "readlink", path).stdout == f"{target}\n"
+    names = ("mine", "own", "sub/mine", "sub/own")
+    assert host.run(*OVERLAY, "cat", *(f"{path}/{name}" for name in names)).stdout == "mine\nown\nmore\nown\n"
+    overlay(host, "remove", "own")
+    assert host.run(*OVERLAY, "ls", f"{path}/own", f"{path}/sub/own", check=False).stdout == ""
+
+
+@pytest.mark.parametrize("version", "12")
+def test_names_that_meet_where_the_link_leads(host: Host, version: str) -> None:
+    publish(host, directory("/usr/lib/one", "theirs"), Package("their", files={"/usr/lib/two/file": "theirs"}))
+    on_host(host, "install", "filesystem", "their")
+    publish(host, Package("own", files={"/usr/lib/one/file": "own"}))
+    overlay(host, "install", "own")
+    host.run(*OVERLAY, "sh", "-c", "echo one > /usr/lib/one/mine; echo two > /usr/lib/two/mine")
+    host.run(*OVERLAY, "sh", "-c", "echo same | tee /usr/lib/one/same > /usr/lib/two/same")
+    publish(host, link("/usr/lib/one", "two"))
+    publish(host, Package("their", version, files={"/usr/lib/two/file": "theirs"}))
+    on_host(host, "update")
+    assert enter(host) == [
+        f"toy: conflict: /usr/lib/two/file is own 1-1's in the overlay (their {version}-1 of the host has it too)",
+        "toy: kept: /usr/lib/two/mine.rpmsave (it was /usr/lib/one/mine; /usr/lib/one is /usr/lib/two on the host now)",
+    ]
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/file", "/usr/lib/two/mine").stdout == "own\ntwo\n"
+    assert host.run(*OVERLAY, "cat", "/usr/lib/two/mine.rpmsave", "/usr/lib/two/same").stdout == "one\nsame\n"
+
+
+def test_what_the_hosts_packages_have_behind_a_link_into_var_is_there(host: Host) -> None:
+    host.sh("rm -r /opt; mkdir -p /var/opt; ln -s var/opt /opt")
+    publish(host, Package("vendor", files={"/opt/vendor/tool": "1", "/opt/vendor/lib/data": "1"}))
+    enter(host)
+    on_host(host, "install", "vendor")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/opt/vendor/tool", "/opt/vendor/lib/data").stdout == "1\n1\n"
+    publish(host, Package("vendor", "2", files={"/opt/vendor/tool": "2"}))
+    publish(host, Package("own", files={"/opt/vendor/own": "own"}))
+    on_host(host, "update")
+    overlay(host, "install", "own")
+    assert host.run(*OVERLAY, "cat", "/opt/vendor/tool", "/opt/vendor/own").stdout == "2\nown\n"
+    assert host.run(*OVERLAY, "ls", "/opt/vendor/lib/data", check=False).stdout == ""
+
+
+def test_a_link_to_nothing(host: Host) -> None:
+    publish(host, directory("/usr/lib/one", "theirs"))
+    on_host(host, "install", "filesystem")
+    publish(host, Package("own", files={"/usr/lib/one/own": "own"}))
+    overlay(host, "install", "own")
+    publish(host, replace(link("/usr/lib/one", "nowhere"), scripts="%pretrans\nrm -rf /usr/lib/one\n"))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/own", "/usr/lib/nowhere/own").stdout == "own\nown\n"
+
+
+@pytest.mark.everywhere
+def test_a_link_becomes_a_directory(host: Host) -> None:
+    publish(host, Package("filesystem", files={"/usr/lib/two/theirs": "theirs"}, links={"/usr/lib/one": "two"}))
+    on_host(host, "install", "filesystem")
+    files = {"/usr/lib/one/own": "own", "/usr/lib/one/sub/own": "own"}
+    publish(host, Package("own", files=files, directories=("/usr/lib/one/sub",)))
+    overlay(host, "install", "own")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/lib/one/mine")
+    assert in_upper(host, "/usr/lib/two/own")
+    publish(host, replace(directory("/usr/lib/one", "theirs"), version="2", scripts="%pretrans\nrm -f /usr/lib/one\n"))
+    on_host(host, "update")
+    assert host.run("cat", "/usr/lib/one/theirs").stdout == "theirs\n"
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/own", "/usr/lib/one/theirs").stdout == "own\ntheirs\n"
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/sub/own").stdout == "own\n"
+    # The user's own file is where the user wrote it: nobody can know by which name.
+    assert host.run(*OVERLAY, "cat", "/usr/lib/two/mine").stdout == "mine\n"
+    overlay(host, "remove", "own")
+    assert host.run(*OVERLAY, "ls", "/usr/lib/one").stdout == "theirs\n"

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which files move along where the host turned directories into links, or links into directories."""
+
+import pytest
+from tables import DIRECTORY, FILE, World
+
+from toy.reconcile.relocate import moves
+
+FS_1, FS_2, A_1 = "fs-1", "fs-2", "a-1"
+
+TO_LINK = {"fs-0": ["/usr/sbin/"], FS_1: ["/usr/sbin/"], FS_2: ["/usr/sbin->/usr/bin"], A_1: ["/usr/sbin/a"]}
+TO_DIRECTORY = {FS_1: ["/usr/sbin->bin"], FS_2: ["/usr/sbin/"], A_1: ["/usr/sbin/a"]}
+
+MOVES = {
+    "a directory of the overlay's packages became a link": (
+        World(before=[FS_1], after=[FS_2], own=[A_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
+        {"/usr/sbin": "/usr/bin"},
+    ),
+    "a directory of the user's own files became a link": (
+        World(before=[FS_1], after=[FS_2], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
+        {"/usr/sbin": "/usr/bin"},
+    ),
+    "the overlay has nothing in it": (
+        World(before=[FS_1], after=[FS_2], own=[A_1], files=TO_LINK),
+        {},
+    ),
+    "the host never had a directory there": (
+        World(after=[FS_2], own=[A_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
+        {},
+    ),
+    "the package of the link is one that both sides changed": (
+        World(before=["fs-0"], after=[FS_2], own=[FS_1, A_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
+        {},
+    ),
+    "the overlay removed the package of the link": (
+        World(before=[FS_1], after=[FS_2], removed=[FS_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
+        {},
+    ),
+    "a link became a directory": (
+        World(before=[FS_1], after=[FS_2], own=[A_1], files=TO_DIRECTORY, upper={"/usr/bin/a": FILE}),
+        {"/usr/bin/a": "/usr/sbin/a"},
+    ),
+    "a link became a directory, and the path is another package's as well": (
+        World(
+            before=[FS_1],
+            after=[FS_2],
+            own=[A_1, "b-1"],
+            files={**TO_DIRECTORY, "b-1": ["/usr/bin/a"]},
+            upper={"/usr/bin/a": FILE},
+        ),
+        {},
+    ),
+    "a link became a directory, and a copy was made of a file of the host's in it": (
+        World(
+            before=[FS_1, A_1],
+            after=[FS_2, "a-2"],
+            files={**TO_DIRECTORY, "a-2": ["/usr/sbin/a"]},
+            upper={"/usr/bin/a": FILE},
+        ),
+        {"/usr/bin/a": "/usr/sbin/a"},
+    ),
+    "a link of a package that is gone": (
+        World(before=[FS_1], own=[A_1], files=TO_DIRECTORY, upper={"/usr/bin/a": FILE}),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("world", "expected"), MOVES.values(), ids=MOVES)
+def test_what_moves(world: World, expected: dict[str, str]) -> None:
+    assert dict(moves(world.state())) == expected

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Moves the overlay's files along where the host turned a directory into a symbolic link, or a link into a directory.
+
+The directory of an upper would hide the link, with all that is where it leads: after /usr/sbin became a link to bin,
+an overlay with one program of its own in /usr/sbin would have no other there. It is done before anything is planned, so
+that the planner sees files where they belong. There is no record of it: what is left to move shows on disk.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..headers import header
+from ..headers.package import folders
+from ..host.mounted import is_in
+from ..overlay.move import MovableUpper
+from . import rules
+from .events import FOLLOWED, Event
+from .parts import Parts
+from .state import State
+
+
+class Move(NamedTuple):
+    """A path of the upper, and the path that what is there, or below it, belongs at."""
+
+    source: str
+    target: str
+
+
+def relocate(parts: Parts, state: State) -> list[Event]:
+    """Move files of the upper, and return the events. The facts in `state` are as after that."""
+    upper = MovableUpper(parts.trees)
+    happened = []
+    for move in moves(state):
+        for path, now in upper.move(*move):
+            happened.append(Event("kept", f"{now} (it was {path}; {move.source} is {move.target} on the host now)"))
+        happened.append(Event(FOLLOWED, f"the host (what was in {move.source} is in {move.target})"))
+    if happened:
+        state.facts.look_again()
+    return happened
+
+
+def moves(state: State) -> list[Move]:
+    """Return the moves that make the upper follow the host, outermost first.
+
+    Paths that belong to packages which both sides changed are left to the rules for packages.
+    """
+    merged = state.upper.over(state.base)
+    own, removed = merged - state.base, state.base - merged
+    stand_ins = rules.amended(own, removed & (state.host | state.hidden), state.facts.package)
+    rivals = {header.package_of(file) for file in own - stand_ins.keys() | removed - {*stand_ins.values()}}
+    found: list[Move] = []
+    for move in sorted({*_into_links(state, own - stand_ins.keys()), *_out_of_links(state, own - stand_ins.keys())}):
+        owners = map(header.package_of, state.facts.owners_on_host(move.source))
+        if rivals.isdisjoint(owners) and not is_in(move.source, [known.source for known in found]):
+            found.append(move)
+    return found
+
+
+def _into_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Move]:
+    """Yield a move for each directory of the upper in whose place the host has a link by now."""
+    facts, tree = state.facts, state.facts.tree
+    arrived = (file for package in state.host - state.base for file in facts.package(package).files)
+    perhaps = {file.path for file in arrived if file.target}
+    perhaps |= {folder for package in own for file in facts.package(package).files for folder in folders(file.path)}
+    for path in perhaps:
+        target = tree.turned_into_link(path)
+        if target is not None and facts.was_directory(path, state.base - state.host):
+            yield Move(path, target)
+
+
+def _out_of_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Move]:
+    """Yield a move for each file that the upper has where a link of the host's led, which is a directory by now."""
+    facts, tree = state.facts, state.facts.tree
+    for link, target in facts.links_of(state.base - state.host).items():
+        if not tree.is_directory_in_lower(link):
+            continue
+        led = os.path.normpath(os.path.join(os.path.dirname(link), target))
+        for package in own | (state.host - state.base):
+            for file in facts.package(package).files:
+                old = f"{led}{file.path.removeprefix(link)}"
+                if file.path.startswith(f"{link}/") and tree.has(old) and not facts.is_owned(old):
+                    yield Move(old, file.path)
