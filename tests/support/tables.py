@@ -195,12 +195,6 @@ class Facts:
     def look_again(self) -> None:
         raise AssertionError("nothing moves in a table")
 
-    def was_directory(self, path: str, gone: AbstractSet[HeaderFile]) -> bool:
-        packages = [self._packages[each] for each in gone & self._files]
-        packages += [self._world.package(label) for label in self._world.after]
-        paths = {f"{each.path}/" for package in packages for each in package.files if not each.target}
-        return any(each.startswith(f"{path}/") for each in paths)
-
     def links_of(self, gone: AbstractSet[HeaderFile]) -> dict[str, str]:
         return {each.path: each.target for each in self.files_of(gone) if each.target}
 

@@ -24,10 +24,6 @@ MOVES = {
         World(before=[FS_1], after=[FS_2], own=[A_1], files=TO_LINK),
         {},
     ),
-    "the host never had a directory there": (
-        World(after=[FS_2], own=[A_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
-        {},
-    ),
     "the package of the link is one that both sides changed": (
         World(before=["fs-0"], after=[FS_2], own=[FS_1, A_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
         {},

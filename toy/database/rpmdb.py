@@ -134,12 +134,8 @@ class Database:
 
     def has_below(self, directory: str) -> bool:
         """Say whether any package has a file in a directory or below it, or the directory itself."""
-        return self.has_in(directory) or self.is_owned(directory)
-
-    def has_in(self, directory: str) -> bool:
-        """Say whether any package has a file in a directory or below it."""
         inside = f"{directory}/"
-        return any(str(key).startswith(inside) for key, _ in self._index("dirnames"))
+        return any(str(key).startswith(inside) for key, _ in self._index("dirnames")) or self.is_owned(directory)
 
     def broken_by(self, *, erase: Iterable[int], install: Iterable[bytes]) -> list[str]:
         """Return rpm's dependency problems, one line each, if these hdrNums were erased and these blobs installed.

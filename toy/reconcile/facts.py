@@ -5,7 +5,6 @@
 """
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -20,7 +19,6 @@ from ..headers.contents import Content
 from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.package import Package, PackageFile
-from ..host.mounted import is_in
 from ..overlay.upper_files import UpperView
 from . import host_set
 from .header_sets import HeaderSets
@@ -100,18 +98,6 @@ class ReadFacts:
 
     def _numbers(self, database: ForeignDatabase, files: AbstractSet[HeaderFile]) -> list[int]:
         return contents.numbers_of(database, files & self._installed, among=self._installed)
-
-    def was_directory(self, path: str, gone: AbstractSet[HeaderFile]) -> bool:
-        """See `Facts`."""
-        database = self._overlay_database
-        if database is not None:
-            numbers = self._numbers(database, gone)
-            if any(is_in(folder, [path]) for folder in database.folders(numbers)):
-                return True
-            beside = database.files_in(numbers, {os.path.dirname(path)})
-            if any(file.path == path and file.is_directory for file in beside):
-                return True
-        return self._host_database.has_in(path)
 
     def links_of(self, gone: AbstractSet[HeaderFile]) -> dict[str, str]:
         """See `Facts`."""

@@ -65,7 +65,7 @@ def _into_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Mov
     perhaps |= {folder for package in own for file in facts.package(package).files for folder in folders(file.path)}
     for path in perhaps:
         target = tree.turned_into_link(path)
-        if target is not None and facts.was_directory(path, state.base - state.host):
+        if target is not None:
             yield Move(path, target)
 
 

@@ -73,9 +73,6 @@ class Facts(Protocol):
     def look_again(self) -> None:
         """Forget what is known of the files of the overlay, after they changed."""
 
-    def was_directory(self, path: str, gone: AbstractSet[HeaderFile]) -> bool:
-        """Say whether the host had a directory at a path, as its packages tell, or those that it had before: `gone`."""
-
     def links_of(self, gone: AbstractSet[HeaderFile]) -> Mapping[str, str]:
         """Return the targets of the symbolic links of packages in the overlay's database, by path."""
 
