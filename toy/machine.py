@@ -132,6 +132,8 @@ class Machine:
         """A directory with the host's ACCOUNTS as they were when the machine last followed them."""
         self.keys = f"{self.directory}/keys"
         """The record of the host's keys that are no packages, as they were when the machine last followed them."""
+        self.retired = f"{self.directory}/retired"
+        """The record of the machine's packages that gave way to the host's."""
         self.log = f"{self.directory}/log"
         """The log of what became of the machine after the host changed."""
         self.limits = f"{self.directory}/limits"

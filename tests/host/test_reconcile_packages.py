@@ -202,3 +202,36 @@ def test_one_installation_on_both_sides(host: Host) -> None:
     assert not in_upper(host, "/usr/bin/hello")
     on_host(host, "remove", "hello")
     assert host.run(*OVERLAY, "ls", "/usr/bin/hello", check=False).returncode == 2
+
+
+@pytest.mark.everywhere
+def test_what_gave_way_to_the_host_is_named_if_the_host_loses_it(host: Host) -> None:
+    overlay(host, "install", "hello")
+    on_host(host, "install", "hello")
+    assert enter(host) == ["toy: retired: hello 1-1 (host has 1-1)"]
+    publish(host, TOOL["1"])
+    on_host(host, "install", "tool")
+    assert enter(host) == []
+    on_host(host, "remove", "hello")
+    line = (
+        "hello 1-1 (it was retired since the host had it, and the host has it no longer; "
+        "bring it back: toy -n toy -- zypper in hello)"
+    )
+    assert enter(host) == [f"toy: gone: {line}"]
+    assert enter(host) == []
+    assert f"gone: {line}" in host.run("toy", "status").stdout
+    overlay(host, "in", "hello")
+    assert host.run(*OVERLAY, "hello").stdout == "Hello, world!\n"
+    on_host(host, "remove", "tool")
+    assert enter(host) == []
+
+
+def test_what_nobody_asked_for_is_not_named(host: Host) -> None:
+    publish(host, Package("lib", files={"/usr/lib/lib": ""}))
+    publish(host, Package("app", files={"/usr/bin/app": ""}, tags=("Requires: lib",)))
+    overlay(host, "install", "app")
+    on_host(host, "install", "app")
+    assert len(enter(host)) == 2
+    on_host(host, "remove", "app", "lib")
+    (line,) = enter(host)
+    assert line.startswith("toy: gone: app 1-1 ")

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from toy.headers import header
 from toy.headers.changes import UpperSet
-from toy.headers.header import Header, HeaderFile
+from toy.headers.header import Header, HeaderFile, QuotedName
 from toy.headers.package import Package, PackageFile
 from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
+from toy.reconcile.retired import Retired
 from toy.reconcile.state import State
 
 WHITEOUT, OPAQUE, DIRECTORY, FILE, COPY = "whiteout", "opaque", "directory", "file", "copy"
@@ -76,6 +77,10 @@ class World:
     modes: Mapping[str, int] = field(default_factory=dict)
     """The modes of the overlay's directories that differ from the lower's, by path."""
     multiversion: Sequence[str] = ()
+    retired: Sequence[str] = ()
+    """Names of packages that gave way to the host's of the same name before."""
+    auto_installed: Sequence[str] = ()
+    """Names of packages that others needed, and that nobody asked for."""
     obsoletes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The packages that are obsolete once one is installed, by that."""
     needs: Mapping[str, str] = field(default_factory=dict)
@@ -120,6 +125,7 @@ class World:
             host=frozenset(map(file, self.after)),
             upper=upper,
             hidden=frozenset(upper.whiteouts - set(map(file, self.forgotten))),
+            retired={name: Retired(f"{name} 1-1", (QuotedName(name),)) for name in self.retired},
             installed=upper.over(base) if self.has_database else None,
             facts=Facts(self, upper.over(base) if self.has_database else frozenset()),
         )
@@ -129,6 +135,10 @@ class World:
         planned = plan(self.state())
         assert planned is not None
         return planned
+
+    def plan_after(self, after: Sequence[str]) -> Plan:
+        """Return the plan for this world after the host changed once more."""
+        return self.but(after=after).plan()
 
     def but(self, **changes: object) -> "World":
         """Return this world with other values of some fields."""
@@ -151,6 +161,7 @@ class World:
             forgotten=(),
             stand_ins=stand_ins,
             upper=upper,
+            retired=list(planned.retired),
         )
 
 
@@ -165,6 +176,7 @@ class Facts:
         self._files = installed
         self._installed = [self._packages[each] for each in sorted(installed)]
         self.tree = Tree(world)
+        self.auto_installed = frozenset(world.auto_installed)
         self.multiversion = frozenset(world.multiversion)
 
     def package(self, file: HeaderFile) -> Package:

@@ -92,6 +92,27 @@ OUTCOMES = {
         World(before=[A_1], after=[A_1, "b-1"], upper={"/usr/bin/a": COPY}),
         {},
     ),
+    "a package of the host's is gone that one of the overlay's gave way to: that is said": (
+        World(before=[A_2], retired=["a"]),
+        {
+            "events": [
+                "gone: a 1-1 (it was retired since the host had it, and the host has it no longer; "
+                "bring it back: toy -n toy -- zypper in a)"
+            ]
+        },
+    ),
+    "a package of the host's has another version that one of the overlay's gave way to": (
+        World(before=[A_2], after=[A_3], retired=["a"]),
+        {},
+    ),
+    "a package is gone that the overlay removed after its own gave way to it": (
+        World(before=[A_2], removed=[A_2], retired=["a"]),
+        {"show": ["/usr/bin/a"]},
+    ),
+    "a package is gone that the overlay has anew": (
+        World(before=[A_2], own=["a-2/own"], removed=[A_2], retired=["a"]),
+        {"own": ["a-2/own"]},
+    ),
     "an older name of what the overlay has: hidden": (
         World(after=["b-1"], own=[A_2], obsoletes={A_2: ["b-1"]}),
         {"own": [A_2], "hidden": ["b-1"], "hide": ["/usr/bin/b"]},
@@ -507,3 +528,13 @@ def test_a_plan_is_for_one_base_and_one_host() -> None:
 def test_it_is_due_if_the_host_changed() -> None:
     state = World(before=[A_1], after=[A_2]).state()
     assert is_due(base=state.base, host=state.host, upper=state.upper)
+
+
+@pytest.mark.parametrize(("auto_installed", "known"), [([], ["a"]), (["a"], []), (["b"], ["a"])])
+def test_what_gave_way_is_known_from_then_on_if_somebody_asked_for_it(
+    auto_installed: list[str], known: list[str]
+) -> None:
+    world = World(before=["b-1"], after=[A_2, "b-1"], own=[A_1], auto_installed=auto_installed)
+    after = world.done(world.plan())
+    assert list(after.plan_after(["b-1", A_2, "c-1"]).retired) == known
+    assert not after.plan_after(["b-1"]).retired

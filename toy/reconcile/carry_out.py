@@ -2,10 +2,12 @@
 """Carries out plans: changes the files of an upper, the files that programs generate in it, and its header set."""
 
 import shlex
+from pathlib import Path
 
 from ..errors import ToyError
 from ..headers import preserve
 from ..overlay.apply import WritableUpper
+from . import retired
 from .events import Event
 from .parts import Parts
 from .plan import Plan
@@ -25,5 +27,8 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
             events.append(Event("stale", f"{path} ({failed}{see})"))
     for file, blob in plan.stand_ins.items():
         upper.write(file, blob)
+    record = Path(machine.retired)
+    if retired.read(record) != plan.retired:
+        retired.write(record, plan.retired)
     preserve.arrange(upper, plan.upper)
     return [*plan.events, *events]

@@ -20,7 +20,7 @@ from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.package import Package, PackageFile
 from ..overlay.upper_files import UpperView
-from . import host_set
+from . import host_set, retired, var
 from .header_sets import HeaderSets
 from .merged_database import open_database
 from .parts import Parts
@@ -37,6 +37,7 @@ class ReadFacts:
         self._trees = parts.trees
         self.tree = UpperView(parts.trees)
         self.multiversion = host_set.multiversion(self.tree.lower)
+        self.auto_installed = var.auto_installed(parts.trees.var)
         self._sets = parts.sets
         self._host_database = parts.host_database
         self._reader = parts.reader
@@ -152,6 +153,7 @@ def read_state(
             host=sets.host_files,
             upper=upper,
             hidden=sets.hidden.check().files,
+            retired=retired.read(Path(parts.machine.retired)),
             installed=installed,
             facts=ReadFacts(parts, opened, installed or frozenset()),
         )

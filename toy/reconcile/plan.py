@@ -15,9 +15,10 @@ from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile
 from ..headers.package import PackageFile, is_plain
 from ..overlay.operations import Operations
-from . import generated
+from . import generated, retired
 from .events import Event
 from .generated import Cache
+from .retired import Retired
 
 
 class Plan(NamedTuple):
@@ -37,6 +38,8 @@ class Plan(NamedTuple):
     """Generated files to make anew in the overlay."""
     events: list[Event]
     """Events to print and to log."""
+    retired: dict[str, Retired]
+    """The packages that gave way to the host's so far, by name."""
 
     def to_json(self) -> bytes:
         """Return the plan as it is stored: a record with a member for each field."""
@@ -58,6 +61,7 @@ class Plan(NamedTuple):
                 },
                 "caches": [{"path": path, "command": command} for path, command in self.caches],
                 "events": [event._asdict() for event in self.events],
+                "retired": retired.to_fields(self.retired),
             }
         )
 
@@ -87,6 +91,7 @@ class Plan(NamedTuple):
             operations=Operations(**operations),
             caches=[(cache["path"], list(cache["command"])) for cache in stored["caches"]],
             events=[Event(**event) for event in stored["events"]],
+            retired=retired.from_fields(stored.get("retired", {})),  # toy did not always store them
         )
 
     def _check(self) -> None:

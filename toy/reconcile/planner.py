@@ -14,10 +14,11 @@ from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile, QuotedName
 from ..headers.package import Package, PackageFile
 from ..overlay.operations import Operations, operations
-from . import generated, rules
+from . import generated, retired, rules
 from .conflicts import Conflict, find_conflicts
 from .events import FOLLOWED, Event
 from .plan import Plan
+from .retired import Retired
 from .rules import Decision
 from .state import Facts, State, Tree
 
@@ -67,8 +68,11 @@ def plan(state: State) -> Plan | None:
     upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
         return None
+    before, now = set(map(header.package_of, merged)), set(map(header.package_of, upper.over(host)))
+    known = retired.still_known({**state.retired, **_asked_for(facts, decision)}, now)
     events = [
         *_retired(facts, decision),
+        *retired.lost(state.machine, state.retired, before=before, now=now),
         *_conflicts(facts, conflicts, stand_ins.keys()),
         *_shadowed(facts, touched, known=own_paths | conflicting, todo=todo),
         *_broken(state, upper.over(host), stand_in),
@@ -77,7 +81,7 @@ def plan(state: State) -> Plan | None:
             f"the host (packages that came: {len(host - state.base)}, that went: {len(state.base - host)})",
         ),
     ]
-    return Plan(state.recorded, host, upper, stand_in, todo, stale, events)
+    return Plan(state.recorded, host, upper, stand_in, todo, stale, events, known)
 
 
 def _meeting(facts: Facts, kept: Iterable[Package]) -> set[HeaderFile]:
@@ -231,6 +235,15 @@ def _shadowed(
             found.add(by)
     for path in sorted(found):
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
+
+
+def _asked_for(facts: Facts, decision: Decision) -> dict[str, Retired]:
+    """Return the packages that give way, but for those that were there only since others needed them."""
+    return {
+        (package := facts.package(file)).name: Retired(package.label, tuple(sorted(map(header.package_of, theirs))))
+        for file, theirs in decision.retired.items()
+        if facts.package(file).name not in facts.auto_installed
+    }
 
 
 def _retired(facts: Facts, decision: Decision) -> Iterator[Event]:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from ..headers.changes import UpperSet
 from ..headers.header import Header, HeaderFile
 from ..headers.package import Package, PackageFile
+from .retired import Retired
 
 
 class Tree(Protocol):
@@ -42,6 +43,10 @@ class Facts(Protocol):
     @property
     def multiversion(self) -> AbstractSet[str]:
         """What the host's libzypp lists as multiversion: package names, and "provides:" capabilities."""
+
+    @property
+    def auto_installed(self) -> AbstractSet[str]:
+        """The names of the packages that zypper installed in the overlay since others need them, not by request."""
 
     def package(self, file: HeaderFile) -> Package:
         """Return a header file's package, with those of its files that lie in the overlay. Raises DamagedHeader."""
@@ -103,6 +108,8 @@ class State(NamedTuple):
     """The overlay's part of the header set."""
     hidden: frozenset[HeaderFile]
     """The host's header files of which the machine keeps copies, since it hides them."""
+    retired: Mapping[str, Retired]
+    """The overlay's packages that gave way to the host's before, by name."""
     installed: AbstractSet[HeaderFile] | None
     """What the overlay's database holds before a plan is carried out; None if there is no database."""
     facts: Facts

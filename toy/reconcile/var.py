@@ -105,6 +105,16 @@ def owned(record: Path, aliases: Mapping[str, str]) -> dict[HeaderFile, Abstract
     return {file: frozenset(paths) for file, paths in known.owned.items()}
 
 
+def auto_installed(var: Path) -> frozenset[str]:
+    """Return the names of the packages that zypper installed in the overlay since others need them: libzypp's list."""
+    try:
+        with files.directory(var, PurePath("lib/zypp")) as fd:
+            lines = files.read(fd, "AutoInstalled").decode(errors="replace").splitlines()
+    except OSError:  # there is none, or something else is in its place
+        return frozenset()
+    return frozenset(line for line in lines if not line.startswith("#"))
+
+
 def _below(tree: Path) -> Iterator[str]:
     """Yield the paths of a tree of the host's, itself among them."""
     for folder, directories, names in os.walk(tree):
