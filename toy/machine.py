@@ -130,6 +130,8 @@ class Machine:
         """A header set of the host's packages that the overlay hides, kept since the host may drop them."""
         self.accounts = f"{self.directory}/accounts"
         """A directory with the host's ACCOUNTS as they were when the machine last followed them."""
+        self.repositories = f"{self.directory}/repositories"
+        """A directory with the host's repositories and locks as they were when the machine last followed them."""
         self.keys = f"{self.directory}/keys"
         """The record of the host's keys that are no packages, as they were when the machine last followed them."""
         self.retired = f"{self.directory}/retired"

@@ -101,6 +101,22 @@ def read(dir_fd: int, name: str, *, longest: int = _LONGEST) -> bytes:
         return file.read(status.st_size)
 
 
+def content(root: Path, path: PurePath) -> bytes | None:
+    """Return the content of a file in the tree `root`, see `directory`.
+
+    It is None if the file is missing, too large, or anything else than a regular file.
+    """
+    try:
+        with directory(root, path.parent) as fd:
+            return read(fd, path.name)
+    except (FileNotFoundError, NotADirectory):
+        return None
+    except OSError as error:
+        if error.errno not in (errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP):
+            raise OSError(error.errno, error.strerror, os.fspath(root / path)) from None
+        return None
+
+
 @contextlib.contextmanager
 def replacing(dir_fd: int, name: str, *, whatever: bool = False) -> Iterator[None]:
     """Rename TEMPORARY, which is made in the context, to `name`; if an exception comes out of the context, remove it.

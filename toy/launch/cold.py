@@ -35,7 +35,7 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
     dbpath = os.fspath(connection.dbpath())
     spawn = fingerprint.of_nspawn()
     late_options = _LateOptions(last.late_options if last is not None and last.nspawn == spawn else None)
-    database, accounts = fingerprint.of_database(machine, dbpath), fingerprint.of_accounts(machine)
+    database, configuration = fingerprint.of_database(machine, dbpath), fingerprint.of_configuration(machine)
     is_left_alone = last is not None and last.machine == fingerprint.of_machine(machine)
 
     def run_in_overlay(lower: Sequence[Path], command: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
         late_options=late_options.get(),
         nspawn=spawn,
         database=database,
-        accounts=accounts,
+        configuration=configuration,
         host_set=fingerprint.of_host_set(machine),
         metadata=fingerprint.of_metadata(machine),
         machine=fingerprint.of_machine(machine),

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FORMAT = "toy 4"
+_FORMAT = "toy 5"
 _END = "end"
 
 _METADATA = "cache/zypp/solv"
@@ -35,7 +35,7 @@ class Fingerprint:
         late_options: list[str],
         nspawn: str = "",
         database: str = "",
-        accounts: str = "",
+        configuration: str = "",
         host_set: str = "",
         metadata: str = "",
         machine: str = "",
@@ -50,7 +50,7 @@ class Fingerprint:
         """The program systemd-nspawn, see `of_nspawn`."""
         self.database = database
         """The host's rpm database, see `of_database`."""
-        self._accounts = accounts
+        self._configuration = configuration
         self._host_set = host_set
         self._metadata = metadata
         self.machine = machine
@@ -58,10 +58,10 @@ class Fingerprint:
 
     def holds(self, machine: Machine) -> bool:
         """Say whether machine and host have the same fingerprint now."""
-        return (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine) == (
+        return (self.nspawn, self.database, self._configuration, self._host_set, self._metadata, self.machine) == (
             of_nspawn(),
             of_database(machine, self.dbpath),
-            of_accounts(machine),
+            of_configuration(machine),
             of_host_set(machine),
             of_metadata(machine),
             of_machine(machine),
@@ -69,7 +69,7 @@ class Fingerprint:
 
     def remember(self, machine: Machine) -> None:
         """Store the fingerprint, for the next launch to compare; an OSError is ignored."""
-        texts = (self.nspawn, self.database, self._accounts, self._host_set, self._metadata, self.machine)
+        texts = (self.nspawn, self.database, self._configuration, self._host_set, self._metadata, self.machine)
         fields = (_FORMAT, self.dbpath, " ".join(self.late_options), *texts, *self.lower, _END)
         try:
             with open(machine.seen, "wb") as file:
@@ -95,7 +95,7 @@ def last(machine: Machine) -> Fingerprint | None:
         return None
     if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 11:
         return None
-    dbpath, late_options, nspawn, database, accounts, host_set, metadata, ours, *lower = fields[1:-1]
+    dbpath, late_options, nspawn, database, configuration, host_set, metadata, ours, *lower = fields[1:-1]
     if not lower or not {machine.root, machine.host_layer}.issuperset(lower):
         return None  # no launch stored such layers
     return Fingerprint(
@@ -104,7 +104,7 @@ def last(machine: Machine) -> Fingerprint | None:
         late_options=late_options.split(),
         nspawn=nspawn,
         database=database,
-        accounts=accounts,
+        configuration=configuration,
         host_set=host_set,
         metadata=metadata,
         machine=ours,
@@ -140,9 +140,13 @@ def of_database(machine: Machine, dbpath: str) -> str:
     return stat_lines([*_database(database_below(machine.root, dbpath)), *_rpm_configuration()], settled=True)
 
 
-def of_accounts(machine: Machine) -> str:
-    """Return the fingerprint of the host's account files; of changes just now, see `of_database`."""
-    return stat_lines((f"{machine.root.rstrip('/')}/etc/{name}" for name in ACCOUNTS), settled=True)
+def of_configuration(machine: Machine) -> str:
+    """Return the fingerprint of the host's accounts, repositories and locks; of changes just now, see `of_database`."""
+    etc = f"{machine.root.rstrip('/')}/etc"
+    accounts = (f"{etc}/{name}" for name in ACCOUNTS)
+    folders = [f"{etc}/zypp/{name}" for name in ("repos.d", "services.d")]
+    repositories = (f"{folder}/{name}" for folder in folders for name in names(folder))
+    return stat_lines([*accounts, *folders, *repositories, f"{etc}/zypp/locks"], settled=True)
 
 
 def of_host_set(machine: Machine) -> str:

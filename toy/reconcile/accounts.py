@@ -5,7 +5,6 @@ Once something in the overlay has written /etc/passwd or a file of its kind, the
 adds. So each entry gets a three-way merge: of the host's file at the last launch, the host's now, and the overlay's.
 """
 
-import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -39,10 +38,10 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
     saved.mkdir(mode=0o700, exist_ok=True)
     with files.directory(saved) as saved_fd:
         for name in ACCOUNTS:
-            now, then = _read(lower, _ETC, name), _read(saved, PurePath(), name)
+            now, then = files.content(lower, _ETC / name), files.content(saved, PurePath(name))
             if now is None or now == then:
                 continue
-            ours = _read(upper, _ETC, name)
+            ours = files.content(upper, _ETC / name)
             if ours is not None:
                 merged, clashes = merge(name, then=then or b"", now=now, ours=ours)
                 if merged != ours:
@@ -52,19 +51,6 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
             with files.naming(saved / name):
                 files.write(saved_fd, name, now)
     return happened
-
-
-def _read(root: Path, folder: PurePath, name: str) -> bytes | None:
-    """Return a file's content, or None if it is missing, too large, or anything else than a regular file."""
-    try:
-        with files.directory(root, folder) as fd:
-            return files.read(fd, name)
-    except (FileNotFoundError, files.NotADirectory):
-        return None
-    except OSError as error:
-        if error.errno not in (errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP):
-            raise OSError(error.errno, error.strerror, os.fspath(root / folder / name)) from None
-        return None
 
 
 def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> tuple[bytes, list[str]]:

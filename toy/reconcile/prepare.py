@@ -20,7 +20,7 @@ from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 from ..overlay import labels
-from . import accounts, adopt, events, host_set, var
+from . import accounts, adopt, events, host_set, repositories, var
 from .events import Event
 from .journal import Journal
 from .merged_database import reader_of
@@ -124,7 +124,9 @@ def _reconcile(
 
     happened: list[Event] = []
     try:
-        happened += accounts.follow(Path(machine.overlay), Path(machine.root), Path(machine.accounts))
+        upper, root = Path(machine.overlay), Path(machine.root)
+        happened += accounts.follow(upper, root, Path(machine.accounts))
+        happened += repositories.follow(upper, root, Path(machine.repositories))
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts, is_left_alone=is_left_alone)
     except DamagedHeader as damaged:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Repositories and locks in an overlay that changed its own follow the host's."""
+
+import pytest
+from host import Host
+from reconciled import UPPER, enter, in_upper, on_host, overlay
+from truth import OVERLAY
+
+OTHER = "/etc/zypp/repos.d/other.repo"
+
+
+@pytest.fixture
+def zypper(host: Host) -> Host:
+    """A host with one more repository, and an overlay that was entered."""
+    host.run("zypper", "-n", "addrepo", "--no-gpgcheck", "dir:///srv/repository", "other")
+    enter(host)
+    return host
+
+
+def shown(host: Host, *where: str) -> str:
+    """What zypper says of the repository."""
+    return host.run(*where, "cat", OTHER).stdout
+
+
+@pytest.mark.everywhere
+def test_a_repository_that_both_changed(zypper: Host) -> None:
+    overlay(zypper, "modifyrepo", "--disable", "other")
+    zypper.run("zypper", "-n", "modifyrepo", "--priority", "50", "other")
+    assert enter(zypper) == []
+    assert "enabled=0" in shown(zypper, *OVERLAY)
+    assert "priority=50" in shown(zypper, *OVERLAY)
+    assert "No" in overlay(zypper, "repos", "other").split()
+    overlay(zypper, "modifyrepo", "--enable", "other")
+    zypper.run("zypper", "-n", "modifyrepo", "--priority", "60", "other")
+    assert enter(zypper) == []
+    assert shown(zypper, *OVERLAY) == shown(zypper)
+    assert not in_upper(zypper, OTHER)
+
+
+@pytest.mark.everywhere
+def test_locks_of_both(zypper: Host) -> None:
+    overlay(zypper, "addlock", "mine")
+    zypper.run("zypper", "-n", "addlock", "theirs")
+    assert enter(zypper) == []
+    locks = overlay(zypper, "locks")
+    assert "mine" in locks
+    assert "theirs" in locks
+    zypper.run("zypper", "-n", "removelock", "theirs")
+    assert enter(zypper) == []
+    locks = overlay(zypper, "locks")
+    assert "mine" in locks
+    assert "theirs" not in locks
+
+
+def test_repositories_of_either(zypper: Host) -> None:
+    overlay(zypper, "addrepo", "dir:///srv/mine", "mine")
+    overlay(zypper, "modifyrepo", "--disable", "other")
+    zypper.run("zypper", "-n", "addrepo", "dir:///srv/theirs", "theirs")
+    assert enter(zypper) == []
+    assert {"mine", "theirs", "other"} <= set(overlay(zypper, "repos").split())
+    zypper.run("zypper", "-n", "removerepo", "theirs")
+    overlay(zypper, "removerepo", "other")
+    zypper.run("zypper", "-n", "modifyrepo", "--priority", "60", "other")
+    assert enter(zypper) == []
+    assert not {"theirs", "other"} & set(overlay(zypper, "repos").split())
+
+
+@pytest.mark.parametrize(
+    "damage", ["mkfifo", "ln -s /etc/hostname", "mkdir", "printf '[a\\n' >", "head -c 3M /dev/zero >"]
+)
+def test_what_makes_no_sense_is_left_alone(zypper: Host, damage: str) -> None:
+    zypper.sh(f"mkdir -p {UPPER}/etc/zypp/repos.d; {damage} {UPPER}{OTHER}; before=$(sha256sum /etc/hostname)")
+    zypper.run("zypper", "-n", "modifyrepo", "--priority", "50", "other")
+    assert enter(zypper) == []
+    assert "50" not in zypper.sh("cat /etc/hostname")
+
+
+def test_a_change_of_the_hosts_alone_needs_no_package(zypper: Host) -> None:
+    overlay(zypper, "modifyrepo", "--disable", "other")
+    enter(zypper)
+    assert enter(zypper) == []
+    on_host(zypper, "modifyrepo", "--priority", "70", "other")
+    assert enter(zypper) == []
+    assert "priority=70" in shown(zypper, *OVERLAY)

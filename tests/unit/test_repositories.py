@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What becomes of repositories and locks that host and overlay both changed."""
+
+from typing import NamedTuple
+
+import pytest
+
+from toy.reconcile.repositories import merge
+
+
+class Case(NamedTuple):
+    """A file of the host's then and now, the overlay's, and the overlay's afterwards; None if it needs none."""
+
+    then: str
+    now: str
+    ours: str
+    merged: str | None
+
+
+ON = "[a]\nenabled=1\nbaseurl=http://one\n"
+OFF = ON.replace("enabled=1", "enabled=0")
+MOVED = ON.replace("one", "two")
+OFF_AND_MOVED = OFF.replace("one", "two")
+NAMED = ON + "name=A\n"
+
+REPOSITORIES = {
+    "the overlay changed one key, the host another": Case(ON, MOVED, OFF, OFF_AND_MOVED),
+    "the host alone changed something": Case(ON, MOVED, ON, None),
+    "both changed the same": Case(ON, MOVED, MOVED, None),
+    "both changed one key, differently": Case(ON, MOVED, ON.replace("one", "three"), ON.replace("one", "three")),
+    "the host changed it to what the overlay has": Case(ON, OFF, OFF, None),
+    "the host added a key": Case(ON, NAMED, OFF, OFF + "name=A\n"),
+    "the host removed a key": Case(NAMED, ON, OFF + "name=A\n", OFF),
+    "the host removed a key that the overlay changed": Case(NAMED, ON, ON + "name=B\n", ON + "name=B\n"),
+    "the overlay removed a key": Case(NAMED, MOVED + "name=A\n", ON, MOVED),
+    "only the form is another": Case(ON, MOVED, "[a]\nbaseurl = http://one\nenabled = 1\n", None),
+    "the host added a repository": Case(ON, ON + "[b]\nenabled=1\n", OFF, OFF + "\n[b]\nenabled=1\n"),
+    "the host removed a repository": Case(ON + "[b]\nenabled=1\n", ON, OFF + "[b]\nenabled=1\n", OFF),
+    "the host removed the file": Case(ON, "", ON, None),
+    "the host removed the file, the overlay changed it": Case(ON, "", OFF, OFF),
+    "both made one of this name": Case("", ON, "[a]\nenabled=0\n", OFF),
+    "keys are as they are written": Case(ON, ON + "Key=%1\n", OFF, OFF + "Key=%1\n"),
+    "the overlay's makes no sense": Case(ON, MOVED, "enabled=0\n", "enabled=0\n"),
+    "the host's makes no sense": Case(ON, "enabled=0\n", OFF, OFF),
+    "several lines": Case(ON, ON + "gpgkey=one\n\ttwo\n", OFF, OFF + "gpgkey=one\n\ttwo\n"),
+}
+
+ONE, TWO, THREE = (f"\ntype: package\nsolvable_name: {name}\n" for name in ("one", "two", "three"))
+
+LOCKS = {
+    "both added one": Case(ONE, ONE + TWO, ONE + THREE, ONE + THREE + TWO),
+    "the host added one": Case("", ONE, "", None),
+    "the host removed one": Case(ONE + TWO, ONE, ONE + TWO + THREE, ONE + THREE),
+    "the overlay removed one": Case(ONE + TWO, ONE + TWO + THREE, ONE, ONE + THREE),
+    "both added the same": Case(ONE, ONE + TWO, TWO + ONE, None),
+    "the host removed all": Case(ONE, "", ONE, None),
+}
+
+
+@pytest.mark.parametrize("case", REPOSITORIES.values(), ids=REPOSITORIES)
+def test_repositories(case: Case) -> None:
+    check("a.repo", case)
+
+
+@pytest.mark.parametrize("case", LOCKS.values(), ids=LOCKS)
+def test_locks(case: Case) -> None:
+    check("locks", case)
+
+
+def check(name: str, case: Case) -> None:
+    merged = merge(name, then=case.then.encode(), now=case.now.encode(), ours=case.ours.encode())
+    assert (None if merged is None else merged.decode().strip()) == (case.merged and case.merged.strip())
+    if merged is not None:
+        again = merge(name, then=case.then.encode(), now=case.now.encode(), ours=merged)
+        assert again == merged

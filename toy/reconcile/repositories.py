@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Merges the host's repositories, services and package locks into those of an overlay that has its own.
+
+Once zypper in the overlay has changed such a file (zypper modifyrepo, addlock), the overlay's copy hides what the host
+changes in its own. So each gets a three-way merge, as accounts do: of the host's file at the last launch, the host's
+now, and the overlay's.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+
+from ..filesystem import files
+from .events import FOLLOWED, Event
+
+_ZYPP = PurePath("etc/zypp")
+_FOLDERS: Mapping[str, str] = {"repos.d": ".repo", "services.d": ".service"}
+"""Directories of INI files, and how their names end."""
+_LOCKS = PurePath("locks")
+
+
+def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
+    """Merge what the host changed in its files into those of an upper that is not mounted.
+
+    `saved` is the directory with copies of the host's files as they were the last time; they are updated. Returns an
+    event for each file that changed.
+    """
+    happened = []
+    for path in sorted({*_names(lower / _ZYPP), *_names(saved)}):
+        now, then = files.content(lower, _ZYPP / path), files.content(saved, path)
+        if now == then:
+            continue
+        ours = files.content(upper, _ZYPP / path)
+        if ours is not None:
+            merged = merge(path.name, then=then or b"", now=now or b"", ours=ours)
+            with files.directory(upper, _ZYPP / path.parent) as fd, files.naming(upper / _ZYPP / path):
+                if merged is None:
+                    os.unlink(path.name, dir_fd=fd)
+                elif merged != ours:
+                    files.rewrite(fd, path.name, merged)
+            if merged != ours:
+                happened.append(Event(FOLLOWED, f"the host (/{_ZYPP / path})"))
+        _save(saved, path, now)
+    return happened
+
+
+def _names(folder: Path) -> Iterator[PurePath]:
+    """Yield the paths, below `folder`, of the files that are merged."""
+    for name, suffix in _FOLDERS.items():
+        with contextlib.suppress(OSError):
+            yield from (PurePath(name, each) for each in os.listdir(folder / name) if each.endswith(suffix))
+    yield _LOCKS
+
+
+def _save(saved: Path, path: PurePath, content: bytes | None) -> None:
+    saved.mkdir(mode=0o700, exist_ok=True)
+    with files.directory(saved, path.parent, create=True) as fd, files.naming(saved / path):
+        if content is None:
+            files.remove(fd, path.name)
+        else:
+            files.write(fd, path.name, content)
+
+
+def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> bytes | None:
+    """Return the overlay's file `ours` with what the host changed between `then` and `now`.
+
+    It is None if the overlay needs no file of its own, since that would say what the host's says. What both changed is
+    as the overlay has it. A file that makes no sense stays as it is.
+    """
+    if name == _LOCKS.name:
+        return _merged_locks(then, now, ours)
+    from . import ini  # its parser takes 3 ms to import, and few launches need it
+
+    return ini.merge(then=then, now=now, ours=ours)
+
+
+def _merged_locks(then: bytes, now: bytes, ours: bytes) -> bytes | None:
+    """Merge files of locks (zypper(8), addlock): paragraphs of lines, whose order does not matter."""
+    old, new, mine = ([part for part in content.split(b"\n\n") if part.strip()] for content in (then, now, ours))
+    old, new, mine = ([part.strip(b"\n") for part in parts] for parts in (old, new, mine))
+    merged = [part for part in mine if part in new or part not in old]
+    merged += [part for part in new if part not in old and part not in merged]
+    if sorted(merged) == sorted(new):
+        return None
+    return ours if merged == mine else b"".join(b"\n%b\n" % part for part in merged)
