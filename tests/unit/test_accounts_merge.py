@@ -4,6 +4,7 @@
 import pytest
 
 from toy.reconcile import accounts
+from toy.reconcile.numbers import renumbered
 
 
 @pytest.mark.parametrize(
@@ -45,9 +46,9 @@ from toy.reconcile import accounts
     ],
 )
 def test_merge(name: str, then: str, now: str, ours: str, merged: str) -> None:
-    once, _ = accounts.merge(name, then=then.encode(), now=now.encode(), ours=ours.encode())
+    once = accounts.merge(name, then=then.encode(), now=now.encode(), ours=ours.encode())
     assert once.decode() == merged
-    twice, _ = accounts.merge(name, then=then.encode(), now=now.encode(), ours=once)
+    twice = accounts.merge(name, then=then.encode(), now=now.encode(), ours=once)
     assert twice == once
 
 
@@ -67,15 +68,29 @@ def test_merge(name: str, then: str, now: str, ours: str, merged: str) -> None:
         ]),
         ("passwd", "", "a:x::\n", "b:x::\n", []),
         ("passwd", "", "a:x\n", "b:x\n", []),
-        ("shadow", "", "a:!:5:\n", "b:!:5:\n", []),
-        ("subuid", "", "a:5:9\n", "b:5:9\n", []),
+        ("passwd", "", "a:x:99999999999\n", "b:x:99999999999\n", []),
+        ("passwd", "", "b:x:5\na:x:4\n", "a:x:5\n", ["a has number 4 on the host, 5 in the overlay"]),
+        ("passwd", "", "a:x:4\nb:x:5\n", "a:x:5\n", ["a has number 4 on the host, 5 in the overlay"]),
     ],
 )  # fmt: skip
 def test_numbers_that_clash(name: str, then: str, now: str, ours: str, clashes: list[str]) -> None:
-    _, found = accounts.merge(name, then=then.encode(), now=now.encode(), ours=ours.encode())
-    assert found == clashes
+    found = accounts.clashes(name, then=then.encode(), now=now.encode(), ours=ours.encode())
+    assert list(map(str, found)) == clashes
 
 
 def test_names_in_another_encoding_clash_as_well() -> None:
-    _, found = accounts.merge("passwd", then=b"", now=b"\xff:x:5\n", ours=b"b:x:5\n")
-    assert found == ["number 5 belongs to \udcff on the host, to b in the overlay"]
+    (found,) = accounts.clashes("passwd", then=b"", now=b"\xff:x:5\n", ours=b"b:x:5\n")
+    assert str(found) == "number 5 belongs to \udcff on the host, to b in the overlay"
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "content", "changed"),
+    [
+        pytest.param(2, "a", "a:x:5:5:\nb:x:5:5:\n", "a:x:7:5:\nb:x:5:5:\n", id="a user of two with this number"),
+        pytest.param(3, None, "a:x:5:5:\nb:x:6:5:\n", "a:x:5:7:\nb:x:6:7:\n", id="the group of all"),
+        pytest.param(2, "a", "a:x:6:5:\n", "a:x:6:5:\n", id="another number"),
+        pytest.param(2, "a", "a:x\n#a:x:5\n", "a:x\n#a:x:5\n", id="no entry"),
+    ],
+)
+def test_another_number(field: int, name: str | None, content: str, changed: str) -> None:
+    assert renumbered(content.encode(), field, name, 5, 7).decode() == changed

@@ -10,16 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 from ..filesystem import files
-from ..machine import ACCOUNTS
+from ..machine import ACCOUNTS, Machine
+from . import numbers
 from .events import Event
+from .numbers import Clash
 
 _ETC = PurePath("etc")
 
 _MEMBERS: Mapping[str, tuple[int, ...]] = {"group": (3,), "gshadow": (2, 3)}
 """The fields, from 0, that are lists of names: group(5), gshadow(5)."""
 
-_NUMBER: Mapping[str, int] = {"passwd": 2, "group": 2}
-"""The field, from 0, of the user's or group's number: passwd(5), group(5)."""
+_NUMBERED = ("passwd", "group")
+"""Files of accounts that have numbers."""
 
 _BY_LINE = frozenset({"subuid", "subgid"})
 """Files in which one name may have several entries: subuid(5)."""
@@ -28,38 +30,47 @@ PATHS = frozenset(f"/{_ETC}/{name}{suffix}" for name in ACCOUNTS for suffix in (
 """The paths of account files, and of the copies that useradd(8) and the like keep of them."""
 
 
-def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
-    """Merge changes of the lower's account files into those of an upper that is not mounted.
+def follow(machine: Machine) -> list[Event]:
+    """Merge changes of the host's account files into those of a machine's upper, which is not mounted.
 
-    `saved` is the directory with copies of the host's files as they were the last time; they are updated. Returns an
-    event for each clash of numbers.
+    `Machine.accounts` has copies of the host's files as they were the last time; they are updated. Returns an event for
+    each clash of numbers.
     """
-    happened = []
+    upper, lower, saved = map(Path, (machine.overlay, machine.root, machine.accounts))
     saved.mkdir(mode=0o700, exist_ok=True)
-    with files.directory(saved) as saved_fd:
-        for name in ACCOUNTS:
-            now, then = files.content(lower, _ETC / name), files.content(saved, PurePath(name))
-            if now is None or now == then:
-                continue
-            ours = files.content(upper, _ETC / name)
-            if ours is not None:
-                merged, clashes = merge(name, then=then or b"", now=now, ours=ours)
-                if merged != ours:
-                    with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
-                        files.rewrite(fd, name, merged)
-                happened += [Event("clash", f"{clash} (/{_ETC / name})") for clash in clashes]
+    then = {name: files.content(saved, PurePath(name)) for name in ACCOUNTS}
+    now = {name: files.content(lower, _ETC / name) for name in ACCOUNTS}
+    changed = [name for name in ACCOUNTS if now[name] is not None and now[name] != then[name]]
+    if not changed:
+        return []
+    ours = {name: content for name in ACCOUNTS if (content := files.content(upper, _ETC / name)) is not None}
+    wanted = dict(ours)
+    happened = []
+    for name in changed:
+        if name in ours and name in _NUMBERED:
+            host = {"then": then[name] or b"", "now": now[name] or b""}
+            for clash in clashes(name, **host, ours=wanted[name]):
+                happened.append(Event("clash", numbers.settle(machine, name, clash, wanted, **host)))
+    for name in changed:
+        if name in ours:
+            wanted[name] = merge(name, then=then[name] or b"", now=now[name] or b"", ours=wanted[name])
+    for name, content in ours.items():
+        if wanted[name] != content:
+            with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
+                files.rewrite(fd, name, wanted[name])
+    with files.directory(saved) as fd:
+        for name in changed:
             with files.naming(saved / name):
-                files.write(saved_fd, name, now)
+                files.write(fd, name, now[name] or b"")
     return happened
 
 
-def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> tuple[bytes, list[str]]:
+def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> bytes:
     """Return `ours`, the overlay's file `name`, with what the host changed in its own between `then` and `now`.
 
     Entries that the host added are added. A field that the host changed is changed, unless the overlay changed it as
     well. Names that the host added to a list of names, or removed from it, are added and removed. Entries that the host
-    removed stay, since files in the overlay may belong to them. Every other byte is as it was. Returned as well are the
-    clashes of numbers, in words.
+    removed stay, since files in the overlay may belong to them. Every other byte is as it was.
     """
     before, after = _entries(name, then), _entries(name, now)
     lines = ours.splitlines(keepends=True)
@@ -79,8 +90,7 @@ def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> tuple[bytes, li
     if added and end_of_own and not lines[end_of_own - 1].endswith(b"\n"):
         lines[end_of_own - 1] += b"\n"
     lines[end_of_own:end_of_own] = added
-    new = {key: line for key, line in after.items() if key not in before}
-    return b"".join(lines), _clashes(name, new, _entries(name, ours))
+    return b"".join(lines)
 
 
 def _key(name: str, line: bytes) -> bytes:
@@ -113,22 +123,22 @@ def _merged_names(then: bytes, now: bytes, ours: bytes) -> bytes:
     return b",".join(kept + [name for name in after if name and name not in before and name not in kept])
 
 
-def _clashes(name: str, new: Mapping[bytes, bytes], ours: Mapping[bytes, bytes]) -> list[str]:
-    """Describe each new entry of the host's whose number another entry has in the overlay, or whose number differs."""
-    if name not in _NUMBER:
-        return []
+def clashes(name: str, *, then: bytes, now: bytes, ours: bytes) -> list[Clash]:
+    """Return a clash for each new entry of the host's whose number another has in the overlay, or whose number differs.
 
-    def number(line: bytes) -> bytes:
-        return line.split(b":")[_NUMBER[name]] if line.count(b":") >= _NUMBER[name] else b""
+    Of one account of the overlay's, there is one at most.
+    """
+    before, after, mine = (_entries(name, content) for content in (then, now, ours))
 
-    holders = {number(line): key for key, line in ours.items()}
-    found = []
-    for key, line in new.items():
-        theirs = number(line)
-        if key in ours and number(ours[key]) != theirs:
-            who, one, other = map(os.fsdecode, (key, theirs, number(ours[key])))
-            found.append(f"{who} has number {one} on the host, {other} in the overlay")
-        elif theirs and holders.get(theirs, key) != key:
-            shared, one, other = map(os.fsdecode, (theirs, key, holders[theirs]))
-            found.append(f"number {shared} belongs to {one} on the host, to {other} in the overlay")
-    return found
+    holders = {numbers.of_entry(line): key for key, line in mine.items()}
+    found: dict[bytes, Clash] = {}
+    for key, line in after.items():
+        theirs = numbers.of_entry(line)
+        ours_of_name = numbers.of_entry(mine.get(key, line))
+        if key in before or theirs is None or ours_of_name is None:
+            continue
+        if ours_of_name != theirs:
+            found[key] = Clash(os.fsdecode(key), ours_of_name, to=theirs, other=None)
+        elif (holder := holders.get(theirs, key)) != key:
+            found.setdefault(holder, Clash(os.fsdecode(holder), theirs, to=None, other=os.fsdecode(key)))
+    return list(found.values())

@@ -125,7 +125,7 @@ def _reconcile(
     happened: list[Event] = []
     try:
         upper, root = Path(machine.overlay), Path(machine.root)
-        happened += accounts.follow(upper, root, Path(machine.accounts))
+        happened += accounts.follow(machine)
         happened += repositories.follow(upper, root, Path(machine.repositories))
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts, is_left_alone=is_left_alone)
