@@ -101,9 +101,9 @@ def test_only_what_the_package_installed_is_removed(tree: WritableUpper, tmp_pat
     (usr / "directory").mkdir()
     names = ("same", "changed", "link", "directory", "missing")
     assert tree.apply(operations(remove=[regular(f"/usr/{name}") for name in names])) == [
-        "/usr/changed",
-        "/usr/directory",
-        "/usr/link",
+        "/usr/changed (changed in the overlay)",
+        "/usr/directory (changed in the overlay)",
+        "/usr/link (changed in the overlay)",
     ]
     assert sorted(os.listdir(usr)) == ["changed", "directory", "link"]
 

@@ -7,6 +7,7 @@ written completely.
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -248,6 +249,12 @@ def exists(dir_fd: int, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def saved_name(dir_fd: int, name: str) -> str:
+    """Return a name that nothing in a directory has, for a file that is in the way: NAME.rpmsave, as rpm calls it."""
+    names = itertools.chain([f"{name}.rpmsave"], (f"{name}.rpmsave.{number}" for number in itertools.count(1)))
+    return next(free for free in names if not exists(dir_fd, free))
 
 
 def remove(dir_fd: int, name: str) -> None:

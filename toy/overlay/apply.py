@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 
-from ..filesystem import attributes, files, whiteout
+from ..filesystem import attributes, compare, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.package import PackageFile, folders
 from .operations import Operations
 from .upper_files import UpperFiles, has_content
+
+_CHANGED = "{} (changed in the overlay)"
 
 
 class WritableUpper(UpperFiles):
@@ -21,9 +23,9 @@ class WritableUpper(UpperFiles):
     def apply(self, operations: Operations) -> list[str]:
         """Carry out operations; to repeat them changes nothing.
 
-        Returns, sorted, the paths that should have gone but stay: a file that was changed, or a directory with files.
+        Returns, sorted, the paths that should have gone but stay, each with the reason in parentheses.
         """
-        stays = [file.path for file in operations.remove if not file.is_directory and not self._remove(file)]
+        stays = [kept for file in operations.remove if not file.is_directory and (kept := self._remove(file))]
         for file in sorted(operations.remove, reverse=True):  # a directory after what is in it
             if file.is_directory:
                 self._prune(file.path)
@@ -32,7 +34,7 @@ class WritableUpper(UpperFiles):
         self._show(operations.show)
         for path in operations.merge:
             self._merge(path)
-        stays += [path for path in operations.clear if not self._clear(path)]
+        stays += [_CHANGED.format(path) for path in operations.clear if not self._clear(path)]
         for path in operations.follow:
             self._follow(path)
         for path in sorted(operations.hide, reverse=True):
@@ -44,19 +46,36 @@ class WritableUpper(UpperFiles):
             self._drop(path)
         return sorted(stays)
 
-    def _remove(self, file: PackageFile) -> bool:
-        """Remove a file if it is as its package installed it. Returns False for one that was changed, and stays."""
+    def _remove(self, file: PackageFile) -> str | None:
+        """Remove a file if it is as its package installed it. Returns what stays, and why, or None."""
         with contextlib.suppress(FileNotFoundError), self.entry(file.path) as (fd, name, status):
             if whiteout.is_whiteout(status):
-                return True
+                return None
             if file.is_ghost:
-                return True  # it stays, and nobody is told: no package brought it
-            if not has_content(fd, name, file):
-                return False
-            if file.kept and stat.S_IMODE(status.st_mode) != stat.S_IMODE(file.mode):
-                return False  # the permissions of a configuration file are configuration as well
+                return self._remove_ghost(file.path, fd, name, status)
+            # The permissions of a configuration file are configuration as well.
+            is_other = file.kept and stat.S_IMODE(status.st_mode) != stat.S_IMODE(file.mode)
+            if is_other or not has_content(fd, name, file):
+                return _CHANGED.format(file.path)
             os.unlink(name, dir_fd=fd)
-        return True
+        return None
+
+    def _remove_ghost(self, path: str, dir_fd: int, name: str, status: os.stat_result) -> str | None:
+        """Remove what a script made, if the lower has that too. Returns what stays, and why, or None.
+
+        Nobody knows if somebody has changed it: a file with another content than the lower's is renamed. What the lower
+        has not got stays, and nobody is told: no package brought it.
+        """
+        lower = self._lower(path)
+        is_in_upper = all(tree == self.upper for tree, _ in self.places(path))
+        if not is_in_upper or stat.S_ISDIR(status.st_mode) or not os.path.lexists(lower) or files.is_directory(lower):
+            return None
+        if stat.S_ISREG(status.st_mode) and not compare.same(dir_fd, name, lower):
+            saved = files.saved_name(dir_fd, name)
+            os.rename(name, saved, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+            return f"{os.path.dirname(path)}/{saved} (it was {path}, of which the host has its own now)"
+        os.unlink(name, dir_fd=dir_fd)
+        return None
 
     def _prune(self, path: str) -> None:
         """Remove a directory if it is empty."""

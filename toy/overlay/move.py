@@ -2,7 +2,6 @@
 """Moves files of an upper to where the lower's directories lead by now. `reconcile.relocate` says which."""
 
 import contextlib
-import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -95,7 +94,7 @@ class MovableUpper(WritableUpper):
             elif files.exists(fd, where.name) and _are_alike(dir_fd, name, fd, where.name):
                 os.unlink(name, dir_fd=dir_fd)
                 return None
-            free = _free_name(fd, where.name)
+            free = files.saved_name(fd, where.name) if files.exists(fd, where.name) else where.name
             os.rename(name, free, src_dir_fd=dir_fd, dst_dir_fd=fd)
             return f"{os.path.dirname(target)}/{free}"
 
@@ -109,10 +108,3 @@ def _are_alike(one_fd: int, one: str, other_fd: int, other: str) -> bool:
         return os.readlink(one, dir_fd=one_fd) == os.readlink(other, dir_fd=other_fd)
     digest = compare.digest(one_fd, one, "sha256") if stat.S_ISREG(ours.st_mode) else ""
     return bool(digest) and digest == compare.digest(other_fd, other, "sha256")
-
-
-def _free_name(dir_fd: int, name: str) -> str:
-    """Return a name that nothing in a directory has: `name` itself, or as rpm calls what it moves out of its way."""
-    more = (f".rpmsave.{number}" for number in itertools.count(1))
-    names = (f"{name}{suffix}" for suffix in itertools.chain(("", ".rpmsave"), more))
-    return next(free for free in names if not files.exists(dir_fd, free))

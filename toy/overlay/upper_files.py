@@ -218,6 +218,12 @@ class UpperView(UpperFiles):
         status = self._status(path)
         return status is not None and not stat.S_ISDIR(status.st_mode) and not whiteout.is_whiteout(status)
 
+    def shows(self, path: str) -> bool:
+        """Say whether the overlay shows anything at a path."""
+        if self._status(path) is not None:
+            return not self.is_whiteout(path)
+        return self.is_in_lower(path) and self.hidden_by(path) is None
+
     def is_whiteout(self, path: str) -> bool:
         """Say whether the upper has a whiteout at a path."""
         status = self._status(path)

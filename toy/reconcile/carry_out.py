@@ -17,7 +17,7 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
     """Carry out a plan, from its beginning even if part of it was done before. Returns its events, and new ones."""
     machine, upper = parts.machine, parts.sets.upper
     stays = WritableUpper(parts.trees).apply(plan.operations)
-    events = [Event("kept", f"{path} (changed in the overlay)") for path in stays]
+    events = [Event("kept", each) for each in stays]
     for path, command in plan.caches:
         try:
             parts.run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])

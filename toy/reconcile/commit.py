@@ -11,21 +11,24 @@ from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
 from ..headers.header import HeaderFile
-from . import var
+from . import alternatives, var
+from .events import Event
 from .parts import Parts
 
 
-def commit(parts: Parts, upper: UpperSet, *, before: Content | None, made: Content | None) -> None:
+def commit(parts: Parts, upper: UpperSet, *, before: Content | None, made: Content | None) -> list[Event]:
     """Put a new database in place, or keep the old one if none was made, with all that goes with it.
 
     `before` and `made` are the contents of the old and the new database, None if there is none. `upper` is the
-    overlay's part of the header set that the database was made for.
+    overlay's part of the header set that the database was made for. Returns the events.
     """
+    happened: list[Event] = []
     machine, journal, sets = parts.machine, parts.journal, parts.sets
     if made is not None:
         # libsolv's cache knows packages by hdrNum, and a new database has other hdrNums.
         var.forget_installed(Path(machine.var))
     if journal.base() != sets.host_files:
+        happened = alternatives.follow(parts)
         _seed(parts, journal.base(), upper)
     if made is not None:
         parts.builder.close(made)
@@ -43,6 +46,7 @@ def commit(parts: Parts, upper: UpperSet, *, before: Content | None, made: Conte
     else:
         sets.upper.write_stamp(stamp)
     sets.remember(upper.whiteouts)
+    return happened
 
 
 def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -> None:

@@ -58,5 +58,5 @@ def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
                 done = carry_out(parts, plan)
                 upper = plan.upper
     made = merge(parts, adopted.database, upper)
-    commit(parts, upper, before=adopted.database, made=made)
-    return [*happened, *done]
+    committed = commit(parts, upper, before=adopted.database, made=made)
+    return [*happened, *done, *committed]

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""%ghost files and alternatives, which scripts make and no package brings, after the host changed."""
+
+import pytest
+from host import Host
+from image import publish
+from packages import Package
+from reconciled import enter, in_upper, on_host, overlay
+from truth import OVERLAY
+
+pytestmark = pytest.mark.usefixtures("database_and_files_agree")
+
+TOOL = "update-alternatives --admindir /var/lib/alternatives"
+
+
+def editor(name: str, priority: int, version: str = "1") -> Package:
+    """A package with an editor, which %post registers as an alternative for edi, with a slave."""
+    slave = f"--slave /usr/share/edi.txt edi.txt /usr/share/{name}.txt"
+    return Package(
+        name,
+        version,
+        files={f"/usr/bin/{name}": f"#!/bin/sh\necho {name} {version}", f"/usr/share/{name}.txt": f"{name} {version}"},
+        scripts=f"""
+            %post
+            {TOOL} --quiet --install /usr/bin/edi edi /usr/bin/{name} {priority} {slave}
+            %preun
+            [ "$1" -gt 0 ] || {TOOL} --quiet --remove edi /usr/bin/{name}
+        """,
+    )
+
+
+A, B = editor("edi-a", 10), editor("edi-b", 5)
+
+
+def edi(host: Host) -> str:
+    """What the alternative is in the overlay."""
+    return host.run(*OVERLAY, "sh", "-c", "edi; cat /usr/share/edi.txt").stdout
+
+
+@pytest.mark.everywhere
+def test_a_provider_of_the_overlay_is_retired_and_gone(host: Host) -> None:
+    publish(host, A, B)
+    on_host(host, "install", "edi-b")
+    overlay(host, "install", "edi-a")
+    assert edi(host) == "edi-a 1\nedi-a 1\n"
+    on_host(host, "install", "edi-a")
+    assert enter(host) == ["toy: retired: edi-a 1-1 (host has 1-1)"]
+    assert edi(host) == "edi-a 1\nedi-a 1\n"
+    on_host(host, "remove", "edi-a")
+    assert [line.partition(" (")[0] for line in enter(host)] == ["toy: gone: edi-a 1-1"]
+    assert edi(host) == "edi-b 1\nedi-b 1\n"
+    assert not in_upper(host, "/usr/bin/edi")
+    on_host(host, "remove", "edi-b")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "ls", "/usr/bin/edi", "/etc/alternatives/edi", check=False).stdout == ""
+
+
+@pytest.mark.everywhere
+def test_the_host_loses_its_provider_and_the_overlay_keeps_its_own(host: Host) -> None:
+    publish(host, A, B)
+    on_host(host, "install", "edi-a")
+    overlay(host, "install", "edi-b")
+    host.run(*OVERLAY, "sh", "-c", f"{TOOL} --quiet --set edi /usr/bin/edi-b; {TOOL} --quiet --auto edi")
+    on_host(host, "remove", "edi-a")
+    assert enter(host) == []
+    assert edi(host) == "edi-b 1\nedi-b 1\n"
+
+
+def test_what_somebody_chose_in_the_overlay_stays_as_long_as_it_is_there(host: Host) -> None:
+    publish(host, A, B, Package("other"))
+    on_host(host, "install", "edi-a", "edi-b")
+    host.run(*OVERLAY, "sh", "-c", f"{TOOL} --quiet --set edi /usr/bin/edi-b")
+    on_host(host, "install", "other")
+    assert enter(host) == []
+    assert edi(host) == "edi-b 1\nedi-b 1\n"
+    on_host(host, "remove", "edi-b")
+    assert enter(host) == []
+    assert edi(host) == "edi-a 1\nedi-a 1\n"
+    assert not in_upper(host, "/etc/alternatives/edi")
+
+
+STATES = {
+    "nonsense": "nonsense",
+    "binary": "auto\\n/usr/bin/edi\\n\\n\\377\\000\\n10\\n\\n",
+    "another link": "auto\\n/etc/passwd\\nshadow\\n/etc/shadow\\n\\n/usr/bin/gone\\n10\\n\\n\\n",
+    "a path that leads out": "auto\\n/usr/bin/edi\\n../../x\\n/y\\n\\n/usr/bin/gone\\n10\\n\\n\\n",
+}
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_a_state_that_somebody_made_up(host: Host, state: str) -> None:
+    host.run(*OVERLAY, "sh", "-c", f"mkdir -p /var/lib/alternatives; printf '{state}' > /var/lib/alternatives/edi")
+    host.run(*OVERLAY, "touch", "/etc/passwd")
+    on_host(host, "install", "hello")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "grep", "-c", "^root:", "/etc/passwd").stdout == "1\n"
+
+
+GHOSTS = ("/usr/share/ghost/data", "/usr/share/ghost/link")
+
+
+def ghost(version: str, *, makes: bool = True) -> Package:
+    """A package that owns a file and a link which only its %post makes."""
+    data, link = GHOSTS
+    make = f"echo {version} > {data}; ln -sfn {version} {link}" if makes else ":"
+    return Package(
+        "ghost",
+        version,
+        files={"/usr/share/ghost/own": version},
+        directories=("/usr/share/ghost",),
+        scripts=f"%ghost %attr(644,root,root) {data}\n%ghost {link}\n%post\n{make}\n",
+    )
+
+
+def contents(host: Host) -> str:
+    """The content and the target of the ghosts in the overlay."""
+    return host.run(*OVERLAY, "sh", "-c", f"cat {GHOSTS[0]}; readlink {GHOSTS[1]}").stdout
+
+
+@pytest.mark.everywhere
+def test_ghosts_of_a_retired_package_give_way_to_the_hosts(host: Host) -> None:
+    publish(host, ghost("1"))
+    overlay(host, "install", "ghost")
+    assert contents(host) == "1\n1\n"
+    publish(host, ghost("2"))
+    on_host(host, "install", "ghost")
+    saved = f"{GHOSTS[0]}.rpmsave (it was {GHOSTS[0]}, of which the host has its own now)"
+    assert enter(host) == ["toy: retired: ghost 1-1 (host has 2-1)", f"toy: kept: {saved}"]
+    assert contents(host) == "2\n2\n"
+    assert host.run(*OVERLAY, "cat", f"{GHOSTS[0]}.rpmsave").stdout == "1\n"
+    assert enter(host) == []
+
+
+def test_equal_ghosts_leave_nothing_behind(host: Host) -> None:
+    publish(host, ghost("1"))
+    overlay(host, "install", "ghost")
+    on_host(host, "install", "ghost")
+    assert enter(host) == ["toy: retired: ghost 1-1 (host has 1-1)"]
+    assert contents(host) == "1\n1\n"
+    assert not in_upper(host, "/usr/share/ghost")
+
+
+def test_ghosts_that_the_host_has_not_made_stay(host: Host) -> None:
+    publish(host, ghost("1"))
+    overlay(host, "install", "ghost")
+    publish(host, ghost("2", makes=False))
+    on_host(host, "install", "ghost")
+    assert enter(host) == ["toy: retired: ghost 1-1 (host has 2-1)"]
+    assert contents(host) == "1\n1\n"
