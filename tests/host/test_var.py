@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The overlay's own /var, and the host's repository metadata in it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -167,3 +168,19 @@ class TestMetadata:
             if line.startswith("i")
         }
         assert {"editor": "2-1", "legacy": "2-1", "hello": "1-1", "library": "1-1"}.items() <= installed.items()
+
+
+@pytest.mark.only_plain("an update brings nothing into /var")
+def test_what_scripts_of_the_hosts_packages_made_is_named_by_the_status(host: Host) -> None:
+    made = "/var/lib/made"
+    scripts = f"%ghost %attr(755,root,root) %dir {made}\n%ghost %attr(644,root,root) {made}/db\n"
+    scripts += f"%post\nmkdir -p {made} /var/log/made; echo 1 > {made}/db; touch /var/log/made/log\n"
+    publish(host, Package("made", files={"/usr/share/made": ""}, scripts=scripts))
+    host.zypper("install", "made")
+    toy(host, "true")
+    (line,) = [line for line in host.run("toy", "status").stdout.splitlines() if line.startswith("lacking")]
+    assert line.startswith(f"lacking: {made} (in the machine's own /var; to copy the host's: ")
+    assert json.loads(host.run("toy", "status", "--json").stdout)["lacking"] == [made]
+    host.sh(line.rpartition(": ")[2].removesuffix(")"))
+    assert toy(host, "cat", f"{made}/db").stdout == "1\n"
+    assert json.loads(host.run("toy", "status", "--json").stdout)["lacking"] == []

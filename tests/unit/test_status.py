@@ -41,6 +41,7 @@ def test_state_and_history() -> None:
         broken=["e is needed by a"],
         read_only=["/opt/deep"],
         missing=[],
+        lacking=["/var/lib/z"],
         history=Reconciliation("2026-01-01T00:00:00+00:00", [Event("retired", "f 1-1 (host has 2-1)")]),
     )
     assert list(show.lines(status))[2:] == [
@@ -50,6 +51,7 @@ def test_state_and_history() -> None:
         "conflict: /x of the host's d 1-1 is missing here",
         "shadowed: /y (changed later on the host)",
         "read-only: /opt/deep (the kernel mounts no overlay over it)",
+        "lacking: /var/lib/z (in the machine's own /var; to copy the host's: cp -a /var/lib/z /var/lib/toy/m/var/lib/)",
         "broken: e is needed by a",
         "mend: toy -n m -- zypper verify",
         "reconciled: 2026-01-01T00:00:00+00:00",
@@ -74,6 +76,7 @@ def test_state_and_history() -> None:
         "events": [{"kind": "retired", "text": "f 1-1 (host has 2-1)"}],
         "read_only": ["/opt/deep"],
         "missing": [],
+        "lacking": ["/var/lib/z"],
     }
 
 

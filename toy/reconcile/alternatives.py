@@ -9,7 +9,6 @@ Those of libalternatives (alts(1)) are files of packages, and need nothing.
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -44,7 +43,7 @@ def follow(parts: Parts) -> list[Event]:
     """
     happened = []
     view = UpperView(parts.trees)
-    for name in _names(Path(parts.machine.var) / _STATES):
+    for name in _names(parts.trees.var):
         content = files.content(parts.trees.var, _STATES / name)
         ours, theirs = parse(name, content or b""), parse(name, files.content(Path("/var"), _STATES / name) or b"")
         if ours is None or content == files.content(Path("/var"), _STATES / name):
@@ -79,9 +78,11 @@ def parse(name: str, content: bytes) -> State | None:
     return State(mode == "manual", links, programs)
 
 
-def _names(folder: Path) -> Iterator[str]:
-    with contextlib.suppress(OSError):
-        yield from sorted(os.listdir(folder))
+def _names(var: Path) -> list[str]:
+    """Return the names that a /var has states of."""
+    with contextlib.suppress(FileNotFoundError, files.NotADirectory), files.directory(var, _STATES) as fd:
+        return sorted(os.listdir(fd))
+    return []
 
 
 def _target(view: UpperView, path: str) -> str:

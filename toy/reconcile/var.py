@@ -107,12 +107,8 @@ def owned(record: Path, aliases: Mapping[str, str]) -> dict[HeaderFile, Abstract
 
 def auto_installed(var: Path) -> frozenset[str]:
     """Return the names of the packages that zypper installed in the overlay since others need them: libzypp's list."""
-    try:
-        with files.directory(var, PurePath("lib/zypp")) as fd:
-            lines = files.read(fd, "AutoInstalled").decode(errors="replace").splitlines()
-    except OSError:  # there is none, or something else is in its place
-        return frozenset()
-    return frozenset(line for line in lines if not line.startswith("#"))
+    content = files.content(var, PurePath("lib/zypp/AutoInstalled")) or b""
+    return frozenset(line for line in content.decode(errors="replace").splitlines() if not line.startswith("#"))
 
 
 def _below(tree: Path) -> Iterator[str]:

@@ -5,12 +5,13 @@ import contextlib
 import os
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..database import connection, parse, rpmdb
 from ..database.rpmdb import Database
 from ..errors import ToyError, printable
-from ..headers import contents
+from ..filesystem import files
+from ..headers import contents, header
 from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile
 from ..headers.headerset import DIRECTORY, HeaderSet
@@ -67,6 +68,7 @@ def status(machine: Machine) -> Status:
             for path in sorted(packages[file].absent - packages[other].absent)
         ],
         shadowed=shadowed,
+        lacking=_lacking(machine, merged.keys() & base),
         broken=broken,
         read_only=limits.recorded(machine, limits.READ_ONLY),
         missing=_missing(machine),
@@ -120,6 +122,34 @@ def _untold(machine: Machine, shadowed: Iterable[str]) -> Reconciliation | None:
         )
 
     return last and last._replace(events=[event for event in last.events if not is_told(event)])
+
+
+_PASSING = frozenset({"cache", "lock", "log", "run", "tmp"})
+"""Directories of /var in which a machine is expected to have other files than the host."""
+
+
+def _lacking(machine: Machine, shown: AbstractSet[HeaderFile]) -> list[str]:
+    """Return the paths in /var of the host's packages `shown`, %ghosts among them, that the host has and we lack."""
+    with Database.open(connection.dbpath(Path(machine.root))) as database:
+        found = [each for file, each in header.file_names(database.around("/var")) if file in shown]
+        owned = {PurePath(file.path) for each in found for file in parse.package(each.blob).files}
+    lacking: set[PurePath] = set()
+    for path in sorted(path for path in owned if path.parts[:2] == ("/", "var") and len(path.parts) > 2):
+        is_told = path.parts[2] in _PASSING or not lacking.isdisjoint(path.parents)
+        if not is_told and os.path.lexists(path) and not _has(Path(machine.var), path.relative_to("/var")):
+            lacking.add(path)
+    return sorted(map(os.fspath, lacking))
+
+
+def _has(tree: Path, path: PurePath) -> bool:
+    """Say whether a tree has anything at a path; also if something on the way is no directory: that is somebody's."""
+    try:
+        with files.directory(tree, path.parent) as fd:
+            return files.exists(fd, path.name)
+    except files.NotADirectory:
+        return True
+    except FileNotFoundError:
+        return False
 
 
 def _missing(machine: Machine) -> list[str]:

@@ -2,11 +2,12 @@
 """The verbs `status` and `diff`: what they print on stdout."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 
 from ..database import connection, parse
 from ..database.rpmdb import Database
-from ..errors import Attempt, ToyError, printable
+from ..errors import Attempt, ToyError, printable, quoted
 from ..headers.package import Package
 from ..host import inside
 from ..machine import DEFAULT, Machine
@@ -57,6 +58,9 @@ def lines(status: Status) -> Iterator[str]:
     yield from (f"shadowed: {path} (changed later on the host)" for path in status.shadowed or ())
     yield from (f"read-only: {path} (the kernel mounts no overlay over it)" for path in status.read_only or ())
     yield from (f"missing: {path} (toy cannot show what is mounted there on the host)" for path in status.missing or ())
+    for path in status.lacking or ():
+        there = f"{Machine(name).directory}{os.path.dirname(path)}/"
+        yield f"lacking: {path} (in the machine's own /var; to copy the host's: cp -a {quoted(path)} {quoted(there)})"
     yield from (f"broken: {problem}" for problem in status.broken or ())
     if status.broken:
         yield f"mend: toy -n {name} -- zypper verify"
@@ -84,6 +88,7 @@ def fields(status: Status) -> dict[str, object]:
         "events": _plain(history.events) if history else [],
         "read_only": status.read_only,
         "missing": status.missing,
+        "lacking": status.lacking,
     }
 
 
