@@ -51,7 +51,7 @@ def package(label: str, *paths: str) -> Package:
     """Return the package NAME-VERSION with these files."""
     name, _, version = label.partition("/")[0].rpartition("-")
     files = tuple(map(package_file, paths))
-    return Package(name, "noarch", ("0", version, "1"), frozenset([name]), (), files, frozenset(), label)
+    return Package(name, "noarch", ("0", version, "1"), frozenset([name]), (), files, frozenset(), label, ())
 
 
 @dataclass(frozen=True)
@@ -209,6 +209,9 @@ class Facts:
 
     def links_of(self, gone: AbstractSet[HeaderFile]) -> dict[str, str]:
         return {each.path: each.target for each in self.files_of(gone) if each.target}
+
+    def folders_of(self, gone: AbstractSet[HeaderFile]) -> set[str]:
+        return {os.path.dirname(each.path) for each in self.files_of(gone)}
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
         return [each for package in sorted(gone & self._files) for each in self._packages[package].files]

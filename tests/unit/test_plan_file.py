@@ -37,6 +37,7 @@ PLAN = Plan(
     ),
     caches=[("/etc/ld.so.cache", ["ldconfig"])],
     events=[Event("retired", "a 1-1 (host has 2-1)")],
+    triggers=[("t 1-1", [["sh", "-c", "script", "/usr/share/fonts/a"]])],
     retired={"a": Retired("a 1-1", (QuotedName("a"),))},
 )
 
@@ -87,12 +88,12 @@ def test_it_has_a_version_and_names_for_its_fields() -> None:
 
 
 def test_an_earlier_version_is_read() -> None:
-    assert Plan.from_json(json.dumps(BY_PLACE).encode()) == PLAN._replace(retired={})
+    assert Plan.from_json(json.dumps(BY_PLACE).encode()) == PLAN._replace(retired={}, triggers=[])
 
 
 def test_an_earlier_version_without_a_base_is_read() -> None:
     stored = [BY_PLACE[0], None, *BY_PLACE[2:]]
-    assert Plan.from_json(json.dumps(stored).encode()) == PLAN._replace(base=None, retired={})
+    assert Plan.from_json(json.dumps(stored).encode()) == PLAN._replace(base=None, retired={}, triggers=[])
 
 
 def test_a_later_version_is_told_from_a_damaged_one() -> None:
@@ -109,7 +110,7 @@ def _path(where: str, path: object) -> Callable[[dict[str, Any]], object]:
 
 
 DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
-    **{f"without {name}": _without(name) for name in json.loads(PLAN.to_json()) if name != "retired"},
+    **{f"without {name}": _without(name) for name in json.loads(PLAN.to_json()) if name not in ("retired", "triggers")},
     **{
         f"{path} in {where}": _path(where, [path])
         for where in Operations._fields

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..headers import header
 from ..headers.header import Header, HeaderFile
-from ..headers.package import Package, PackageFile
+from ..headers.package import FileTrigger, Package, PackageFile
 from ..headers.stamp import Stamp
 
 
@@ -77,7 +77,7 @@ def to_files(value: Any) -> dict[HeaderFile, int]:
 
 def to_package(value: Any) -> Package:
     """Return a package."""
-    name, arch, evr, provides, obsoletes, files, absent, installation = value
+    name, arch, evr, provides, obsoletes, files, absent, installation, triggers = value
     epoch, version, release = map(text, evr)
     return Package(
         text(name),
@@ -88,7 +88,14 @@ def to_package(value: Any) -> Package:
         tuple(map(to_package_file, files)),
         frozenset(map(text, absent)),
         text(installation),
+        tuple(map(to_trigger, triggers)),
     )
+
+
+def to_trigger(value: Any) -> FileTrigger:
+    """Return a file trigger."""
+    is_removal, prefixes, program, script = value
+    return FileTrigger(bool(is_removal), tuple(map(text, prefixes)), text(program), text(script))
 
 
 def to_package_file(value: Any) -> PackageFile:

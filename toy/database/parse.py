@@ -6,13 +6,13 @@ Errors name the header file that is given as `file`: its path or, if the header 
 
 import contextlib
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from ..errors import ToyError, quoted
 from ..headers import header
 from ..headers.header import Header
-from ..headers.package import Package, PackageFile, is_plain
+from ..headers.package import FileTrigger, Package, PackageFile, is_plain
 from .librpm import parsed, rpm, to_header, unreadable
 
 _UNKNOWN = -1
@@ -74,7 +74,21 @@ def _package(blob: bytes, file: str) -> Package:
         tuple(files),
         frozenset(absent),
         header.installation(blob),
+        (*_triggers(found, "filetrigger"), *_triggers(found, "transfiletrigger")),
     )
+
+
+def _triggers(found: "rpm.hdr", kind: str) -> Iterator[FileTrigger]:
+    """Yield the file triggers in tags (rpm, include/rpm/rpmtag.h) that begin with a word: (trans)filetrigger."""
+    names, flags, scripts = (found[f"{kind}{what}"] for what in ("name", "flags", "index"))
+    programs, bodies = found[f"{kind}scriptprog"], found[f"{kind}scripts"]
+    for number, (program, body) in enumerate(zip(programs, bodies, strict=True)):
+        mine = [(name, flag) for name, flag, script in zip(names, flags, scripts, strict=True) if script == number]
+        prefixes = tuple(name for name, _ in mine)
+        if any(flag & rpm.RPMSENSE_TRIGGERIN for _, flag in mine):
+            yield FileTrigger(False, prefixes, program, body)
+        elif any(flag & rpm.RPMSENSE_TRIGGERPOSTUN for _, flag in mine):
+            yield FileTrigger(True, prefixes, program, body)
 
 
 def folders(blob: bytes, *, file: str = "") -> AbstractSet[str]:

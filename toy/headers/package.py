@@ -50,6 +50,17 @@ class PackageFile(NamedTuple):
         return self.kept and not (self.digest or self.target or self.is_directory)
 
 
+class FileTrigger(NamedTuple):
+    """A script of a package that runs when other packages bring files to certain directories, or take them away."""
+
+    is_removal: bool
+    """Whether it is of the second kind."""
+    prefixes: tuple[str, ...]
+    """What the paths of such files begin with."""
+    program: str
+    script: str
+
+
 class Package(NamedTuple):
     """A package, from its header."""
 
@@ -68,6 +79,7 @@ class Package(NamedTuple):
     """Paths of its files that were left out, or that another package has replaced."""
     installation: str
     """The digest that `header.installation` returns."""
+    triggers: tuple[FileTrigger, ...]
 
     @property
     def version(self) -> str:

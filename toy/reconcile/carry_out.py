@@ -25,6 +25,13 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
             failed = f"{shlex.join(command)} failed in the overlay"
             see = f"; see why: toy -n {machine.name} -- {shlex.join(command)}" if machine.root == "/" else ""
             events.append(Event("stale", f"{path} ({failed}{see})"))
+    for label, commands in plan.triggers:
+        try:
+            for command in commands:
+                parts.run(command)
+        except ToyError:
+            again = f"toy -n {machine.name} -- zypper in -f {shlex.quote(label.split()[0])}"
+            events.append(Event("stale", f"what {label} keeps of others' files (its trigger failed: {again})"))
     for file, blob in plan.stand_ins.items():
         upper.write(file, blob)
     record = Path(machine.retired)

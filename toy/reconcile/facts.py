@@ -105,6 +105,11 @@ class ReadFacts:
         database = self._overlay_database
         return {} if database is None else database.links(self._numbers(database, gone))
 
+    def folders_of(self, gone: AbstractSet[HeaderFile]) -> AbstractSet[str]:
+        """See `Facts`."""
+        database = self._overlay_database
+        return frozenset() if database is None else database.folders(self._numbers(database, gone))
+
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
         """See `Facts`."""
         database = self._overlay_database

@@ -19,6 +19,10 @@ from . import generated, retired
 from .events import Event
 from .generated import Cache
 from .retired import Retired
+from .triggers import Command
+
+Trigger = tuple[str, list[Command]]
+"""The package of a file trigger, NAME [EPOCH:]VERSION-RELEASE, and commands that run it."""
 
 
 class Plan(NamedTuple):
@@ -36,6 +40,8 @@ class Plan(NamedTuple):
     """Operations on the overlay's files."""
     caches: list[Cache]
     """Generated files to make anew in the overlay."""
+    triggers: list[Trigger]
+    """File triggers to run in the overlay."""
     events: list[Event]
     """Events to print and to log."""
     retired: dict[str, Retired]
@@ -60,6 +66,7 @@ class Plan(NamedTuple):
                     "remove": [file._asdict() for file in self.operations.remove],
                 },
                 "caches": [{"path": path, "command": command} for path, command in self.caches],
+                "triggers": [{"package": label, "commands": commands} for label, commands in self.triggers],
                 "events": [event._asdict() for event in self.events],
                 "retired": retired.to_fields(self.retired),
             }
@@ -90,8 +97,10 @@ class Plan(NamedTuple):
             stand_ins={file: binascii.a2b_base64(blob) for file, blob in stored["stand_ins"].items()},
             operations=Operations(**operations),
             caches=[(cache["path"], list(cache["command"])) for cache in stored["caches"]],
+            # toy did not always store them
+            triggers=[(str(one["package"]), _commands(one["commands"])) for one in stored.get("triggers", [])],
+            retired=retired.from_fields(stored.get("retired", {})),
             events=[Event(**event) for event in stored["events"]],
-            retired=retired.from_fields(stored.get("retired", {})),  # toy did not always store them
         )
 
     def _check(self) -> None:
@@ -105,6 +114,11 @@ class Plan(NamedTuple):
             raise ValueError("it names what no launch does")
         if not all(generated.is_known(cache) for cache in self.caches):
             raise ValueError("it runs what no launch does")
+
+
+def _commands(stored: list[list[str]]) -> list[Command]:
+    """Return commands of a record. They run in the overlay, which brought them, with no other rights than it has."""
+    return [list(map(str, words)) for words in stored]
 
 
 def _named(stored: list[Any]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
+from ..errors import quoted
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile, QuotedName
-from ..headers.package import Package, PackageFile
+from ..headers.package import FileTrigger, Package, PackageFile
 from ..overlay.operations import Operations, operations
-from . import generated, retired, rules
+from . import generated, retired, rules, triggers
 from .conflicts import Conflict, find_conflicts
 from .events import FOLLOWED, Event
 from .plan import Plan
@@ -68,6 +69,10 @@ def plan(state: State) -> Plan | None:
     upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
         return None
+    came = [file.path for package in arrived for file in facts.package(package).files]
+    has_triggers = any(package.triggers for package in kept)
+    went = facts.folders_of(state.base - host) if has_triggers else frozenset()
+    due = [*triggers.due(kept, came=came, went=went)]
     before, now = set(map(header.package_of, merged)), set(map(header.package_of, upper.over(host)))
     known = retired.still_known({**state.retired, **_asked_for(facts, decision)}, now)
     events = [
@@ -75,13 +80,17 @@ def plan(state: State) -> Plan | None:
         *retired.lost(state.machine, state.retired, before=before, now=now),
         *_conflicts(facts, conflicts, stand_ins.keys()),
         *_shadowed(facts, touched, known=own_paths | conflicting, todo=todo),
+        *_stale(state, due),
         *_broken(state, upper.over(host), stand_in),
         Event(
             FOLLOWED,
             f"the host (packages that came: {len(host - state.base)}, that went: {len(state.base - host)})",
         ),
     ]
-    return Plan(state.recorded, host, upper, stand_in, todo, stale, events, known)
+    runs = [
+        (package.label, [*triggers.commands(one, paths)]) for package, one, paths in due if one.program != triggers.LUA
+    ]
+    return Plan(state.recorded, host, upper, stand_in, todo, stale, runs, events, known)
 
 
 def _meeting(facts: Facts, kept: Iterable[Package]) -> set[HeaderFile]:
@@ -244,6 +253,15 @@ def _asked_for(facts: Facts, decision: Decision) -> dict[str, Retired]:
         for file, theirs in decision.retired.items()
         if facts.package(file).name not in facts.auto_installed
     }
+
+
+def _stale(state: State, due: Iterable[tuple[Package, FileTrigger, list[str]]]) -> Iterator[Event]:
+    """Yield an event for each package with a file trigger that only rpm can run."""
+    for name, label in sorted({(one.name, one.label) for one, trigger, _ in due if trigger.program == triggers.LUA}):
+        again = f"toy -n {state.machine} -- zypper in -f {quoted(name)}"
+        yield Event(
+            "stale", f"what {label} keeps of others' files (its trigger is in Lua, which only rpm runs: {again})"
+        )
 
 
 def _retired(facts: Facts, decision: Decision) -> Iterator[Event]:

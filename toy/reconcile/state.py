@@ -81,6 +81,9 @@ class Facts(Protocol):
     def links_of(self, gone: AbstractSet[HeaderFile]) -> Mapping[str, str]:
         """Return the targets of the symbolic links of packages in the overlay's database, by path."""
 
+    def folders_of(self, gone: AbstractSet[HeaderFile]) -> AbstractSet[str]:
+        """Return the directories that packages in the overlay's database have files in."""
+
     def files_of(self, gone: AbstractSet[HeaderFile]) -> Iterable[PackageFile]:
         """Return the files of packages in the overlay's database, but for those where the upper has nothing."""
 
