@@ -164,6 +164,34 @@ def test_a_signal_ends_a_command_that_does_not_care(host: Host) -> None:
     assert toy(host, "true").returncode == 0
 
 
+LOOPS = {
+    "a loop that takes no notice": "trap '' TERM; echo waiting; while :; do :; done",
+    "renames of a directory of the host's, until it works": """
+        trap : TERM; echo waiting
+        until /usr/bin/python3 -c "import os; os.rename('/usr/share/doc', '/usr/share/papers')"; do :; done
+    """,
+}
+
+
+@pytest.mark.parametrize("script", LOOPS.values(), ids=LOOPS)
+def test_what_does_not_end_is_killed_after_a_while(host: Host, script: str) -> None:
+    process = start(host, "toy", "--", "sh", "-c", f"{script} 2>/dev/null")
+    os.kill(process.pid, signal.SIGTERM)
+    _, stderr = process.communicate()
+    assert "toy: the command did not end in 20 s after SIGTERM, so it is killed" in stderr.decode().splitlines()
+    assert process.returncode == 128 + signal.SIGKILL
+    assert toy(host, "ls", "-d", "/usr/share/doc").returncode == 0
+
+
+def test_a_terminals_shell_that_takes_no_notice_is_killed_as_well(host: Host) -> None:
+    terminal = Terminal(host, "toy")
+    terminal.type("echo lo''oping; while :; do :; done\n")
+    terminal.expect("looping")
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.end() == 128 + signal.SIGKILL
+    assert toy(host, "true").returncode == 0
+
+
 def left_over(host: Host) -> str:
     """Return what of a launch is still there: mounts, processes, files that somebody has open."""
     return host.sh("grep -e ' toy ' -e machines /proc/self/mountinfo || :; ls /run /tmp; pgrep -x -f 'sleep 4242' || :")

@@ -10,6 +10,7 @@ import select
 import time
 
 from .. import process
+from ..streams import say
 from .notifications import Notifications
 
 TYPE_CHECKING = False
@@ -47,6 +48,9 @@ _MOMENT = 0.2
 _PATIENCE = 1.0
 """Seconds after a signal in which nspawn has to have a payload to hand it on to; if it is not up then, it is killed."""
 
+_GRACE = 20.0
+"""Seconds that a payload has to end after SIGTERM before it is killed: interactive shells, say, ignore the signal."""
+
 _TICK = 0.005
 """Seconds between two searches for a payload."""
 
@@ -58,9 +62,12 @@ def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile:
     for fd in (process, notifications.fileno(), signals.fileno()):
         poll.register(fd, select.POLLIN)
     pending: set[int] = set()
-    is_waiting, has_signal, since = True, False, 0.0
+    is_waiting, has_signal, since, end = True, False, 0.0, 0.0
     while True:
         seconds = _TICK if pending else _MOMENT if notifications.is_up and is_waiting else None
+        if end:
+            left = max(0.0, end - time.monotonic())
+            seconds = left if seconds is None else min(left, seconds)
         ready = dict(poll.poll(None if seconds is None else seconds * 1000))
         notifications.read()
         came = signals.read()
@@ -68,6 +75,12 @@ def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile:
         if process in ready:
             os.close(process)
             return has_signal
+        if _signal.SIGTERM in came and not end:
+            end = time.monotonic() + _GRACE
+        if end and time.monotonic() > end:
+            say(f"the command did not end in {_GRACE:.0f} s after SIGTERM, so it is killed")
+            os.kill(pid, _signal.SIGKILL)
+            end = 0.0
         if not pending:
             since = time.monotonic()
         pending |= came
@@ -79,7 +92,7 @@ def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile:
                 pending.clear()
                 if not notifications.is_up:
                     os.kill(pid, _signal.SIGKILL)
-        elif not ready:
+        elif not ready and is_waiting and notifications.is_up:
             is_waiting = False
             meanwhile()
 
