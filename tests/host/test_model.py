@@ -110,6 +110,9 @@ class Model:
 
     def launch(self, headers: dict[str, str]) -> None:
         """Apply the rules; `headers` are the host's now."""
+        before = set(self.overlay)
+        has_lost_d = "d" in self.removed and "d" in self.base and "d" not in headers
+        came = {name for name in NAMES if headers.get(name) not in (None, self.base.get(name))}
         for name in NAMES:
             if headers.get(name) == self.base.get(name):
                 continue
@@ -122,6 +125,16 @@ class Model:
                 self.overlay.pop(name, None)
             elif name not in self.removed:
                 self.overlay[name] = theirs
+        if "e" in came and "e" in self.overlay and "e" not in self.own:
+            if "d" in self.own:
+                self.own.discard("d")
+                self.overlay.pop("d", None)
+            elif has_lost_d and not before & {"d", "e"}:  # by another name, it is what the overlay removed
+                self.removed.add("e")
+                del self.overlay["e"]
+        if "d" in came and "e" in self.own and not before & {"d"} and "d" not in self.own:
+            self.removed.add("d")
+            self.overlay.pop("d", None)
         self.base = headers
 
 
@@ -185,6 +198,9 @@ class Walk:
             script.append(f"mkdir -p /usr/share/pool; echo mine > {path}")
         if self.rng.random() < 0.3:
             script.append(self.user())
+        if self.model.overlay and self.rng.random() < 0.3:
+            name = self.rng.choice(sorted(self.model.overlay))
+            script.append(f"chown -h root /usr/bin/{name} /usr/lib/{name} /usr/lib/{name}/* /usr/lib/{name}/*/*")
         if self.model.overlay and self.rng.random() < 0.3:
             name = self.rng.choice(sorted(self.model.overlay))
             self.model.edited.add(name)

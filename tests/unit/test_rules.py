@@ -172,6 +172,9 @@ CASES = {
     "two became one, and the overlay had removed one of them: that one is there": Case(
         base=f"a-1.{X} b-1.{X}", host=f"both-2.{X}", merged=f"b-1.{X}", obsoleted=f"both-2.{X}:a-1.{X},b-1.{X}"
     ),
+    "what the overlay removed became a part of what it shows": Case(
+        base=f"old-1.{X} new-1.{X}", host=f"new-2.{X}", merged=f"new-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
     "two became one, and the overlay had removed both": Case(
         base=f"a-1.{X} b-1.{X}", host=f"both-2.{X}", hidden=f"both-2.{X}", obsoleted=f"both-2.{X}:a-1.{X},b-1.{X}"
     ),

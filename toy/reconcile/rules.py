@@ -70,6 +70,7 @@ def decide(
                 retired |= dict.fromkeys(ours, theirs)
         elif rivals in removed_by_key and not ours:
             hidden |= theirs
+    shown = set(map(header.package_of, merged))
     for new in sorted(host - base - hidden):
         losers = obsoleted.get(new, frozenset())
         ours = (losers & own) - retired.keys()
@@ -79,10 +80,10 @@ def decide(
             unsound[new] = ours
         elif ours:
             retired |= {file: {new} for file in ours}
-        elif gone and gone <= removed and not own_by_key.keys() & {key(new), *map(key, gone)}:
+        elif gone and gone <= removed and shown.isdisjoint(map(header.package_of, {new, *gone})):
             hidden.add(new)  # by another name, it is what the overlay removed
-    shown = set(map(header.package_of, merged))  # some of what it obsoletes, the overlay may have all the same
     for file in own - retired.keys():
+        # Some of what it obsoletes, the overlay may have all the same.
         hidden |= {new for new in obsoleted.get(file, set()) & (host - base) if header.package_of(new) not in shown}
     upper = UpperSet(files=own - host - retired.keys(), whiteouts=frozenset(hidden))
     return Decision(upper, retired, unsound)
