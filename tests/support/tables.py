@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from toy.headers import header
 from toy.headers.changes import UpperSet
 from toy.headers.header import Header, HeaderFile, QuotedName
-from toy.headers.package import Package, PackageFile
+from toy.headers.package import Outline, Package, PackageFile
 from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
 from toy.reconcile.retired import Retired
@@ -207,11 +207,10 @@ class Facts:
     def look_again(self) -> None:
         raise AssertionError("nothing moves in a table")
 
-    def links_of(self, gone: AbstractSet[HeaderFile]) -> dict[str, str]:
-        return {each.path: each.target for each in self.files_of(gone) if each.target}
-
-    def folders_of(self, gone: AbstractSet[HeaderFile]) -> set[str]:
-        return {os.path.dirname(each.path) for each in self.files_of(gone)}
+    def outline(self, gone: AbstractSet[HeaderFile]) -> Outline:
+        files = self.files_of(gone)
+        folders = {os.path.dirname(each.path) for each in files}
+        return Outline(folders, {each.path: each.target for each in files if each.target})
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
         return [each for package in sorted(gone & self._files) for each in self._packages[package].files]

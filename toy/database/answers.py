@@ -11,7 +11,7 @@ from typing import Any
 
 from ..headers import header
 from ..headers.header import Header, HeaderFile
-from ..headers.package import FileTrigger, Package, PackageFile
+from ..headers.package import FileTrigger, Outline, Package, PackageFile
 from ..headers.stamp import Stamp
 
 
@@ -32,9 +32,10 @@ def to_paths(value: Any) -> AbstractSet[str]:
     return frozenset(map(text, value))
 
 
-def to_links(value: Any) -> dict[str, str]:
-    """Return targets of symbolic links, by path."""
-    return {text(path): text(target) for path, target in value}
+def to_outline(value: Any) -> Outline:
+    """Return the outline of packages."""
+    folders, links = value
+    return Outline(to_paths(folders), {text(path): text(target) for path, target in links})
 
 
 def to_header(value: Any) -> Header:

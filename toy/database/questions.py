@@ -91,11 +91,13 @@ class _Questions:
     def owners(self, path: str) -> list[Package]:
         return [parse.package(owner.blob) for owner in self._database.owners(path)]
 
-    def folders(self, numbers: list[int]) -> AbstractSet[str]:
-        return set[str]().union(*(parse.folders(found.blob) for found in self._database.headers(numbers)))
-
-    def links(self, numbers: list[int]) -> list[tuple[str, str]]:
-        return [link for found in self._database.headers(numbers) for link in parse.links(found.blob).items()]
+    def outline(self, numbers: list[int]) -> tuple[AbstractSet[str], list[tuple[str, str]]]:
+        folders: set[str] = set()
+        links: list[tuple[str, str]] = []
+        for found in self._database.headers(numbers):
+            folders |= parse.folders(found.blob)
+            links += parse.links(found.blob).items()
+        return folders, links
 
     def files_in(self, numbers: list[int], folders: list[str]) -> list[PackageFile]:
         wanted = set(folders)

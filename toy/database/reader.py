@@ -21,7 +21,7 @@ from ..confined.confinement import Place
 from ..confined.wire import Channel, Closed, Late
 from ..errors import ToyError, UnusableDatabase, made_anew
 from ..headers.header import Header, HeaderFile
-from ..headers.package import Package, PackageFile
+from ..headers.package import Outline, Package, PackageFile
 from ..headers.stamp import Stamp
 from . import alter, answers, questions, rpmdb
 
@@ -263,13 +263,9 @@ class ForeignDatabase:
         """Return the packages that own a file."""
         return [self.reader.typed(answers.to_package, package) for package in self.reader.ask("owners", path)]
 
-    def folders(self, numbers: Sequence[int]) -> AbstractSet[str]:
-        """Return the directories that the packages with these hdrNums have files in."""
-        return self.reader.typed(answers.to_paths, self.reader.ask("folders", numbers))
-
-    def links(self, numbers: Sequence[int]) -> dict[str, str]:
-        """Return the targets of the symbolic links of the packages with these hdrNums, by path."""
-        return self.reader.typed(answers.to_links, self.reader.ask("links", numbers))
+    def outline(self, numbers: Sequence[int]) -> Outline:
+        """Return where the packages with these hdrNums have files, and links."""
+        return self.reader.typed(answers.to_outline, self.reader.ask("outline", numbers))
 
     def files_in(self, numbers: Sequence[int], folders: AbstractSet[str]) -> list[PackageFile]:
         """Return the files of the packages with these hdrNums that lie in one of these directories."""

@@ -3,7 +3,8 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 
@@ -48,6 +49,15 @@ class PackageFile(NamedTuple):
     def is_ghost(self) -> bool:
         """Whether the package owns the file, but did not bring it."""
         return self.kept and not (self.digest or self.target or self.is_directory)
+
+
+class Outline(NamedTuple):
+    """Where several packages have files."""
+
+    folders: AbstractSet[str]
+    """The directories that their files lie in."""
+    links: Mapping[str, str]
+    """The targets of their symbolic links, by path."""
 
 
 class FileTrigger(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..errors import ToyError
 from ..filesystem import files
 from ..headers.package import is_plain
-from ..overlay.upper_files import UpperView
+from ..overlay.view import UpperView
 from .events import FOLLOWED, Event
 from .parts import Parts
 

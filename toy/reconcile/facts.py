@@ -18,8 +18,8 @@ from ..headers.changes import UpperSet
 from ..headers.contents import Content
 from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
-from ..headers.package import Package, PackageFile
-from ..overlay.upper_files import UpperView
+from ..headers.package import Outline, Package, PackageFile
+from ..overlay.view import UpperView
 from . import host_set, retired, var
 from .header_sets import HeaderSets
 from .merged_database import open_database
@@ -45,6 +45,7 @@ class ReadFacts:
         self._installed = installed
         self._in_upper = parts.sets.upper.list().files
         self._packages: dict[HeaderFile, Package] = {}
+        self._outlines: dict[frozenset[HeaderFile], Outline] = {}
 
     def _source(self, file: HeaderFile) -> HeaderSet:
         sets = self._sets
@@ -100,25 +101,21 @@ class ReadFacts:
     def _numbers(self, database: ForeignDatabase, files: AbstractSet[HeaderFile]) -> list[int]:
         return contents.numbers_of(database, files & self._installed, among=self._installed)
 
-    def links_of(self, gone: AbstractSet[HeaderFile]) -> dict[str, str]:
+    def outline(self, gone: AbstractSet[HeaderFile]) -> Outline:
         """See `Facts`."""
-        database = self._overlay_database
-        return {} if database is None else database.links(self._numbers(database, gone))
-
-    def folders_of(self, gone: AbstractSet[HeaderFile]) -> AbstractSet[str]:
-        """See `Facts`."""
-        database = self._overlay_database
-        return frozenset() if database is None else database.folders(self._numbers(database, gone))
+        database, files = self._overlay_database, frozenset(gone)
+        if database is None:
+            return Outline(frozenset(), {})
+        if files not in self._outlines:
+            self._outlines[files] = database.outline(self._numbers(database, files))
+        return self._outlines[files]
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
         """See `Facts`."""
         database = self._overlay_database
-        if database is None:
-            return []
-        numbers = self._numbers(database, gone)
         # Most packages have no file in a directory that the upper has, and their files need not be read.
-        folders = {folder for folder in database.folders(numbers) if self.tree.has_folder(folder)}
-        return database.files_in(numbers, folders) if folders else []
+        folders = {folder for folder in self.outline(gone).folders if self.tree.has_folder(folder)}
+        return database.files_in(self._numbers(database, gone), folders) if database is not None and folders else []
 
     def broken(
         self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]

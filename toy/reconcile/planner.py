@@ -71,7 +71,7 @@ def plan(state: State) -> Plan | None:
         return None
     came = [file.path for package in arrived for file in facts.package(package).files]
     has_triggers = any(package.triggers for package in kept)
-    went = facts.folders_of(state.base - host) if has_triggers else frozenset()
+    went = facts.outline(state.base - host).folders if has_triggers else frozenset()
     due = [*triggers.due(kept, came=came, went=went)]
     before, now = set(map(header.package_of, merged)), set(map(header.package_of, upper.over(host)))
     known = retired.still_known({**state.retired, **_asked_for(facts, decision)}, now)

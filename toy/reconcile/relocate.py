@@ -72,7 +72,7 @@ def _into_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Mov
 def _out_of_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Move]:
     """Yield a move for each file that the upper has where a link of the host's led, which is a directory by now."""
     facts, tree = state.facts, state.facts.tree
-    for link, target in facts.links_of(state.base - state.host).items():
+    for link, target in facts.outline(state.base - state.host).links.items():
         if not tree.is_directory_in_lower(link):
             continue
         led = os.path.normpath(os.path.join(os.path.dirname(link), target))

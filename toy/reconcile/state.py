@@ -10,12 +10,12 @@ from typing import NamedTuple, Protocol
 
 from ..headers.changes import UpperSet
 from ..headers.header import Header, HeaderFile
-from ..headers.package import Package, PackageFile
+from ..headers.package import Outline, Package, PackageFile
 from .retired import Retired
 
 
 class Tree(Protocol):
-    """The files of an overlay over its lower tree, as `overlay.upper_files.UpperView` knows them."""
+    """The files of an overlay over its lower tree, as `overlay.view.UpperView` knows them."""
 
     def touches(self, path: str) -> bool: ...  # noqa: D102
     def find(self, pattern: str) -> list[str]: ...  # noqa: D102
@@ -78,11 +78,8 @@ class Facts(Protocol):
     def look_again(self) -> None:
         """Forget what is known of the files of the overlay, after they changed."""
 
-    def links_of(self, gone: AbstractSet[HeaderFile]) -> Mapping[str, str]:
-        """Return the targets of the symbolic links of packages in the overlay's database, by path."""
-
-    def folders_of(self, gone: AbstractSet[HeaderFile]) -> AbstractSet[str]:
-        """Return the directories that packages in the overlay's database have files in."""
+    def outline(self, gone: AbstractSet[HeaderFile]) -> Outline:
+        """Return the outline of packages in the overlay's database."""
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> Iterable[PackageFile]:
         """Return the files of packages in the overlay's database, but for those where the upper has nothing."""
