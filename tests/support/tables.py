@@ -260,9 +260,6 @@ class Tree:
     def lead(self, folder: str) -> str:
         return self._links.get(folder, folder)
 
-    def is_directory_in_lower(self, path: str) -> bool:
-        return self._lower.get(path) == DIRECTORY
-
     def has(self, path: str) -> bool:
         return self._upper.get(path) in (FILE, COPY)
 

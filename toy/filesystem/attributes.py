@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import stat
+import struct
 from collections.abc import Iterator
 
 OVERLAY = "trusted.overlay."
@@ -17,6 +18,10 @@ _CAPABILITIES = "security.capability"
 
 _ACL = "system.posix_acl_access"
 _ACLS = (_ACL, "system.posix_acl_default")
+
+
+_ACL_USER, _ACL_GROUP = 0x02, 0x08
+"""The tags of entries for a user or group by number."""
 
 
 def extended(fd: int) -> dict[str, bytes]:
@@ -63,6 +68,20 @@ def same_rights(one: int, other: int | None) -> bool:
         return {name: value for name, value in extended(fd).items() if name == _CAPABILITIES or name in _ACLS}
 
     return of(one) == ({} if other is None else of(other))
+
+
+def renumber_acls(fd: int, number: int, to: int, *, of_users: bool) -> None:
+    """Have the entries for one user or group in an open file's ACLs be for another (Linux, posix_acl_xattr.h)."""
+    tag = _ACL_USER if of_users else _ACL_GROUP
+    for name in _ACLS:
+        try:
+            old = os.getxattr(fd, name)
+        except OSError:  # it has none
+            continue
+        entries = [*struct.iter_unpack("<HHI", old[4 : len(old) - len(old[4:]) % 8])]
+        new = [(kind, rights, to if (kind, who) == (tag, number) else who) for kind, rights, who in entries]
+        if new != entries:
+            os.setxattr(fd, name, old[:4] + b"".join(struct.pack("<HHI", *entry) for entry in new))
 
 
 @contextlib.contextmanager

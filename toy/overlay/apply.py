@@ -68,9 +68,10 @@ class WritableUpper(UpperFiles):
         """
         lower = self._lower(path)
         is_in_upper = all(tree == self.upper for tree, _ in self.places(path))
-        if not is_in_upper or stat.S_ISDIR(status.st_mode) or not os.path.lexists(lower) or files.is_directory(lower):
+        is_left_alone = path.startswith("/etc/alternatives/") or stat.S_ISDIR(status.st_mode)  # see `alternatives`
+        if is_left_alone or not is_in_upper or not os.path.lexists(lower) or files.is_directory(lower):
             return None
-        if stat.S_ISREG(status.st_mode) and not compare.same(dir_fd, name, lower):
+        if not compare.same(dir_fd, name, lower):
             saved = files.saved_name(dir_fd, name)
             os.rename(name, saved, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
             return f"{os.path.dirname(path)}/{saved} (it was {path}, of which the host has its own now)"

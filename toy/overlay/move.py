@@ -2,32 +2,43 @@
 """Moves files of an upper to where the lower's directories lead by now. `reconcile.relocate` says which."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from ..filesystem import compare, files, whiteout
 from .apply import WritableUpper
 
 
+class Moved(NamedTuple):
+    """What became of files that moved, but for those that are where they should be."""
+
+    renamed: list[tuple[str, str]]
+    """Paths, and those that the files there have now instead of the ones they should have."""
+    covering: list[tuple[str, str]]
+    """Paths, and those that the files there have now, at which the lower has another one."""
+
+
 class MovableUpper(WritableUpper):
     """An upper in which files move."""
 
-    def move(self, source: str, target: str) -> list[tuple[str, str]]:
+    def move(self, source: str, target: str) -> Moved:
         """Move a file, or all that is in a directory, to another path; to repeat it changes nothing.
 
         Directories that are at both paths become one, with the attributes that the one at the target has. Where
-        something else is at the target already, that stays, and what comes gets another name, NAME.rpmsave. Returns
-        the pairs of a path and the path that what was there has now instead of the one it should have.
+        something else is at the target already, that stays, and what comes gets another name, NAME.rpmsave.
         """
-        renamed: list[tuple[str, str]] = []
+        moved = Moved([], [])
         emptied: list[str] = []
         todo = [(source, target)]
         while todo:
             old, new = todo.pop()
             with contextlib.suppress(FileNotFoundError, files.NotADirectory), self._literal(old) as (fd, name):
                 status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                new = os.path.join(self._lead(os.path.dirname(new)), os.path.basename(new))
                 if stat.S_ISDIR(status.st_mode):
                     new = self._lead(new)
                     if self._make_directory(new):
@@ -35,21 +46,33 @@ class MovableUpper(WritableUpper):
                             todo += [(f"{old}/{each}", f"{new}/{each}") for each in os.listdir(directory)]
                         emptied.append(old)
                         continue
-                now = self._rename(fd, name, status, new)
-                if now not in (None, new):
-                    renamed.append((old, now or ""))
+                now = self._rename(fd, name, old, new)
+                if now is not None and now != new:
+                    moved.renamed.append((old, now))
+                elif now is not None and not whiteout.is_whiteout(status) and self._covers(now):
+                    moved.covering.append((old, now))
         for path in reversed(emptied):
             with contextlib.suppress(FileNotFoundError), self._literal(path) as (fd, name):
                 files.remove_if_empty(fd, name)
         self._tidy({source})
-        return renamed
+        return moved
 
     @contextlib.contextmanager
     def _literal(self, path: str) -> Iterator[tuple[int, str]]:
-        """Yield directory descriptor and name of a path of the upper, whatever the lower has on the way."""
-        where = PurePath(path[1:])
-        with files.directory(self.upper, where.parent) as fd:
+        """Yield directory descriptor and name of a path of the overlay's, whatever the lower has on the way."""
+        place = self._place(path)
+        if place is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        tree, where = place
+        with files.directory(tree, where.parent) as fd:
             yield fd, where.name
+
+    def _covers(self, path: str) -> bool:
+        """Say whether the lower has another file at a path than the upper."""
+        if self._place(path) is None or not os.path.lexists(self._lower(path)):
+            return False
+        with self._literal(path) as (fd, name):
+            return not compare.same(fd, name, self._lower(path))
 
     def _make_directory(self, path: str) -> bool:
         """Make a directory as the lower has it, and say whether the overlay itself has one there now.
@@ -63,6 +86,10 @@ class MovableUpper(WritableUpper):
         model = self._model(tree)
         try:
             with self._parent(tree, where) as fd:
+                if files.exists(fd, where.name) and whiteout.is_whiteout(
+                    os.stat(where.name, dir_fd=fd, follow_symlinks=False)
+                ):
+                    self._uncover(path)  # what it hides stays hidden
                 if not files.exists(fd, where.name):
                     if not files.is_directory(model / where):
                         return False
@@ -79,24 +106,38 @@ class MovableUpper(WritableUpper):
         with files.directory(tree, where.parent, create=True, like=self._model(tree)) as fd:
             yield fd
 
-    def _rename(self, dir_fd: int, name: str, status: os.stat_result, target: str) -> str | None:
-        """Rename something to a path, and return the path that it has then; None if nothing is left of it."""
+    def _rename(self, dir_fd: int, name: str, source: str, target: str) -> str | None:
+        """Rename what is at the path `source`, and return the path that it has then; None if nothing is left of it."""
         place = self._place(target)
         if place is None:
             return None
         tree, where = place
+        status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         with self._parent(tree, where) as fd:
+            lower = self.lower / where
+            is_there = files.exists(fd, where.name)
             if whiteout.is_whiteout(status):
-                hides = tree == self.upper and os.path.lexists(self.lower / where) and not files.exists(fd, where.name)
-                if not hides:
+                is_file = os.path.lexists(lower) and not files.is_directory(lower)
+                if tree != self.upper or is_there or not is_file:
                     os.unlink(name, dir_fd=dir_fd)
                     return None
-            elif files.exists(fd, where.name) and _are_alike(dir_fd, name, fd, where.name):
+            elif is_there and _link(fd, where.name, target) == source:
+                os.unlink(where.name, dir_fd=fd)  # it led to what comes
+                is_there = False
+            elif is_there and (_link(dir_fd, name, source) == target or _are_alike(dir_fd, name, fd, where.name)):
                 os.unlink(name, dir_fd=dir_fd)
                 return None
-            free = files.saved_name(fd, where.name) if files.exists(fd, where.name) else where.name
+            free = files.saved_name(fd, where.name) if is_there else where.name
             os.rename(name, free, src_dir_fd=dir_fd, dst_dir_fd=fd)
-            return f"{os.path.dirname(target)}/{free}"
+            return os.path.join(os.path.dirname(target), free)
+
+
+def _link(dir_fd: int, name: str, path: str) -> str | None:
+    """Return the path that a link leads to, by its text, or None if it is no link; `path` is its own."""
+    try:
+        return os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(name, dir_fd=dir_fd)))
+    except OSError:
+        return None
 
 
 def _are_alike(one_fd: int, one: str, other_fd: int, other: str) -> bool:

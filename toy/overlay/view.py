@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 
 from ..filesystem import attributes, compare, files, whiteout
 from ..headers.package import PackageFile
+from ..host.mounted import is_in
 from .upper_files import Trees, UpperFiles, has_content
 
 
@@ -139,13 +140,9 @@ class UpperView(UpperFiles):
                 return stat.S_ISDIR(status.st_mode) != stat.S_ISDIR(os.lstat(self._lower(path)).st_mode)
         return False
 
-    def is_directory_in_lower(self, path: str) -> bool:
-        """Say whether the lower has a directory at a path, and no link to one."""
-        return files.is_directory(self._lower(path))
-
     def lead(self, folder: str) -> str:
         """Return where a directory's path leads in the overlay: by the lower's links, unless the upper hides them."""
-        target = self._lead(folder)
+        target = folder if is_in(folder, ["/var"]) else self._lead(folder)
         return folder if target != folder and self._is_directory(self.upper, PurePath(folder[1:])) else target
 
     def turned_into_link(self, path: str) -> str | None:
@@ -154,8 +151,8 @@ class UpperView(UpperFiles):
         It is None as well if the link leads to no place in the overlay. A directory that somebody in the overlay made
         in the place of a link is opaque.
         """
-        if not os.path.islink(self._lower(path)):  # as most are not
-            return None
+        if is_in(path, ["/var"]) or not os.path.islink(self._lower(path)):  # as most are not
+            return None  # /var is the machine's own
         target = self._lead(path)
         if target == path or self._place(target) is None:
             return None

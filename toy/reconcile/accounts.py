@@ -44,25 +44,60 @@ def follow(machine: Machine) -> list[Event]:
     if not changed:
         return []
     ours = {name: content for name in ACCOUNTS if (content := files.content(upper, _ETC / name)) is not None}
-    wanted = dict(ours)
     happened = []
-    for name in changed:
-        if name in ours and name in _NUMBERED:
+    for name in _NUMBERED:
+        if name in changed and name in ours:
             host = {"then": then[name] or b"", "now": now[name] or b""}
-            for clash in clashes(name, **host, ours=wanted[name]):
-                happened.append(Event("clash", numbers.settle(machine, name, clash, wanted, **host)))
+            happened += _settle(machine, name, ours, **host)
     for name in changed:
         if name in ours:
-            wanted[name] = merge(name, then=then[name] or b"", now=now[name] or b"", ours=wanted[name])
-    for name, content in ours.items():
-        if wanted[name] != content:
-            with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
-                files.rewrite(fd, name, wanted[name])
+            merged = merge(name, then=then[name] or b"", now=now[name] or b"", ours=ours[name])
+            _write(upper, name, ours, merged)
     with files.directory(saved) as fd:
         for name in changed:
             with files.naming(saved / name):
                 files.write(fd, name, now[name] or b"")
     return happened
+
+
+def _settle(machine: Machine, name: str, ours: dict[str, bytes], *, then: bytes, now: bytes) -> list[Event]:
+    """Give accounts of the overlay other numbers where theirs clash, and return an event for each clash.
+
+    That is done one by one: the files of an account, then passwd and group, so that whoever interrupts it leaves
+    something from which it can go on. Where accounts have each other's numbers, one gets a third number meanwhile.
+    """
+    found = {clash.name: clash for clash in clashes(name, then=then, now=now, ours=ours[name])}
+    done: dict[str, tuple[int, int]] = {}
+    waiting = dict(found)
+    while waiting:
+        steps = {who: step for who, clash in waiting.items() if (step := numbers.step(ours[name], clash, then, now))}
+        ready = {who: step for who, step in steps.items() if not step.is_detour}
+        if not steps:
+            break
+        who, step = next(iter((ready or steps).items()))
+        count = numbers.give(machine, name, step)
+        for other, content in numbers.renumbered_files(name, ours, step).items():
+            _write(Path(machine.overlay), other, ours, content)
+        if step.is_detour:
+            waiting[who] = waiting[who]._replace(number=step.to)
+        else:
+            done[who] = step.to, count
+            del waiting[who]
+    events = []
+    for who, clash in found.items():
+        more = ""
+        if who in done:
+            to, count = done[who]
+            more = f"; it is {to} there now, as of its files in the overlay: {count}"
+        events.append(Event("clash", f"{clash} (/{_ETC / name}{more})"))
+    return events
+
+
+def _write(upper: Path, name: str, ours: dict[str, bytes], content: bytes) -> None:
+    if content != ours[name]:
+        with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
+            files.rewrite(fd, name, content)
+        ours[name] = content
 
 
 def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> bytes:
@@ -139,6 +174,6 @@ def clashes(name: str, *, then: bytes, now: bytes, ours: bytes) -> list[Clash]:
             continue
         if ours_of_name != theirs:
             found[key] = Clash(os.fsdecode(key), ours_of_name, to=theirs, other=None)
-        elif (holder := holders.get(theirs, key)) != key:
+        if (holder := holders.get(theirs, key)) != key:
             found.setdefault(holder, Clash(os.fsdecode(holder), theirs, to=None, other=os.fsdecode(key)))
     return list(found.values())

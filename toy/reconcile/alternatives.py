@@ -13,13 +13,15 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..errors import ToyError
-from ..filesystem import files
+from ..filesystem import files, whiteout
 from ..headers.package import is_plain
 from ..overlay.view import UpperView
 from .events import FOLLOWED, Event
 from .parts import Parts
 
+_HOST = Path("/var")
 _STATES = PurePath("lib/alternatives")
+_TOOL = ("update-alternatives", "--quiet", "--admindir", f"/var/{_STATES}")
 _LINKS = "/etc/alternatives"
 
 
@@ -30,37 +32,61 @@ class State(NamedTuple):
     """Whether somebody chose a program, rather than the priorities."""
     links: dict[str, str]
     """By name of a link in /etc/alternatives, the link that leads there; the name of the state comes first."""
-    programs: list[str]
-    """Where the first of them can lead."""
+    programs: dict[str, list[str]]
+    """By each path that the first of them can lead to: its priority, and where the others lead then."""
 
 
 def follow(parts: Parts) -> list[Event]:
-    """Drop states and links of the upper of names for which it has no program of its own, so that the host's show.
+    """Drop states and links of the upper of names for which the overlay needs none of its own, so that the host's show.
 
-    What somebody in the overlay chose stays, as long as it is there. A name for which the overlay has a program of its
-    own keeps its state; if its link leads nowhere, another program is chosen. The machine's /var is to be filled
-    afterwards. Returns the events.
+    What somebody in the overlay chose stays, as long as it is there, and so does a state with a program of its own, or
+    without one that the host's link leads to; that comes to know the host's programs, and forgets those that are gone.
+    The machine's /var is to be filled afterwards. Returns the events.
     """
     happened = []
     view = UpperView(parts.trees)
-    for name in _names(parts.trees.var):
-        content = files.content(parts.trees.var, _STATES / name)
-        ours, theirs = parse(name, content or b""), parse(name, files.content(Path("/var"), _STATES / name) or b"")
-        if ours is None or content == files.content(Path("/var"), _STATES / name):
+    for name in sorted({*_names(parts.trees.var), *_names(_HOST)}):
+        content, host_content = (files.content(var, _STATES / name) for var in (parts.trees.var, _HOST))
+        ours, theirs = parse(name, content or b""), parse(name, host_content or b"")
+        hosts_shows = theirs is not None and view.shows(_target_in_lower(view, f"{_LINKS}/{name}"))
+        if content is None:
+            if theirs is not None and hosts_shows:
+                _uncover(view, theirs)
+            continue
+        if ours is None or content == host_content:
             continue
         leads_somewhere = view.shows(_target(view, f"{_LINKS}/{name}"))
         own = [program for program in ours.programs if theirs is None or program not in theirs.programs]
-        has_own = any(map(view.shows, own))
-        if not has_own and not (ours.is_manual and leads_somewhere):
+        is_wanted = any(map(view.shows, own)) or (ours.is_manual and leads_somewhere)
+        if not is_wanted and (hosts_shows or (not leads_somewhere and not any(map(view.shows, ours.programs)))):
             _forget(parts, view, name, ours)
             happened.append(Event(FOLLOWED, f"the host (alternatives of {name})"))
-        elif not leads_somewhere:
-            command = ["update-alternatives", "--admindir", f"/var/{_STATES}", "--auto", name]
-            try:
-                parts.run(command)
-            except ToyError as error:
-                happened.append(Event("stale", f"{_LINKS}/{name} ({error.what})"))
+            continue
+        changes = [_remove(name, program) for program in ours.programs if not view.shows(program)]
+        if theirs is not None:
+            new = [program for program in theirs.programs if program not in ours.programs and view.shows(program)]
+            changes += [_install(name, theirs, program) for program in new]
+        if not leads_somewhere:
+            changes.append(["--auto", name])
+        try:
+            for change in changes:
+                parts.run([*_TOOL, *change])
+        except ToyError as error:
+            happened.append(Event("stale", f"{_LINKS}/{name} ({error.what})"))
     return happened
+
+
+def _remove(name: str, program: str) -> list[str]:
+    return ["--remove", name, program]
+
+
+def _install(name: str, state: State, program: str) -> list[str]:
+    """Return the arguments that make a program of a state known, with its slaves."""
+    priority, *slaves = state.programs[program]
+    words = ["--install", state.links[name], name, program, priority]
+    for (slave, link), path in zip(list(state.links.items())[1:], slaves, strict=True):
+        words += ["--slave", link, slave, path] if path else []
+    return words
 
 
 def parse(name: str, content: bytes) -> State | None:
@@ -72,7 +98,8 @@ def parse(name: str, content: bytes) -> State | None:
     links = {name: lines[0], **dict(zip(lines[1::2], lines[2::2], strict=True))}
     size = 2 + (len(links) - 1)
     entries = rest.split("\n")
-    programs = [entry for entry in entries[::size] if entry]
+    starts = [start for start in range(0, len(entries) - size + 1, size) if entries[start]]
+    programs = {entries[start]: entries[start + 1 : start + size] for start in starts}
     if not all(map(is_plain, [*links.values(), *programs])) or any("/" in each or not each for each in links):
         return None
     return State(mode == "manual", links, programs)
@@ -90,6 +117,21 @@ def _target(view: UpperView, path: str) -> str:
     with contextlib.suppress(OSError), view.entry(path) as (fd, name, _):
         return os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(name, dir_fd=fd)))
     return path
+
+
+def _target_in_lower(view: UpperView, path: str) -> str:
+    """Return where a link of the lower leads, or its own path if that is no link."""
+    with contextlib.suppress(OSError):
+        return os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(f"{view.lower}{path}")))
+    return path
+
+
+def _uncover(view: UpperView, theirs: State) -> None:
+    """Remove the whiteouts over the host's links that update-alternatives in the overlay left behind."""
+    for path in (path for each, link in theirs.links.items() for path in (link, f"{_LINKS}/{each}")):
+        with contextlib.suppress(FileNotFoundError), view.entry(path) as (fd, name, status):
+            if whiteout.is_whiteout(status):
+                os.unlink(name, dir_fd=fd)
 
 
 def _forget(parts: Parts, view: UpperView, name: str, ours: State) -> None:

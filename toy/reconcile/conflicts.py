@@ -77,7 +77,8 @@ def _at(
         return None
     if file.path in ours:
         our, package = ours[file.path]
-        both_directories = our.is_directory and file.is_directory
+        # The host's may be a link to a directory: that is as good, if it shows.
+        both_directories = our.is_directory and (file.is_directory or (file.target and not is_other_kind(file.path)))
         return None if both_directories or our.is_same(file) else Conflict(package, header.REPLACED)
     if not file.is_directory and file.path in above and is_other_kind(file.path):
         return Conflict(above[file.path], header.REPLACED)

@@ -7,6 +7,7 @@ upper and in the machine's /var that have it are the account's. Otherwise the cl
 
 import os
 import stat
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
@@ -41,22 +42,41 @@ class Clash(NamedTuple):
         return f"number {self.number} belongs to {self.other} on the host, to {self.name} in the overlay"
 
 
-def settle(machine: Machine, table: str, clash: Clash, ours: dict[str, bytes], *, then: bytes, now: bytes) -> str:
-    """Give an account, and its files, another number, if that is safe, and return what happened in words.
+class Step(NamedTuple):
+    """A change of one account's number in the overlay."""
 
-    `table` is passwd or group; `ours` are the contents of both in the overlay, which change, `then` and `now` is the
-    host's one. To repeat it after it was interrupted is safe.
+    name: str
+    number: int
+    to: int
+    is_detour: bool
+    """Whether another account has to leave the number that it should have first."""
+
+
+def step(ours: bytes, clash: Clash, then: bytes, now: bytes) -> Step | None:
+    """Return the next step to settle a clash, or None if there is none that is safe.
+
+    `ours` is passwd or group in the overlay, `then` and `now` the host's.
     """
-    mine, known = _numbers(ours[table]), _numbers(then)
-    to = _free(clash.number, {*mine, *_numbers(now)}) if clash.to is None else clash.to
-    if to is None or to in mine or clash.number in known or mine.count(clash.number) > 1:
-        return f"{clash} (/etc/{table})"
-    is_user = table == "passwd"
-    count = sum(_give(Path(tree), clash.number, to, is_user=is_user) for tree in (machine.overlay, machine.var))
-    ours[table] = renumbered(ours[table], _NUMBER, clash.name, clash.number, to)
-    if not is_user and "passwd" in ours:
-        ours["passwd"] = renumbered(ours["passwd"], _GROUP, None, clash.number, to)
-    return f"{clash} (/etc/{table}; it is {to} there now, as of its files in the overlay: {count})"
+    mine = _numbers(ours)
+    free = _free(clash.number, {*mine, *_numbers(now)})
+    to = free if clash.to is None else clash.to
+    if to is None or free is None or clash.number in _numbers(then) or mine.count(clash.number) > 1:
+        return None
+    return Step(clash.name, clash.number, free if to in mine else to, is_detour=to in mine)
+
+
+def give(machine: Machine, table: str, step: Step) -> int:
+    """Give an account's files its new number, and return how many there are. To repeat it is safe."""
+    trees = map(Path, (machine.overlay, machine.var))
+    return sum(_give(tree, step.number, step.to, is_user=table == "passwd") for tree in trees)
+
+
+def renumbered_files(table: str, ours: Mapping[str, bytes], step: Step) -> dict[str, bytes]:
+    """Return the contents of passwd and group, as far as they change with a step."""
+    changed = {table: renumbered(ours[table], _NUMBER, step.name, step.number, step.to)}
+    if table == "group" and "passwd" in ours:
+        changed["passwd"] = renumbered(ours["passwd"], _GROUP, None, step.number, step.to)
+    return changed
 
 
 def renumbered(content: bytes, field: int, name: str | None, number: int, to: int) -> bytes:
@@ -96,6 +116,9 @@ def _give(tree: Path, number: int, to: int, *, is_user: bool) -> int:
                 if number == (status.st_uid if is_user else status.st_gid):
                     _change(fd, name, status, (to, -1) if is_user else (-1, to))
                     count += 1
+                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                    with files.opened(fd, name) as file:
+                        attributes.renumber_acls(file, number, to, of_users=is_user)
     return count
 
 
@@ -108,5 +131,5 @@ def _change(dir_fd: int, name: str, status: os.stat_result, owner: tuple[int, in
         named = attributes.extended(fd)
         os.fchown(fd, *owner)
         os.fchmod(fd, stat.S_IMODE(status.st_mode))
-        for name, value in named.items() - attributes.extended(fd).items():
-            os.setxattr(fd, name, value)
+        for attribute, value in named.items() - attributes.extended(fd).items():
+            os.setxattr(fd, attribute, value)

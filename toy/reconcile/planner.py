@@ -49,12 +49,13 @@ def plan(state: State) -> Plan | None:
     own_paths = {owned.path for package in kept for owned in package.files}
     stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in own_paths]
     conflicting = {path for paths in conflicts.values() for path in paths}
-    copies = [old for old in facts.files_of(state.base - host) if old.path not in own_paths | conflicting]
+    theirs = [old for old in facts.files_of(state.base - host) if old.path not in own_paths | conflicting]
+    copies = [old for old in theirs if _is_mere_copy(old, tree)]
     by_hand, uncover = _hidden_by_hand(state, touched)
     todo = operations(
         retired=map(facts.package, sorted(decision.retired)),
         kept=kept,
-        freed=_freed(facts, state.hidden, stand_ins) | by_hand,
+        freed=_freed(facts, state.hidden, stand_ins) | by_hand | {old.path for old in copies},
         uncover=uncover,
         hidden=map(facts.package, sorted(decision.upper.whiteouts)),
         arrived=touched,
@@ -64,7 +65,7 @@ def plan(state: State) -> Plan | None:
         sweep=not removed <= host | state.hidden,
         drop=[path for path, _ in stale if tree.is_in_lower(path)],
     )
-    todo.remove.extend(old for old in copies if _is_mere_copy(old, tree))
+    todo.remove.extend(copies)
     stand_in = _standing_in(facts, conflicts)
     upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
@@ -74,10 +75,16 @@ def plan(state: State) -> Plan | None:
     went = facts.outline(state.base - host).folders if has_triggers else frozenset()
     due = [*triggers.due(kept, came=came, went=went)]
     before, now = set(map(header.package_of, merged)), set(map(header.package_of, upper.over(host)))
-    known = retired.still_known({**state.retired, **_asked_for(facts, decision)}, now)
+    new_names = {
+        header.package(name): header.package_of(file)
+        for file in sorted(visible - state.base)
+        for name, _, _ in facts.package(file).obsoletes
+    }
+    earlier = retired.renamed(state.retired, new_names)
+    known = retired.still_known({**earlier, **_asked_for(facts, decision)}, now)
     events = [
         *_retired(facts, decision),
-        *retired.lost(state.machine, state.retired, before=before, now=now),
+        *retired.lost(state.machine, earlier, before=before, now=now),
         *_conflicts(facts, conflicts, stand_ins.keys()),
         *_shadowed(facts, touched, known=own_paths | conflicting, todo=todo),
         *_stale(state, due),

@@ -30,10 +30,16 @@ class Move(NamedTuple):
 def relocate(parts: Parts, state: State) -> list[Event]:
     """Move files of the upper, and return the events. The facts in `state` are as after that."""
     upper = MovableUpper(parts.trees)
+    own = state.upper.over(state.base) - state.base
+    own_paths = {file.path for package in own for file in state.facts.package(package).files}
     happened = []
     for move in moves(state):
-        for path, now in upper.move(*move):
+        moved = upper.move(*move)
+        for path, now in moved.renamed:
             happened.append(Event("kept", f"{now} (it was {path}; {move.source} is {move.target} on the host now)"))
+        for old, path in moved.covering:
+            if old not in own_paths:
+                happened.append(Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)"))
         happened.append(Event(FOLLOWED, f"the host (what was in {move.source} is in {move.target})"))
     if happened:
         state.facts.look_again()
@@ -70,12 +76,15 @@ def _into_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Mov
 
 
 def _out_of_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Move]:
-    """Yield a move for each file that the upper has where a link of the host's led, which is a directory by now."""
+    """Yield a move for each file that the upper has where a link of the host's led that now leads elsewhere.
+
+    In the place of the link there may be a directory.
+    """
     facts, tree = state.facts, state.facts.tree
     for link, target in facts.outline(state.base - state.host).links.items():
-        if not tree.is_directory_in_lower(link):
+        led = tree.lead(os.path.normpath(os.path.join(os.path.dirname(link), target)))
+        if tree.lead(link) == led or not tree.is_in_lower(link):
             continue
-        led = os.path.normpath(os.path.join(os.path.dirname(link), target))
         for package in own | (state.host - state.base):
             for file in facts.package(package).files:
                 old = f"{led}{file.path.removeprefix(link)}"

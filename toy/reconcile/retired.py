@@ -54,6 +54,14 @@ def from_fields(stored: Mapping[str, Mapping[str, object]]) -> dict[str, Retired
     return found
 
 
+def renamed(known: Mapping[str, Retired], names: Mapping[QuotedName, QuotedName]) -> dict[str, Retired]:
+    """Return them with the new names of packages that they gave way to; `names` has those by the old ones."""
+    return {
+        name: one._replace(to=tuple(dict.fromkeys([*one.to, *(names[old] for old in one.to if old in names)])))
+        for name, one in known.items()
+    }
+
+
 def still_known(known: Mapping[str, Retired], now: AbstractSet[QuotedName]) -> dict[str, Retired]:
     """Return those of which a package is there that they gave way to; `now` are the names of the overlay's packages."""
     return {name: one for name, one in known.items() if not now.isdisjoint(one.to)}
