@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """passwd, group and their kin in the overlay get what the host changed, and keep what is the overlay's."""
 
+import struct
+
 import pytest
 from host import Host
 from overlay import toy
@@ -75,6 +77,35 @@ def test_system_users_made_in_another_order(host: Host) -> None:
     assert toy(host, "id", "svcb").stdout == "uid=899(svcb) gid=899(svcb) groups=899(svcb)\n"
     assert toy(host, "sh", "-c", "pwck -rq; grpck -r && echo well").stdout == "well\n"
     assert toy(host, "true").stderr == ""
+
+
+@pytest.mark.parametrize("names", ["ab", "abc"])
+def test_accounts_that_have_each_others_numbers(host: Host, names: str) -> None:
+    def make(order: str, place: str) -> str:
+        users = zip(order, range(899, 890, -1), strict=False)
+        script = "{}; install -o svc{} -g svc{} -d {}{}"
+        return "; ".join(script.format(SYSTEM.format(f"svc{x}", n), x, x, place, x) for x, n in users)
+
+    host.run(*OVERLAY, "sh", "-ec", make(names, "/srv/ours-"))
+    host.sh(make(f"{names[1:]}{names[0]}", "/srv/theirs-"))
+    assert len(toy(host, "true").stderr.splitlines()) > 0
+    places = [f"/srv/{side}-{x}" for side in ("ours", "theirs") for x in names]
+    owners = toy(host, "stat", "-c", "%U:%G", *places).stdout.split()
+    assert owners == [f"svc{x}:svc{x}" for x in names] * 2
+    assert toy(host, "sh", "-c", "pwck -rq; grpck -r && echo well").stdout == "well\n"
+    assert toy(host, "true").stderr == ""
+
+
+def test_acls_name_the_account_by_its_new_number(host: Host) -> None:
+    entries = [(1, 6, -1), (2, 4, 899), (4, 4, -1), (8, 4, 899), (16, 4, -1), (32, 0, -1)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    path, name = "/srv/data", "system.posix_acl_access"
+    host.run(*OVERLAY, "sh", "-ec", f"{SYSTEM.format('svca', 899)}; touch {path}")
+    host.run(*OVERLAY, "/usr/bin/python3", "-c", f"import os; os.setxattr('{path}', '{name}', {acl!r})")
+    host.sh(f"{SYSTEM.format('svcb', 899)}; {SYSTEM.format('svca', 895)}")
+    toy(host, "true")
+    found = toy(host, "/usr/bin/python3", "-c", f"import os; print(os.getxattr('{path}', '{name}').hex())").stdout
+    assert found.strip() == acl.replace(struct.pack("<i", 899), struct.pack("<i", 895)).hex()
 
 
 def test_a_number_that_two_accounts_of_the_overlay_have(host: Host) -> None:

@@ -124,8 +124,10 @@ def test_ghosts_of_a_retired_package_give_way_to_the_hosts(host: Host) -> None:
     assert contents(host) == "1\n1\n"
     publish(host, ghost("2"))
     on_host(host, "install", "ghost")
-    saved = f"{GHOSTS[0]}.rpmsave (it was {GHOSTS[0]}, of which the host has its own now)"
-    assert enter(host) == ["toy: retired: ghost 1-1 (host has 2-1)", f"toy: kept: {saved}"]
+    assert enter(host) == [
+        "toy: retired: ghost 1-1 (host has 2-1)",
+        *(f"toy: kept: {path}.rpmsave (it was {path}, of which the host has its own now)" for path in GHOSTS),
+    ]
     assert contents(host) == "2\n2\n"
     assert host.run(*OVERLAY, "cat", f"{GHOSTS[0]}.rpmsave").stdout == "1\n"
     assert enter(host) == []
@@ -147,3 +149,24 @@ def test_ghosts_that_the_host_has_not_made_stay(host: Host) -> None:
     on_host(host, "install", "ghost")
     assert enter(host) == ["toy: retired: ghost 1-1 (host has 2-1)"]
     assert contents(host) == "1\n1\n"
+
+
+@pytest.mark.everywhere
+def test_the_overlay_removed_a_provider_of_the_hosts(host: Host) -> None:
+    publish(host, A, B, Package("other"))
+    on_host(host, "install", "edi-a", "edi-b")
+    overlay(host, "remove", "edi-a")
+    assert edi(host) == "edi-b 1\nedi-b 1\n"
+    on_host(host, "install", "other")
+    assert enter(host) == []
+    assert edi(host) == "edi-b 1\nedi-b 1\n"
+
+
+def test_the_overlay_removes_its_own_provider_and_the_host_has_one(host: Host) -> None:
+    publish(host, A, B)
+    enter(host)
+    overlay(host, "install", "edi-b")
+    on_host(host, "install", "edi-a")
+    assert enter(host) == []
+    overlay(host, "remove", "edi-b")
+    assert edi(host) == "edi-a 1\nedi-a 1\n"

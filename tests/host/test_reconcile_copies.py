@@ -115,3 +115,14 @@ def test_a_file_of_another_owner_follows_the_host(host: Host) -> None:
     on_host(host, "update")
     assert enter(host) == []
     assert host.run(*OVERLAY, "cat", "/usr/share/tool/data").stdout == "2\n"
+
+
+def test_copies_in_a_directory_that_was_moved_away_and_back(host: Host) -> None:
+    publish(host, TOOL)
+    on_host(host, "install", "tool")
+    host.run(*OVERLAY, "sh", "-c", "mv /usr/share/tool /usr/share/t2 && mv /usr/share/t2 /usr/share/tool")
+    publish(host, NEXT)
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/share/tool/data").stdout == "2\n"
+    host.run("rm", "-rf", "/var/lib/toy/toy/overlay/usr/share/tool")

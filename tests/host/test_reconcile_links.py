@@ -12,7 +12,7 @@ from truth import OVERLAY
 
 pytestmark = pytest.mark.usefixtures("database_and_files_agree")
 
-OWN = Package("own", files={"/usr/sbin/own": "#!/bin/sh\necho own", "/usr/sbin/more/data": "own"})
+OWN = Package("own", files={"/usr/sbin/own": "#!/bin/sh\necho own", "/usr/sbin/deep/data": "own"})
 
 
 def directory(path: str, *files: str) -> Package:
@@ -44,7 +44,7 @@ def test_sbin_becomes_a_link_to_bin(host: Host) -> None:
     assert enter(host) == []
     assert host.run(*OVERLAY, "readlink", "/usr/sbin").stdout == "bin\n"
     assert host.run(*OVERLAY, "sh", "/usr/sbin/own").stdout == "own\n"
-    assert host.run(*OVERLAY, "cat", "/usr/bin/mine", "/usr/bin/more/data").stdout == "mine\nown\n"
+    assert host.run(*OVERLAY, "cat", "/usr/bin/mine", "/usr/bin/deep/data").stdout == "mine\nown\n"
     host.run(*OVERLAY, "sh", "-c", "command -v ldconfig useradd")
     assert not in_upper(host, "/usr/sbin")
     overlay(host, "remove", "own")
@@ -144,3 +144,106 @@ def test_a_link_becomes_a_directory(host: Host) -> None:
     assert host.run(*OVERLAY, "cat", "/usr/lib/two/mine").stdout == "mine\n"
     overlay(host, "remove", "own")
     assert host.run(*OVERLAY, "ls", "/usr/lib/one").stdout == "theirs\n"
+
+
+FIRST = Package(
+    "filesystem",
+    files={"/usr/lib/two/theirs": "theirs", "/usr/lib/three/theirs": "theirs"},
+    links={"/usr/lib/one": "two"},
+)
+
+
+def test_a_link_leads_elsewhere(host: Host) -> None:
+    publish(host, FIRST)
+    on_host(host, "install", "filesystem")
+    publish(host, Package("own", files={"/usr/lib/one/own": "own"}))
+    overlay(host, "install", "own")
+    publish(host, replace(FIRST, version="2", links={"/usr/lib/one": "three"}))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/own", "/usr/lib/three/own").stdout == "own\nown\n"
+
+
+def test_the_first_link_of_a_chain_becomes_a_directory(host: Host) -> None:
+    chain = replace(FIRST, files={"/usr/lib/three/theirs": ""}, links={"/usr/lib/one": "two", "/usr/lib/two": "three"})
+    publish(host, chain)
+    on_host(host, "install", "filesystem")
+    publish(host, Package("own", files={"/usr/lib/one/own": "own"}))
+    overlay(host, "install", "own")
+    files = {**chain.files, "/usr/lib/one/theirs": "theirs"}
+    scripts = "%pretrans\nrm -f /usr/lib/one\n"
+    publish(host, replace(chain, version="2", files=files, links={"/usr/lib/two": "three"}, scripts=scripts))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/own", "/usr/lib/one/theirs").stdout == "own\ntheirs\n"
+
+
+def test_the_users_file_meets_one_of_the_hosts(host: Host) -> None:
+    publish(host, directory("/usr/lib/one", "theirs"), Package("their", files={"/usr/lib/two/file": "theirs"}))
+    on_host(host, "install", "filesystem", "their")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/lib/one/file")
+    publish(host, link("/usr/lib/one", "two"))
+    on_host(host, "update")
+    shadowed = "/usr/lib/two/file (the host has another one; the overlay keeps its own)"
+    assert enter(host) == [f"toy: shadowed: {shadowed}"]
+    assert host.run(*OVERLAY, "cat", "/usr/lib/two/file").stdout == "mine\n"
+    host.run("rm", f"{UPPER}/usr/lib/two/file")  # rpm -V complains of it
+
+
+def test_the_link_leads_to_what_the_overlay_removed(host: Host) -> None:
+    their = Package("their", files={"/usr/lib/two/file": "theirs"}, directories=("/usr/lib/two",))
+    publish(host, directory("/usr/lib/one", "theirs"), their)
+    on_host(host, "install", "filesystem", "their")
+    publish(host, Package("own", files={"/usr/lib/one/own": "own"}))
+    overlay(host, "install", "own")
+    overlay(host, "remove", "their")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/lib/one/mine")
+    publish(host, link("/usr/lib/one", "two"))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/own", "/usr/lib/one/mine").stdout == "own\nmine\n"
+    assert host.run(*OVERLAY, "ls", "/usr/lib/two/file", check=False).stdout == ""
+
+
+def test_a_whiteout_of_a_directory_hides_nothing_else(host: Host) -> None:
+    gone = Package("gone", files={"/usr/lib/one/sub/gone": "gone"}, directories=("/usr/lib/one/sub",))
+    publish(host, directory("/usr/lib/one", "theirs"), gone)
+    publish(host, Package("their", files={"/usr/lib/two/sub/theirs": "theirs"}))
+    on_host(host, "install", "filesystem", "their", "gone")
+    overlay(host, "remove", "gone")
+    publish(host, link("/usr/lib/one", "two"))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/two/sub/theirs").stdout == "theirs\n"
+    assert host.run(*OVERLAY, "ls", "/usr/lib/two/sub/gone", check=False).stdout == ""
+
+
+def test_the_overlays_package_owns_the_directory_as_well(host: Host) -> None:
+    publish(host, directory("/usr/lib/one", "theirs"))
+    on_host(host, "install", "filesystem")
+    publish(host, Package("own", files={"/usr/lib/one/own": "own"}, directories=("/usr/lib/one",)))
+    overlay(host, "install", "own")
+    publish(host, link("/usr/lib/one", "two"))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/two/own").stdout == "own\n"
+
+
+def test_a_link_that_led_to_what_comes(host: Host) -> None:
+    publish(host, Package("own", files={"/usr/sbin/foo": "echo foo"}, links={"/usr/bin/foo": "../sbin/foo"}))
+    overlay(host, "install", "own")
+    publish(host, link("/usr/sbin", "bin"))
+    on_host(host, "install", "filesystem")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "sh", "/usr/bin/foo").stdout == "foo\n"
+    overlay(host, "remove", "own")
+
+
+def test_one_directory_by_two_names(host: Host) -> None:
+    publish(host, Package("own", files={"/lib/thing": "own"}))
+    overlay(host, "install", "own")
+    publish(host, Package("theirs", files={"/usr/lib/thing": "theirs"}))
+    on_host(host, "install", "theirs")
+    conflict = "/usr/lib/thing is own 1-1's in the overlay (theirs 1-1 of the host has it too)"
+    assert enter(host) == [f"toy: conflict: {conflict}"]
+    assert host.run(*OVERLAY, "cat", "/usr/lib/thing").stdout == "own\n"

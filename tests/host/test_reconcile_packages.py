@@ -235,3 +235,15 @@ def test_what_nobody_asked_for_is_not_named(host: Host) -> None:
     on_host(host, "remove", "app", "lib")
     (line,) = enter(host)
     assert line.startswith("toy: gone: app 1-1 ")
+
+
+def test_what_gave_way_is_not_gone_if_the_host_renames_what_it_gave_way_to(host: Host) -> None:
+    overlay(host, "install", "hello")
+    on_host(host, "install", "hello")
+    assert len(enter(host)) == 1
+    tags = ("Obsoletes: hello < 2",)
+    publish(host, Package("greetings", "2", files={"/usr/bin/hello": ""}, tags=tags))
+    on_host(host, "install", "greetings")
+    assert enter(host) == []
+    on_host(host, "remove", "greetings")
+    assert [line.partition(" (")[0] for line in enter(host)] == ["toy: gone: hello 1-1"]
