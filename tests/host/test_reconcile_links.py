@@ -247,3 +247,24 @@ def test_one_directory_by_two_names(host: Host) -> None:
     conflict = "/usr/lib/thing is own 1-1's in the overlay (theirs 1-1 of the host has it too)"
     assert enter(host) == [f"toy: conflict: {conflict}"]
     assert host.run(*OVERLAY, "cat", "/usr/lib/thing").stdout == "own\n"
+
+
+def test_a_private_directory_stays_private(host: Host) -> None:
+    publish(host, directory("/usr/lib/one", "theirs"), Package("their", files={"/usr/lib/two/sub/theirs": "theirs"}))
+    on_host(host, "install", "filesystem", "their")
+    host.run(*OVERLAY, "sh", "-c", "mkdir -m 700 /usr/lib/one/sub; echo secret > /usr/lib/one/sub/mine")
+    publish(host, link("/usr/lib/one", "two"))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "stat", "-c", "%a", "/usr/lib/two/sub").stdout == "700\n"
+    assert host.run(*OVERLAY, "cat", "/usr/lib/two/sub/mine", "/usr/lib/two/sub/theirs").stdout == "secret\ntheirs\n"
+
+
+def test_a_script_makes_the_link_that_no_package_owns(host: Host) -> None:
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/sbin/mine")
+    script = "%post\n[ -L /usr/sbin ] || { cp -an /usr/sbin/. /usr/bin/; rm -r /usr/sbin; ln -s bin /usr/sbin; }\n"
+    publish(host, Package("merge", files={"/usr/share/merge": ""}, scripts=script))
+    on_host(host, "install", "merge")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/sbin/mine", "/usr/bin/mine").stdout == "mine\nmine\n"
+    host.run(*OVERLAY, "sh", "-c", "command -v ldconfig useradd")

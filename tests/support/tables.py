@@ -257,6 +257,9 @@ class Tree:
     def is_in_lower(self, path: str) -> bool:
         return path in self._lower
 
+    def tops(self) -> list[str]:
+        return [path for path in self._upper if path.removeprefix("/usr").count("/") == 1]
+
     def lead(self, folder: str) -> str:
         return self._links.get(folder, folder)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..filesystem import compare, files, whiteout
+from ..filesystem import attributes, compare, files, whiteout
 from .apply import WritableUpper
 
 
@@ -41,10 +41,12 @@ class MovableUpper(WritableUpper):
                 new = os.path.join(self._lead(os.path.dirname(new)), os.path.basename(new))
                 if stat.S_ISDIR(status.st_mode):
                     new = self._lead(new)
-                    if self._make_directory(new):
-                        with files.opened(fd, name) as directory:
+                    with files.opened(fd, name) as directory:
+                        made = self._make_directory(new, None if old == source else directory)
+                        if made:
                             todo += [(f"{old}/{each}", f"{new}/{each}") for each in os.listdir(directory)]
-                        emptied.append(old)
+                            emptied.append(old)
+                    if made:
                         continue
                 now = self._rename(fd, name, old, new)
                 if now is not None and now != new:
@@ -74,10 +76,11 @@ class MovableUpper(WritableUpper):
         with self._literal(path) as (fd, name):
             return not compare.same(fd, name, self._lower(path))
 
-    def _make_directory(self, path: str) -> bool:
+    def _make_directory(self, path: str, private: int | None) -> bool:
         """Make a directory as the lower has it, and say whether the overlay itself has one there now.
 
-        It has not if the lower has none, or if something else is there.
+        It has not if the lower has none, or if something else is there. `private` is an open directory, if what is in
+        that is to move there: nobody may see it who could not before.
         """
         place = self._place(path)
         if place is None:
@@ -94,6 +97,9 @@ class MovableUpper(WritableUpper):
                     if not files.is_directory(model / where):
                         return False
                     files.make_directory(fd, where.name, like=model / where)
+                    if private is not None and os.lstat(model / where).st_mode & ~os.fstat(private).st_mode & 0o077:
+                        with files.opened(fd, where.name) as made:
+                            attributes.copy(private, made)
                 return stat.S_ISDIR(os.stat(where.name, dir_fd=fd, follow_symlinks=False).st_mode)
         except files.NotADirectory:
             return False

@@ -140,6 +140,14 @@ class UpperView(UpperFiles):
                 return stat.S_ISDIR(status.st_mode) != stat.S_ISDIR(os.lstat(self._lower(path)).st_mode)
         return False
 
+    def tops(self) -> list[str]:
+        """Return the paths of what the upper has in / and in /usr, sorted."""
+        found = []
+        for folder in (PurePath(), PurePath("usr")):
+            with contextlib.suppress(FileNotFoundError, files.NotADirectory), files.directory(self.upper, folder) as fd:
+                found += [f"/{folder / name}" for name in os.listdir(fd)]
+        return sorted(found)
+
     def lead(self, folder: str) -> str:
         """Return where a directory's path leads in the overlay: by the lower's links, unless the upper hides them."""
         target = folder if is_in(folder, ["/var"]) else self._lead(folder)

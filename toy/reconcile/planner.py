@@ -243,7 +243,9 @@ def _shadowed(
     todo: Operations,
 ) -> Iterator[Event]:
     """Yield an event for each file of the overlay that hides a new file of the host's, except at the paths `known`."""
-    known = known | {*todo.drop, *todo.clear, *(owned.path for owned in todo.remove)}
+    goes = [owned.path for owned in todo.remove]
+    led = (os.path.join(facts.tree.lead(os.path.dirname(path)), os.path.basename(path)) for path in goes)
+    known = known | {*todo.drop, *todo.clear, *goes, *led}
     found = set()
     for owned in arrived:
         by = None if owned.path in known or owned.is_ghost else facts.tree.shadowed_by(owned.path)

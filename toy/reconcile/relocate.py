@@ -68,6 +68,7 @@ def _into_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Mov
     facts, tree = state.facts, state.facts.tree
     arrived = (file for package in state.host - state.base for file in facts.package(package).files)
     perhaps = {file.path for file in arrived if file.target}
+    perhaps |= {*tree.tops()}  # where a script may have made a link that no package owns
     perhaps |= {folder for package in own for file in facts.package(package).files for folder in folders(file.path)}
     for path in perhaps:
         target = tree.turned_into_link(path)

@@ -20,6 +20,7 @@ class Tree(Protocol):
     def touches(self, path: str) -> bool: ...  # noqa: D102
     def find(self, pattern: str) -> list[str]: ...  # noqa: D102
     def is_in_lower(self, path: str) -> bool: ...  # noqa: D102
+    def tops(self) -> Iterable[str]: ...  # noqa: D102
     def lead(self, folder: str) -> str: ...  # noqa: D102
     def has(self, path: str) -> bool: ...  # noqa: D102
     def turned_into_link(self, path: str) -> str | None: ...  # noqa: D102
