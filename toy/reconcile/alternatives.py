@@ -45,15 +45,19 @@ def follow(parts: Parts) -> list[Event]:
     """
     happened = []
     view = UpperView(parts.trees)
+    if not view.has_folder(_LINKS):
+        return []  # all links are the host's
     for name in sorted({*_names(parts.trees.var), *_names(_HOST)}):
         content, host_content = (files.content(var, _STATES / name) for var in (parts.trees.var, _HOST))
+        if content == host_content:
+            continue
         ours, theirs = parse(name, content or b""), parse(name, host_content or b"")
         hosts_shows = theirs is not None and view.shows(_target_in_lower(view, f"{_LINKS}/{name}"))
         if content is None:
             if theirs is not None and hosts_shows:
                 _uncover(view, theirs)
             continue
-        if ours is None or content == host_content:
+        if ours is None:
             continue
         leads_somewhere = view.shows(_target(view, f"{_LINKS}/{name}"))
         own = [program for program in ours.programs if theirs is None or program not in theirs.programs]
