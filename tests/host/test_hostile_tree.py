@@ -95,6 +95,13 @@ class TestRecords:
         assert toy(victim, "ls", "/usr/bin/editor").returncode != 0
         assert is_unharmed(victim)
 
+    def test_retired(self, victim: Host) -> None:
+        victim.sh(f"{' '.join(victim.rpm)} -e legacy")
+        for retired in (*self.NAMES, ["x"], {"x": 1}, {"x": {"label": 1, "to": []}}, {"x": {"label": "x", "to": "x"}}):
+            victim.write(f"{STATE}/retired", json.dumps({"version": 1, "retired": retired}))
+            assert toy(victim, "true").returncode == 0
+            assert is_unharmed(victim)
+
     @staticmethod
     def store_plan(victim: Host, base: list[str], **fields: object) -> None:
         lists = ("remove", "uncover", "show", "merge", "clear", "follow", "hide", "drop")

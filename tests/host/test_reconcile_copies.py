@@ -7,7 +7,7 @@ import pytest
 from host import Host
 from image import publish
 from packages import Package
-from reconciled import enter, in_upper, on_host, overlay
+from reconciled import UPPER, enter, in_upper, on_host, overlay
 from truth import OVERLAY
 
 pytestmark = pytest.mark.usefixtures("database_and_files_agree")
@@ -126,3 +126,22 @@ def test_copies_in_a_directory_that_was_moved_away_and_back(host: Host) -> None:
     assert enter(host) == []
     assert host.run(*OVERLAY, "cat", "/usr/share/tool/data").stdout == "2\n"
     host.run("rm", "-rf", "/var/lib/toy/toy/overlay/usr/share/tool")
+
+
+DAMAGED = {
+    "a number of thousands of digits": "printf 'daemon:x:%05000d:1::/:/bin/sh\\n' 7 >> passwd",
+    "a link": "ln -sf /etc/hostname passwd",
+    "no file": "rm -f passwd; mkdir passwd",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_accounts_of_the_overlay_that_make_no_sense(host: Host, damage: str) -> None:
+    publish(host, replace(TOOL, owner="daemon"))
+    on_host(host, "install", "tool")
+    host.run(*OVERLAY, "touch", "/usr/share/tool/data")
+    host.sh(f"mkdir -p {UPPER}/etc; cd {UPPER}/etc; {damage}")
+    publish(host, replace(NEXT, owner="daemon"))
+    on_host(host, "update")
+    assert "Traceback" not in "\n".join(enter(host))
+    host.sh(f"rm -rf {UPPER}/etc/passwd {UPPER}/usr/share/tool/data")

@@ -208,3 +208,15 @@ def test_states_are_rpms() -> None:
     assert rpm.RPMTAG_FILESTATES == 1029
     states = (rpm.RPMFILE_STATE_NORMAL, rpm.RPMFILE_STATE_REPLACED, rpm.RPMFILE_STATE_NOTINSTALLED)
     assert states == (header.NORMAL, header.REPLACED, header.NOT_INSTALLED)
+
+
+@pytest.mark.parametrize("version", ["1", "7:1.2", "1~rc1^git"])
+@pytest.mark.parametrize("name", ["a", "gtk2-engine+", "a.b", "-odd", "ä b", "%x", "äö"])
+def test_a_file_name_tells_name_and_version(name: str, version: str) -> None:
+    ((file, _),) = header.file_names([Header(name, version, "1.2", "noarch", b"")])
+    assert header.name_and_evr(file) == (name, f"{version}-1.2")
+
+
+def test_a_file_name_tells_name_and_version_of_a_key() -> None:
+    ((file, _),) = header.file_names([Header("gpg-pubkey", "abc", "123", "", b"")])
+    assert header.name_and_evr(file) == ("gpg-pubkey", "abc-123")

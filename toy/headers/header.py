@@ -117,6 +117,8 @@ def name_and_evr(file: HeaderFile) -> tuple[str, str]:
     """
     arch = arch_of(file)
     name, version, release = label(file).rsplit("-", 2)
+    if name.startswith("%25"):  # `package` quotes the first character once more
+        name = f"%{name[3:]}"
     if arch:
         release = release.removesuffix(f".{arch}")
     one, other = (unquote(part, errors="surrogateescape") for part in (name, f"{version}-{release}"))

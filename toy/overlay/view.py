@@ -13,6 +13,9 @@ from ..headers.package import PackageFile
 from ..host.mounted import is_in
 from .upper_files import Trees, UpperFiles, has_content
 
+_DIGITS = 10
+"""Most digits of a user's or group's number: somebody in the overlay may write millions, for which int() fails."""
+
 
 class UpperView(UpperFiles):
     """The files of an upper that does not change meanwhile: each place in it is looked at once."""
@@ -206,19 +209,14 @@ class UpperView(UpperFiles):
         """Return the number of a name in /etc/passwd or /etc/group: passwd(5), group(5)."""
         if table not in self._numbers:
             found: dict[str, int] = {}
-            for line in self._account_file(table).decode(errors="surrogateescape").splitlines():
+            where = PurePath("etc", table)
+            content = files.content(self.upper, where) or files.content(self.lower, where) or b""
+            for line in content.decode(errors="surrogateescape").splitlines():
                 known, _, number, *_ = [*line.split(":"), "", "", ""]
-                if number.isdecimal():
+                if number.isdecimal() and len(number) <= _DIGITS:
                     found.setdefault(known, int(number))
             self._numbers[table] = {"root": 0, **found}
         return self._numbers[table].get(name)
-
-    def _account_file(self, name: str) -> bytes:
-        with contextlib.suppress(OSError), files.directory(self.upper, PurePath("etc")) as fd:
-            return files.read(fd, name)
-        with contextlib.suppress(OSError):
-            return self._lower(f"/etc/{name}").read_bytes()
-        return b""
 
     def _has_attributes_of_lower(self, dir_fd: int, name: str, path: str) -> bool:
         lower = self._lower(path)
