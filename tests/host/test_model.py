@@ -8,18 +8,17 @@ import os
 import random
 import signal
 import subprocess
-from dataclasses import dataclass, field
 
 import pytest
+from concerns import Concern, Links, Repositories, Users
 from host import Host
 from image import RPMS
-from packages import Package, build
-from truth import OVERLAY, database, is_current
+from model import EDITORS, NAMES, VERSIONS, Model, package
+from packages import build
+from truth import BOTH, OVERLAY, are_the_same, database
 
 STEPS = int(os.environ.get("TOY_STEPS", "25"))
 SEED = int(os.environ.get("TOY_SEED", "1")) or random.SystemRandom().randrange(1, 10**6)
-
-NAMES, VERSIONS = "abcde", "1234"
 
 LOOK = """
 rpm -qa --qf '%{NAME} %{VERSION}\\n'
@@ -30,112 +29,10 @@ ls /usr/share/pool
 for name in a b c d e; do ! [ -e /usr/bin/$name ] || echo $name $($name); done
 echo --
 grep -l mine /etc/?.conf
-getent passwd | cut -d: -f1
+echo --
+edi
+echo --
 """
-
-
-def package(name: str, version: str) -> Package:
-    """A package that shares a directory and a file with others, and has others, a link and a program of its own.
-
-    One file moves between a and b, c turns a directory into a link and back, and e obsoletes d.
-    """
-    own, even = f"/usr/lib/{name}", int(version) % 2 == 0
-    more, links = {}, {f"{own}/link": "even" if even else "odd"}
-    scripts = ""
-    if name == ("b" if even else "a"):
-        more["/usr/share/pool/moved"] = f"{name} {version}"
-    if name == "c":
-        more[f"{own}/elsewhere/even" if even else f"{own}/turns/odd"] = version
-        if even:
-            links[f"{own}/turns"] = "elsewhere"
-        scripts = f"%pretrans\nrm -rf {own}/turns\n"  # rpm does not do that by itself
-    return Package(
-        name,
-        version,
-        files={
-            f"/usr/bin/{name}": f"#!/bin/sh\necho {version}",
-            f"/usr/share/pool/{name}-{version}": version,
-            f"{own}/even/file" if even else f"{own}/odd/file": version,
-            "/usr/share/pool/common": "the same in all",
-            f"/etc/{name}.conf": f"version={version}",
-            f"/var/lib/{name}/data": version,
-            **more,
-        },
-        links=links,
-        directories=("/usr/share/pool", own, f"/var/lib/{name}"),
-        config=(f"/etc/{name}.conf",),
-        tags=("Obsoletes: d",) if name == "e" else (),
-        scripts=scripts,
-    )
-
-
-@dataclass
-class Model:
-    """What should be the case. Versions by package name; a header's digest stands for one installation."""
-
-    base: dict[str, str] = field(default_factory=dict)
-    """The host's headers at the last launch, by package name."""
-    host: dict[str, str] = field(default_factory=dict)
-    overlay: dict[str, str] = field(default_factory=dict)
-    own: set[str] = field(default_factory=set)
-    """Those of the overlay that it installed itself."""
-    removed: set[str] = field(default_factory=set)
-    edited: set[str] = field(default_factory=set)
-    """Packages whose configuration somebody edited in the overlay."""
-
-    def change_host(self, name: str, version: str | None) -> None:
-        """A package came to the host, or went."""
-        if version is None:
-            self.host.pop(name, None)
-        else:
-            self.host[name] = version
-            if name == "e":
-                self.change_host("d", None)
-
-    def change_overlay(self, name: str, version: str | None) -> None:
-        """A package came to the overlay, or went."""
-        if version is None:
-            self.own.discard(name)
-            if name in self.overlay:
-                self.edited.discard(name)
-                if name in self.base:
-                    self.removed.add(name)
-            self.overlay.pop(name, None)
-        else:
-            self.removed.discard(name)
-            self.own.add(name)
-            self.overlay[name] = version
-            if name == "e":
-                self.change_overlay("d", None)
-
-    def launch(self, headers: dict[str, str]) -> None:
-        """Apply the rules; `headers` are the host's now."""
-        before = set(self.overlay)
-        has_lost_d = "d" in self.removed and "d" in self.base and "d" not in headers
-        came = {name for name in NAMES if headers.get(name) not in (None, self.base.get(name))}
-        for name in NAMES:
-            if headers.get(name) == self.base.get(name):
-                continue
-            theirs, ours = self.host.get(name), self.overlay.get(name)
-            if name in self.own and (theirs is None or (ours is not None and ours > theirs)):
-                continue
-            self.own.discard(name)
-            if theirs is None:
-                self.removed.discard(name)
-                self.overlay.pop(name, None)
-            elif name not in self.removed:
-                self.overlay[name] = theirs
-        if "e" in came and "e" in self.overlay and "e" not in self.own:
-            if "d" in self.own:
-                self.own.discard("d")
-                self.overlay.pop("d", None)
-            elif has_lost_d and not before & {"d", "e"}:  # by another name, it is what the overlay removed
-                self.removed.add("e")
-                del self.overlay["e"]
-        if "d" in came and "e" in self.own and not before & {"d"} and "d" not in self.own:
-            self.removed.add("d")
-            self.overlay.pop("d", None)
-        self.base = headers
 
 
 class Walk:
@@ -143,8 +40,8 @@ class Walk:
 
     def __init__(self, host: Host, rng: random.Random) -> None:
         self.host, self.rng, self.model = host, rng, Model()
+        self.concerns: list[Concern] = [kind(rng) for kind in (Users, Repositories, Links)]
         self.files: set[str] = set()
-        self.users: set[str] = set()
         self.log: list[str] = []
         self.unseen: set[str] = set()
         """Packages that came without triggers, and nothing has looked since. If one goes before anything has, nothing
@@ -168,21 +65,21 @@ class Walk:
         return f"{options} {RPMS}/{package(name, version).file}", name, version
 
     def change_host(self) -> None:
-        if self.rng.random() < 0.2:
+        scripts = []
+        chance = self.rng.random()
+        if chance < 0.1:
             name = self.rng.choice(NAMES)
-            script = f"! [ -e /etc/{name}.conf ] || echo theirs >> /etc/{name}.conf; {self.user()}"
-        else:
+            scripts.append(f"! [ -e /etc/{name}.conf ] || echo theirs >> /etc/{name}.conf")
+        if 0.1 <= chance < 0.4:
+            concern = self.rng.choice(self.concerns)
+            scripts.append(concern.change_host())
+        if chance >= 0.4 or (chance >= 0.1 and concern.is_scripts):
             arguments, name, version = self.rpm(self.model.host)
-            script = f"{' '.join(self.host.rpm)} {arguments}"
+            scripts.append(f"{' '.join(self.host.rpm)} {arguments}")
             self.model.change_host(name, version)
+        script = "; ".join(scripts)
         self.log.append(f"host: {script}")
         self.host.change(script)
-
-    def user(self) -> str:
-        """Choose a new user; returns the command."""
-        name = f"user{len(self.users)}"
-        self.users.add(name)
-        return f"useradd --uid {5000 + len(self.users)} {name}"
 
     def change_overlay(self) -> None:
         """Enter, change a few things, and leave or be killed."""
@@ -197,7 +94,7 @@ class Walk:
             self.files.add(path)
             script.append(f"mkdir -p /usr/share/pool; echo mine > {path}")
         if self.rng.random() < 0.3:
-            script.append(self.user())
+            script.append(self.rng.choice(self.concerns).change_overlay())
         if self.model.overlay and self.rng.random() < 0.3:
             name = self.rng.choice(sorted(self.model.overlay))
             script.append(f"chown -h root /usr/bin/{name} /usr/lib/{name} /usr/lib/{name}/* /usr/lib/{name}/*/*")
@@ -226,21 +123,27 @@ class Walk:
         self.host.run(*OVERLAY, "true")
         headers = {nevra.split("-")[0]: digest for digest, nevra in database(self.host).items()}
         self.model.launch({name: digest for name, digest in headers.items() if name in NAMES})
-        out = self.host.run(*OVERLAY, "sh", "-c", LOOK, check=False).stdout
-        listed, verified, pool, rest = out.split("--\n")
+        for concern in self.concerns:
+            concern.launch()
+        look = "\n".join([LOOK, BOTH, *(f"echo --\n({concern.look})" for concern in self.concerns)])
+        out = self.host.run(*OVERLAY, "sh", "-c", look, check=False).stdout
+        listed, verified, pool, edited, edi, both, *rest = out.split("--\n")
         installed = dict(line.split() for line in listed.splitlines())
         assert {name: version for name, version in installed.items() if name in NAMES} == self.model.overlay
         # In some files another package's have replaced a package's own: rpm says so, and if that one was erased.
         complaints = [line for line in verified.splitlines() if not line.endswith(("(replaced)", "(not installed)"))]
         assert complaints == []
-        assert self.users | {f"/etc/{name}.conf" for name in self.model.edited} <= set(rest.split())
+        assert {f"/etc/{name}.conf" for name in self.model.edited} <= set(edited.split())
+        assert edi.split() == [self.model.overlay[name] for name in EDITORS if name in self.model.overlay][-1:]
+        assert are_the_same(both)
+        for concern, found in zip(self.concerns, rest, strict=True):
+            concern.check(found)
         assert self.files <= {f"/usr/share/pool/{name}" for name in pool.split()}
         for name, version in self.model.overlay.items():
             assert f"{name} {version}" in pool.splitlines()
         for name in NAMES:
             versions = {entry for entry in pool.split() if entry.startswith(f"{name}-")}
             assert versions == ({f"{name}-{self.model.overlay[name]}"} if name in self.model.overlay else set())
-        assert is_current(self.host, *OVERLAY)
 
 
 @pytest.mark.everywhere

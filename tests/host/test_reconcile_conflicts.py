@@ -91,6 +91,73 @@ def test_a_directory_of_the_overlay_where_the_host_gets_a_link(host: Host) -> No
     assert host.run(*OVERLAY, "cat", "/usr/share/thing/inner", "/usr/share/doc/inner").stdout == "ours\nours\n"
 
 
+def test_a_second_conflict_between_the_same_two(conflict: Host) -> None:
+    more = {"/usr/share/more": "ours"}
+    publish(conflict, replace(OURS, version="2", files={**OURS.files, **more}))
+    conflict.run(*OVERLAY, "zypper", "-n", "update")
+    publish(conflict, replace(THEIRS, version="2", files={**THEIRS.files, "/usr/share/more": "theirs"}))
+    on_host(conflict, "update", "theirs")
+    assert enter(conflict) == [
+        "toy: conflict: /usr/share/more is ours 2-1's in the overlay (theirs 2-1 of the host has it too)"
+    ]
+    assert conflict.run(*OVERLAY, "cat", "/usr/share/thing", "/usr/share/more").stdout == "ours\nours\n"
+    on_host(conflict, "remove", "theirs")
+    assert enter(conflict) == []
+    assert conflict.run(*OVERLAY, "cat", "/usr/share/thing", "/usr/share/more").stdout == "ours\nours\n"
+
+
+@pytest.mark.everywhere
+def test_three_of_the_overlay_share_a_file_and_the_host_gets_one_after_the_other(host: Host) -> None:
+    three = [Package(name, files={"/usr/share/shared": "same", f"/usr/share/{name}": name}) for name in "abc"]
+    publish(host, *three)
+    overlay(host, "install", "a", "b", "c")
+    for name in "ab":
+        on_host(host, "install", name)
+        assert enter(host) == [f"toy: retired: {name} 1-1 (host has 1-1)"]
+        assert host.run(*OVERLAY, "cat", "/usr/share/shared").stdout == "same\n"
+    overlay(host, "remove", "c")
+    assert host.run(*OVERLAY, "cat", "/usr/share/shared").stdout == "same\n"
+    assert not in_upper(host, "/usr/share/c")
+    publish(host, *(replace(each, version="2", files={"/usr/share/shared": "new"}) for each in three[:2]))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/share/shared").stdout == "new\n"
+
+
+BEFORE = Package("theirs", files={"/usr/share/thing": "a file"})
+AFTER = Package(
+    "theirs", "2", files={"/usr/share/thing/inner": "theirs"}, directories=("/usr/share/thing",),
+    scripts="%pretrans\nrm -rf /usr/share/thing\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), [(BEFORE, AFTER), (replace(AFTER, version="0"), BEFORE)])
+def test_a_copy_of_a_file_where_the_host_gets_a_directory_and_the_reverse(
+    host: Host, before: Package, after: Package
+) -> None:
+    publish(host, before)
+    on_host(host, "install", "theirs")
+    host.run(*OVERLAY, "sh", "-c", "chown root $(find /usr/share/thing)")
+    publish(host, replace(after, scripts="%pretrans\nrm -rf /usr/share/thing\n"))
+    on_host(host, "update")
+    assert enter(host) == []
+    (path,) = after.files
+    assert host.run(*OVERLAY, "cat", path).stdout == f"{after.files[path]}\n"
+
+
+def test_the_overlays_package_below_a_file_that_became_a_directory(host: Host) -> None:
+    publish(host, BEFORE)
+    on_host(host, "install", "theirs")
+    own = Package("ours", files={"/usr/share/thing/own": "ours"}, scripts="%pretrans\nrm -rf /usr/share/thing\n")
+    publish(host, own)
+    host.run(*OVERLAY, *host.rpm, "--install", "--replacefiles", f"/srv/repository/{own.file}")
+    assert host.run(*OVERLAY, "cat", "/usr/share/thing/own").stdout == "ours\n"
+    publish(host, AFTER)
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/share/thing/own", "/usr/share/thing/inner").stdout == "ours\ntheirs\n"
+
+
 IMPORT = f"rpm --import {SOURCE}/tests/support/key.asc"
 
 

@@ -268,3 +268,32 @@ def test_a_script_makes_the_link_that_no_package_owns(host: Host) -> None:
     assert enter(host) == []
     assert host.run(*OVERLAY, "cat", "/usr/sbin/mine", "/usr/bin/mine").stdout == "mine\nmine\n"
     host.run(*OVERLAY, "sh", "-c", "command -v ldconfig useradd")
+
+
+@pytest.mark.everywhere
+def test_a_script_makes_a_link_where_the_overlay_has_the_users_files_alone(host: Host) -> None:
+    publish(host, Package("tree", files={"/usr/lib/tree/deep/one/theirs": "theirs"}))
+    on_host(host, "install", "tree")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/lib/tree/deep/one/mine")
+    # The package's files are where its header says, by way of the link.
+    script = "%post\ncd /usr/lib/tree/deep; [ -L one ] || { mv one two; ln -s two one; }\n"
+    publish(host, Package("merge", files={"/usr/share/merge": ""}, scripts=script))
+    on_host(host, "install", "merge")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "sh", "-c", "cd /usr/lib/tree/deep; cat one/* two/mine").stdout == "mine\ntheirs\nmine\n"
+    assert not in_upper(host, "/usr/lib/tree/deep/one")
+
+
+def test_a_link_becomes_a_directory_with_files_of_a_package_that_did_not_change(host: Host) -> None:
+    publish(host, link("/usr/lib/one", "two", "/usr/lib/two/also"))
+    on_host(host, "install", "filesystem")
+    publish(host, Package("tree", files={"/usr/lib/one/theirs": "theirs"}))
+    on_host(host, "install", "tree")
+    host.run(*OVERLAY, "sh", "-c", "echo edited > /usr/lib/one/theirs; echo mine > /usr/lib/two/mine")
+    script = "%pretrans\ncd /usr/lib; rm one; mkdir one; mv two/theirs one/\n"
+    publish(host, replace(directory("/usr/lib/one"), version="3", scripts=script))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/theirs", "/usr/lib/two/mine").stdout == "edited\nmine\n"
+    assert not in_upper(host, "/usr/lib/two/theirs")
+    host.run("rm", "-f", f"{UPPER}/usr/lib/one/theirs")

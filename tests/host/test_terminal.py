@@ -178,7 +178,7 @@ def test_what_does_not_end_is_killed_after_a_while(host: Host, script: str) -> N
     process = start(host, "toy", "--", "sh", "-c", f"{script} 2>/dev/null")
     os.kill(process.pid, signal.SIGTERM)
     _, stderr = process.communicate()
-    assert "toy: the command did not end in 20 s after SIGTERM, so it is killed" in stderr.decode().splitlines()
+    assert "toy: the command did not end in 10 s after SIGTERM, so it is killed" in stderr.decode().splitlines()
     assert process.returncode == 128 + signal.SIGKILL
     assert toy(host, "ls", "-d", "/usr/share/doc").returncode == 0
 

@@ -257,17 +257,17 @@ class Tree:
     def is_in_lower(self, path: str) -> bool:
         return path in self._lower
 
-    def tops(self) -> list[str]:
-        return [path for path in self._upper if path.removeprefix("/usr").count("/") == 1]
-
     def lead(self, folder: str) -> str:
         return self._links.get(folder, folder)
 
     def has(self, path: str) -> bool:
         return self._upper.get(path) in (FILE, COPY)
 
-    def turned_into_link(self, path: str) -> str | None:
-        return self._links.get(path) if self._upper.get(path) == DIRECTORY else None
+    def turned_into_links(self) -> dict[str, str]:
+        return {path: target for path, target in self._links.items() if self._upper.get(path) == DIRECTORY}
+
+    def files_below(self, folder: str) -> list[str]:
+        return [path for path in self._upper if path.startswith(f"{folder}/") and self.has(path)]
 
     def is_other_kind(self, path: str) -> bool:
         ours, theirs = self._upper.get(path), self._lower.get(path)

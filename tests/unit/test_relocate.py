@@ -55,6 +55,15 @@ MOVES = {
         ),
         {"/usr/bin/a": "/usr/sbin/a"},
     ),
+    "a link became a directory, and a copy was made of a file of a package that did not change": (
+        World(
+            before=[FS_1, A_1],
+            after=[FS_2, A_1],
+            files=TO_DIRECTORY,
+            upper={"/usr/bin/a": FILE, "/usr/bin/mine": FILE},
+        ),
+        {"/usr/bin/a": "/usr/sbin/a"},
+    ),
     "a link of a package that is gone": (
         World(before=[FS_1], own=[A_1], files=TO_DIRECTORY, upper={"/usr/bin/a": FILE}),
         {},

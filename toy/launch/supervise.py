@@ -48,8 +48,9 @@ _MOMENT = 0.2
 _PATIENCE = 1.0
 """Seconds after a signal in which nspawn has to have a payload to hand it on to; if it is not up then, it is killed."""
 
-_GRACE = 20.0
-"""Seconds that a payload has to end after SIGTERM before it is killed: interactive shells, say, ignore the signal."""
+_GRACE = 10.0
+"""Seconds that a payload has to end after SIGTERM before it is killed, as with podman-stop(1): interactive shells, say,
+ignore the signal."""
 
 _TICK = 0.005
 """Seconds between two searches for a payload."""

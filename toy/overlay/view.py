@@ -5,10 +5,11 @@ import contextlib
 import glob
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from ..filesystem import attributes, compare, files, whiteout
+from ..filesystem.walk import walk
 from ..headers.package import PackageFile
 from ..host.mounted import is_in
 from .upper_files import Trees, UpperFiles, has_content
@@ -143,35 +144,43 @@ class UpperView(UpperFiles):
                 return stat.S_ISDIR(status.st_mode) != stat.S_ISDIR(os.lstat(self._lower(path)).st_mode)
         return False
 
-    def tops(self) -> list[str]:
-        """Return the paths of what the upper has in / and in /usr, sorted."""
-        found = []
-        for folder in (PurePath(), PurePath("usr")):
-            with contextlib.suppress(FileNotFoundError, files.NotADirectory), files.directory(self.upper, folder) as fd:
-                found += [f"/{folder / name}" for name in os.listdir(fd)]
-        return sorted(found)
-
     def lead(self, folder: str) -> str:
         """Return where a directory's path leads in the overlay: by the lower's links, unless the upper hides them."""
         target = folder if is_in(folder, ["/var"]) else self._lead(folder)
         return folder if target != folder and self._is_directory(self.upper, PurePath(folder[1:])) else target
 
-    def turned_into_link(self, path: str) -> str | None:
-        """Return where the lower's link at a path leads, if the upper has a directory there that it may have had first.
+    def turned_into_links(self) -> dict[str, str]:
+        """Return where the lower's links lead, by path, where the upper has directories that were there first.
 
-        It is None as well if the link leads to no place in the overlay. A directory that somebody in the overlay made
-        in the place of a link is opaque.
+        Left out are links that lead to no place in the overlay, and directories that somebody in the overlay made in
+        the place of a link: those are opaque.
         """
-        if is_in(path, ["/var"]) or not os.path.islink(self._lower(path)):  # as most are not
-            return None  # /var is the machine's own
-        target = self._lead(path)
-        if target == path or self._place(target) is None:
-            return None
-        try:
-            with files.directory(self.upper, PurePath(path[1:])) as fd:
-                return None if whiteout.is_opaque(fd) else target
-        except (FileNotFoundError, files.NotADirectory):
-            return None
+        found = {}
+        for folder, names in self._merged_directories():
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.islink(self._lower(path)):
+                    target = self._lead(path)
+                    if target != path and self._place(target) is not None and not self.is_opaque(path):
+                        found[path] = target
+        return found
+
+    def _merged_directories(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield the directories that both have, and show both of, and the names of the upper's directories in each."""
+        todo = ["/"]
+        while todo:
+            folder = todo.pop()
+            if is_in(folder, ["/var"]):
+                continue  # it is the machine's own
+            with contextlib.suppress(FileNotFoundError, files.NotADirectory):
+                with files.directory(self.upper, PurePath(folder[1:])) as fd:
+                    if folder != "/" and whiteout.is_opaque(fd):
+                        continue
+                    with files.scan(fd) as entries:
+                        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+                yield folder, names
+                paths = (os.path.join(folder, name) for name in names)
+                todo += [path for path in paths if files.is_directory(Path(self._lower(path)))]
 
     def other_mode(self, path: str) -> int | None:
         """Return the upper's st_mode at a path where the lower has a directory, if mode or owner differ, or None."""
@@ -243,6 +252,14 @@ class UpperView(UpperFiles):
     def is_in_lower(self, path: str) -> bool:
         """Say whether the lower has a file at a path."""
         return os.path.lexists(self._lower(path))
+
+    def files_below(self, folder: str) -> list[str]:
+        """Return the paths of the upper's files in a directory, and below it."""
+        found = []
+        for here, fd in walk(self.upper, PurePath(folder[1:])):
+            paths = (f"/{here / name}" for name in os.listdir(fd))
+            found += [path for path in paths if self.has(path)]
+        return sorted(found)
 
     def find(self, pattern: str) -> list[str]:
         """Return the paths, sorted, of the upper's files that match a pattern, see glob(7)."""

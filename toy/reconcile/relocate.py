@@ -6,12 +6,12 @@ an overlay with one program of its own in /usr/sbin would have no other there. I
 that the planner sees files where they belong. There is no record of it: what is left to move shows on disk.
 """
 
+import itertools
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..headers import header
-from ..headers.package import folders
 from ..host.mounted import is_in
 from ..overlay.move import MovableUpper
 from . import rules
@@ -56,24 +56,12 @@ def moves(state: State) -> list[Move]:
     stand_ins = rules.amended(own, removed & (state.host | state.hidden), state.facts.package)
     rivals = {header.package_of(file) for file in own - stand_ins.keys() | removed - {*stand_ins.values()}}
     found: list[Move] = []
-    for move in sorted({*_into_links(state, own - stand_ins.keys()), *_out_of_links(state, own - stand_ins.keys())}):
+    into_links = itertools.starmap(Move, state.facts.tree.turned_into_links().items())
+    for move in sorted({*into_links, *_out_of_links(state, own - stand_ins.keys())}):
         owners = map(header.package_of, state.facts.owners_on_host(move.source))
         if rivals.isdisjoint(owners) and not is_in(move.source, [known.source for known in found]):
             found.append(move)
     return found
-
-
-def _into_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Move]:
-    """Yield a move for each directory of the upper in whose place the host has a link by now."""
-    facts, tree = state.facts, state.facts.tree
-    arrived = (file for package in state.host - state.base for file in facts.package(package).files)
-    perhaps = {file.path for file in arrived if file.target}
-    perhaps |= {*tree.tops()}  # where a script may have made a link that no package owns
-    perhaps |= {folder for package in own for file in facts.package(package).files for folder in folders(file.path)}
-    for path in perhaps:
-        target = tree.turned_into_link(path)
-        if target is not None:
-            yield Move(path, target)
 
 
 def _out_of_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Move]:
@@ -86,8 +74,12 @@ def _out_of_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[M
         led = tree.lead(os.path.normpath(os.path.join(os.path.dirname(link), target)))
         if tree.lead(link) == led or not tree.is_in_lower(link):
             continue
-        for package in own | (state.host - state.base):
-            for file in facts.package(package).files:
-                old = f"{led}{file.path.removeprefix(link)}"
-                if file.path.startswith(f"{link}/") and tree.has(old) and not facts.is_owned(old):
-                    yield Move(old, file.path)
+        packages = map(facts.package, own | (state.host - state.base))
+        paths = {file.path for package in packages for file in package.files if file.path.startswith(f"{link}/")}
+        # What the host moved, whoever owns it there.
+        went = (old for old in tree.files_below(led) if not tree.is_in_lower(old))
+        paths |= {path for old in went if tree.is_in_lower(path := f"{link}{old.removeprefix(led)}")}
+        for path in paths:
+            old = f"{led}{path.removeprefix(link)}"
+            if tree.has(old) and not facts.is_owned(old):
+                yield Move(old, path)

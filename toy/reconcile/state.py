@@ -20,10 +20,10 @@ class Tree(Protocol):
     def touches(self, path: str) -> bool: ...  # noqa: D102
     def find(self, pattern: str) -> list[str]: ...  # noqa: D102
     def is_in_lower(self, path: str) -> bool: ...  # noqa: D102
-    def tops(self) -> Iterable[str]: ...  # noqa: D102
     def lead(self, folder: str) -> str: ...  # noqa: D102
     def has(self, path: str) -> bool: ...  # noqa: D102
-    def turned_into_link(self, path: str) -> str | None: ...  # noqa: D102
+    def turned_into_links(self) -> Mapping[str, str]: ...  # noqa: D102
+    def files_below(self, folder: str) -> Iterable[str]: ...  # noqa: D102
     def is_other_kind(self, path: str) -> bool: ...  # noqa: D102
     def is_whiteout(self, path: str) -> bool: ...  # noqa: D102
     def hidden_by(self, path: str) -> str | None: ...  # noqa: D102
