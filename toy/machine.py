@@ -134,6 +134,8 @@ class Machine:
         """A directory with the host's repositories and locks as they were when the machine last followed them."""
         self.keys = f"{self.directory}/keys"
         """The record of the host's keys that are no packages, as they were when the machine last followed them."""
+        self.moved = f"{self.directory}/moved"
+        """The record of files that moved since the host has links in the place of their directories."""
         self.retired = f"{self.directory}/retired"
         """The record of the machine's packages that gave way to the host's."""
         self.log = f"{self.directory}/log"

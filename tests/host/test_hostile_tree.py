@@ -102,6 +102,13 @@ class TestRecords:
             assert toy(victim, "true").returncode == 0
             assert is_unharmed(victim)
 
+    def test_moved(self, victim: Host) -> None:
+        victim.sh(f"{' '.join(victim.rpm)} -e legacy")
+        for moved in (*self.NAMES, ["x"], {"/x": 1}, {"/usr/lib": {"/usr/lib/x": "/../../../CANARY"}}):
+            victim.write(f"{STATE}/moved", json.dumps({"version": 1, "moved": moved}))
+            assert toy(victim, "true").returncode == 0
+            assert is_unharmed(victim)
+
     @staticmethod
     def store_plan(victim: Host, base: list[str], **fields: object) -> None:
         lists = ("remove", "uncover", "show", "merge", "clear", "follow", "hide", "drop")

@@ -93,8 +93,9 @@ def test_a_directory_of_the_overlay_where_the_host_gets_a_link(host: Host) -> No
 
 def test_a_second_conflict_between_the_same_two(conflict: Host) -> None:
     more = {"/usr/share/more": "ours"}
-    publish(conflict, replace(OURS, version="2", files={**OURS.files, **more}))
-    conflict.run(*OVERLAY, "zypper", "-n", "update")
+    newer = replace(OURS, version="2", files={**OURS.files, **more})
+    publish(conflict, newer)
+    conflict.run(*OVERLAY, *conflict.rpm, "--upgrade", "--replacefiles", f"/srv/repository/{newer.file}")
     publish(conflict, replace(THEIRS, version="2", files={**THEIRS.files, "/usr/share/more": "theirs"}))
     on_host(conflict, "update", "theirs")
     assert enter(conflict) == [

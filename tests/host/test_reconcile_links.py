@@ -293,7 +293,87 @@ def test_a_link_becomes_a_directory_with_files_of_a_package_that_did_not_change(
     script = "%pretrans\ncd /usr/lib; rm one; mkdir one; mv two/theirs one/\n"
     publish(host, replace(directory("/usr/lib/one"), version="3", scripts=script))
     on_host(host, "update")
-    assert enter(host) == []
+    assert enter(host) == ["toy: shadowed: /usr/lib/one/theirs (the host has another one; the overlay keeps its own)"]
     assert host.run(*OVERLAY, "cat", "/usr/lib/one/theirs", "/usr/lib/two/mine").stdout == "edited\nmine\n"
     assert not in_upper(host, "/usr/lib/two/theirs")
     host.run("rm", "-f", f"{UPPER}/usr/lib/one/theirs")
+
+
+@pytest.mark.everywhere
+def test_what_moved_moves_back_with_the_host(host: Host) -> None:
+    publish(host, directory("/usr/lib/one", "theirs"), Package("own", files={"/usr/lib/one/own": "own"}))
+    on_host(host, "install", "filesystem")
+    overlay(host, "install", "own")
+    script = "mkdir /usr/lib/one/mine /usr/lib/two; echo mine > /usr/lib/one/mine/file; echo 1 > /usr/lib/one/name"
+    host.run(*OVERLAY, "sh", "-ec", f"{script}; echo 2 > /usr/lib/two/name")
+    publish(host, link("/usr/lib/one", "two", "/usr/lib/two/theirs"))
+    on_host(host, "update")
+    assert enter(host) == [
+        "toy: kept: /usr/lib/two/name.rpmsave (it was /usr/lib/one/name; /usr/lib/one is /usr/lib/two on the host now)"
+    ]
+    look = "cd /usr/lib/one; cat own mine/file theirs name; [ -e ../two ] && cat ../two/name"
+    assert host.run(*OVERLAY, "sh", "-c", look).stdout == "own\nmine\ntheirs\n2\n2\n"
+    scripts = "%pretrans\ncd /usr/lib; rm one; mkdir one; mv two/theirs one/\n"
+    publish(host, replace(directory("/usr/lib/one", "theirs"), version="3", scripts=scripts))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "sh", "-c", look).stdout == "own\nmine\ntheirs\n1\n2\n"
+    assert host.run(*OVERLAY, "ls", "/usr/lib/two").stdout == "name\n"
+
+
+def test_the_package_of_the_link_was_the_overlays_and_gives_way(host: Host) -> None:
+    publish(host, directory("/usr/lib/one", "theirs"))
+    on_host(host, "install", "filesystem")
+    publish(host, replace(directory("/usr/lib/one", "theirs", "more"), release="2"))
+    publish(host, Package("own", files={"/usr/lib/one/own": "own"}))
+    host.run(*OVERLAY, "zypper", "-n", "update")
+    overlay(host, "install", "own")
+    publish(host, link("/usr/lib/one", "two", "/usr/lib/two/theirs"))
+    on_host(host, "update")
+    assert enter(host) == ["toy: retired: filesystem 1-2 (host has 2-1)"]
+    assert host.run(*OVERLAY, "readlink", "/usr/lib/one").stdout == "two\n"
+    assert host.run(*OVERLAY, "sh", "-c", "cd /usr/lib/one; cat own theirs; ls").stdout == "own\ntheirs\nown\ntheirs\n"
+
+
+def test_a_copy_that_nobody_changed_moves_to_nowhere(host: Host) -> None:
+    publish(
+        host, directory("/usr/lib/one"), Package("tool", files={"/usr/lib/one/tool": "1", "/usr/lib/one/conf": "1"})
+    )
+    on_host(host, "install", "filesystem", "tool")
+    host.run(*OVERLAY, "sh", "-c", "chown root /usr/lib/one/tool; echo mine > /usr/lib/one/conf")
+    publish(host, link("/usr/lib/one", "two", "/usr/lib/two/theirs"))
+    publish(host, Package("tool", "2", files={"/usr/lib/two/tool": "2", "/usr/lib/two/conf": "2"}))
+    on_host(host, "update")
+    assert enter(host) == ["toy: shadowed: /usr/lib/two/conf (the host has another one; the overlay keeps its own)"]
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/tool", "/usr/lib/one/conf").stdout == "2\nmine\n"
+    host.run("rm", "-f", f"{UPPER}/usr/lib/two/conf")
+
+
+def test_the_link_leads_to_a_file_that_the_overlay_removed(host: Host) -> None:
+    publish(host, Package("foo", files={"/usr/bin/foo": "echo old"}))
+    publish(host, Package("foo-ng", files={"/usr/sbin/foo": "echo new"}))
+    on_host(host, "install", "foo")
+    overlay(host, "remove", "foo")
+    overlay(host, "install", "foo-ng")
+    publish(host, link("/usr/sbin", "bin"))
+    on_host(host, "install", "filesystem")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "sh", "/usr/bin/foo").stdout == "new\n"
+
+
+def test_a_directory_becomes_a_link_to_a_file(host: Host) -> None:
+    text = Package("text", files={"/usr/share/text/GPL": "GPL", "/usr/share/text/foo/license": "license"})
+    publish(host, replace(text, directories=("/usr/share/text/foo",)))
+    on_host(host, "install", "text")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/share/text/foo/mine")
+    scripts = "%pretrans\nrm -rf /usr/share/text/foo\n"
+    publish(
+        host,
+        Package(
+            "text", "2", files={"/usr/share/text/GPL": "GPL"}, links={"/usr/share/text/foo": "GPL"}, scripts=scripts
+        ),
+    )
+    on_host(host, "update")
+    assert enter(host) == ["toy: kept: /usr/share/text/foo (changed in the overlay)"]
+    assert host.run(*OVERLAY, "cat", "/usr/share/text/GPL", "/usr/share/text/foo/mine").stdout == "GPL\nmine\n"
+    host.run("rm", "-rf", f"{UPPER}/usr/share/text/foo")

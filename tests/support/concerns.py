@@ -150,7 +150,8 @@ class Links:
         self.rng = rng
         self.is_link = False
         self.host: set[str] = set()
-        self.overlay: set[str] = set()
+        self.overlay: dict[str, bool] = {}
+        """By the name of a file, whether there was a link when it was made."""
 
     def change_host(self) -> str:
         make = "mkdir -p /usr/lib; cd /usr/lib; [ -e turn ] || mkdir turn"
@@ -165,7 +166,7 @@ class Links:
 
     def change_overlay(self) -> str:
         name = f"own-{len(self.overlay)}"
-        self.overlay.add(name)
+        self.overlay[name] = self.is_link
         return f"mkdir -p /usr/lib/turn; touch /usr/lib/turn/{name}"
 
     def launch(self) -> None:
@@ -174,4 +175,5 @@ class Links:
     def check(self, out: str) -> None:
         here, _, _ = out.partition("../turned:\n")
         assert self.host <= set(here.split())
-        assert self.overlay <= set(out.split())
+        assert {name for name, was_link in self.overlay.items() if self.is_link or not was_link} <= set(here.split())
+        assert self.overlay.keys() <= set(out.split())

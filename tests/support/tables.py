@@ -15,6 +15,7 @@ from toy.headers import header
 from toy.headers.changes import UpperSet
 from toy.headers.header import Header, HeaderFile, QuotedName
 from toy.headers.package import Outline, Package, PackageFile
+from toy.reconcile.moved import Moved
 from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
 from toy.reconcile.retired import Retired
@@ -79,6 +80,8 @@ class World:
     multiversion: Sequence[str] = ()
     retired: Sequence[str] = ()
     """Names of packages that gave way to the host's of the same name before."""
+    moved: Moved = field(default_factory=dict)
+    """What moved when the host got links, by link, old and new path."""
     auto_installed: Sequence[str] = ()
     """Names of packages that others needed, and that nobody asked for."""
     obsoletes: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -126,6 +129,7 @@ class World:
             upper=upper,
             hidden=frozenset(upper.whiteouts - set(map(file, self.forgotten))),
             retired={name: Retired(f"{name} 1-1", (QuotedName(name),)) for name in self.retired},
+            moved=self.moved,
             installed=upper.over(base) if self.has_database else None,
             facts=Facts(self, upper.over(base) if self.has_database else frozenset()),
         )
@@ -262,6 +266,9 @@ class Tree:
 
     def has(self, path: str) -> bool:
         return self._upper.get(path) in (FILE, COPY)
+
+    def has_folder(self, folder: str) -> bool:
+        return any(path.startswith(f"{folder}/") for path in self._upper)
 
     def turned_into_links(self) -> dict[str, str]:
         return {path: target for path, target in self._links.items() if self._upper.get(path) == DIRECTORY}

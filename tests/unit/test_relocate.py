@@ -8,7 +8,13 @@ from toy.reconcile.relocate import moves
 
 FS_1, FS_2, A_1 = "fs-1", "fs-2", "a-1"
 
-TO_LINK = {"fs-0": ["/usr/sbin/"], FS_1: ["/usr/sbin/"], FS_2: ["/usr/sbin->/usr/bin"], A_1: ["/usr/sbin/a"]}
+TO_LINK = {
+    "fs-0": ["/usr/sbin/"],
+    FS_1: ["/usr/sbin/"],
+    "fs-3": ["/usr/sbin/"],
+    FS_2: ["/usr/sbin->/usr/bin"],
+    A_1: ["/usr/sbin/a"],
+}
 TO_DIRECTORY = {FS_1: ["/usr/sbin->bin"], FS_2: ["/usr/sbin/"], A_1: ["/usr/sbin/a"]}
 
 MOVES = {
@@ -24,9 +30,13 @@ MOVES = {
         World(before=[FS_1], after=[FS_2], own=[A_1], files=TO_LINK),
         {},
     ),
-    "the package of the link is one that both sides changed": (
-        World(before=["fs-0"], after=[FS_2], own=[FS_1, A_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
+    "the package of the link is the overlay's, and newer": (
+        World(before=[FS_1], after=[FS_2], own=["fs-3", A_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
         {},
+    ),
+    "the package of the link was the overlay's, and gives way": (
+        World(before=["fs-0"], after=[FS_2], own=[FS_1, A_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
+        {"/usr/sbin": "/usr/bin"},
     ),
     "the overlay removed the package of the link": (
         World(before=[FS_1], after=[FS_2], removed=[FS_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
@@ -63,6 +73,18 @@ MOVES = {
             upper={"/usr/bin/a": FILE, "/usr/bin/mine": FILE},
         ),
         {"/usr/bin/a": "/usr/sbin/a"},
+    ),
+    "a directory again, with what moved when it became a link": (
+        World(before=[FS_1], after=[FS_2], files=TO_DIRECTORY, upper={"/usr/bin/mine": FILE, "/usr/bin/not": FILE}).but(
+            moved={"/usr/sbin": {"/usr/sbin/mine": "/usr/bin/mine"}}
+        ),
+        {"/usr/bin/mine": "/usr/sbin/mine"},
+    ),
+    "still a link, with what moved when it became one": (
+        World(before=[FS_2], after=[FS_2, A_1], files=TO_LINK, upper={"/usr/bin/mine": FILE}).but(
+            moved={"/usr/sbin": {"/usr/sbin/mine": "/usr/bin/mine"}}
+        ),
+        {},
     ),
     "a link of a package that is gone": (
         World(before=[FS_1], own=[A_1], files=TO_DIRECTORY, upper={"/usr/bin/a": FILE}),

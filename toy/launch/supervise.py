@@ -35,10 +35,12 @@ def supervised(
         has_terminal = os.isatty(0) and os.isatty(1)
         environment = {**os.environ, **environment, "NOTIFY_SOCKET": address}
         pid = process.spawn(command, environment, own_group=not has_terminal)
-        has_signal = _watch(pid, notifications, signals, meanwhile)
+        sent = _watch(pid, notifications, signals, meanwhile)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if has_signal and not notifications.is_up:
+    if sent and not notifications.is_up:
         raise KeyboardInterrupt
+    if _signal.SIGKILL in sent:
+        status = -_signal.SIGKILL  # of which nspawn makes 255
     return 128 - status if status < 0 else status, notifications.is_up
 
 
@@ -46,7 +48,7 @@ _MOMENT = 0.2
 """Seconds without an event, once nspawn is up, after which `meanwhile` is called."""
 
 _PATIENCE = 1.0
-"""Seconds after a signal in which nspawn has to have a payload to hand it on to; if it is not up then, it is killed."""
+"""Seconds after a signal in which nspawn has to have a payload to hand it on to; else it is killed, if it is not up."""
 
 _GRACE = 10.0
 """Seconds that a payload has to end after SIGTERM before it is killed, as with podman-stop(1): interactive shells, say,
@@ -56,14 +58,15 @@ _TICK = 0.005
 """Seconds between two searches for a payload."""
 
 
-def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile: Callable[[], None]) -> bool:
-    """Wait until nspawn has ended, and say whether a signal came meanwhile."""
+def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile: Callable[[], None]) -> set[int]:
+    """Wait until nspawn has ended, and return the numbers of the signals for the payload meanwhile."""
     process = os.pidfd_open(pid)
     poll = select.poll()
     for fd in (process, notifications.fileno(), signals.fileno()):
         poll.register(fd, select.POLLIN)
     pending: set[int] = set()
-    is_waiting, has_signal, since, end = True, False, 0.0, 0.0
+    sent: set[int] = set()
+    is_waiting, since, end = True, 0.0, 0.0
     while True:
         seconds = _TICK if pending else _MOMENT if notifications.is_up and is_waiting else None
         if end:
@@ -72,27 +75,27 @@ def _watch(pid: int, notifications: Notifications, signals: _Signals, meanwhile:
         ready = dict(poll.poll(None if seconds is None else seconds * 1000))
         notifications.read()
         came = signals.read()
-        has_signal |= bool(came)
         if process in ready:
             os.close(process)
-            return has_signal
+            return sent | came
         if _signal.SIGTERM in came and not end:
             end = time.monotonic() + _GRACE
         if end and time.monotonic() > end:
             say(f"the command did not end in {_GRACE:.0f} s after SIGTERM, so it is killed")
-            os.kill(pid, _signal.SIGKILL)
+            came.add(_signal.SIGKILL)  # not to nspawn, which is to wait until all of the machine has ended
             end = 0.0
         if not pending:
             since = time.monotonic()
+        sent |= came
         pending |= came
         if pending:
             # Without a payload, nspawn is starting or ending, and either takes but a moment.
             if _handed_on(pid, pending):
                 pending.clear()
             elif time.monotonic() > since + _PATIENCE:
-                pending.clear()
-                if not notifications.is_up:
+                if not notifications.is_up or _signal.SIGKILL in pending:
                     os.kill(pid, _signal.SIGKILL)
+                pending.clear()
         elif not ready and is_waiting and notifications.is_up:
             is_waiting = False
             meanwhile()

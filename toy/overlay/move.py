@@ -14,12 +14,14 @@ from .apply import WritableUpper
 
 
 class Moved(NamedTuple):
-    """What became of files that moved, but for those that are where they should be."""
+    """What became of files that moved. Directories that moved with all that is in them count as one."""
 
+    paths: dict[str, str]
+    """The paths that they have now, by those that they had."""
     renamed: list[tuple[str, str]]
-    """Paths, and those that the files there have now instead of the ones they should have."""
+    """Those that have another name than they should have: both paths."""
     covering: list[tuple[str, str]]
-    """Paths, and those that the files there have now, at which the lower has another one."""
+    """Those in whose place the lower has another file: both paths."""
 
 
 class MovableUpper(WritableUpper):
@@ -31,7 +33,7 @@ class MovableUpper(WritableUpper):
         Directories that are at both paths become one, with the attributes that the one at the target has. Where
         something else is at the target already, that stays, and what comes gets another name, NAME.rpmsave.
         """
-        moved = Moved([], [])
+        moved = Moved({}, [], [])
         emptied: list[str] = []
         todo = [(source, target)]
         while todo:
@@ -49,9 +51,12 @@ class MovableUpper(WritableUpper):
                     if made:
                         continue
                 now = self._rename(fd, name, old, new)
-                if now is not None and now != new:
+                if now is None:
+                    continue
+                moved.paths[old] = now
+                if now != new:
                     moved.renamed.append((old, now))
-                elif now is not None and not whiteout.is_whiteout(status) and self._covers(now):
+                elif not whiteout.is_whiteout(status) and self._covers(now):
                     moved.covering.append((old, now))
         for path in reversed(emptied):
             with contextlib.suppress(FileNotFoundError), self._literal(path) as (fd, name):
@@ -89,9 +94,7 @@ class MovableUpper(WritableUpper):
         model = self._model(tree)
         try:
             with self._parent(tree, where) as fd:
-                if files.exists(fd, where.name) and whiteout.is_whiteout(
-                    os.stat(where.name, dir_fd=fd, follow_symlinks=False)
-                ):
+                if files.exists(fd, where.name) and _is_whiteout(fd, where.name):
                     self._uncover(path)  # what it hides stays hidden
                 if not files.exists(fd, where.name):
                     if not files.is_directory(model / where):
@@ -127,8 +130,8 @@ class MovableUpper(WritableUpper):
                 if tree != self.upper or is_there or not is_file:
                     os.unlink(name, dir_fd=dir_fd)
                     return None
-            elif is_there and _link(fd, where.name, target) == source:
-                os.unlink(where.name, dir_fd=fd)  # it led to what comes
+            elif is_there and (_link(fd, where.name, target) == source or _is_whiteout(fd, where.name)):
+                os.unlink(where.name, dir_fd=fd)  # it led to what comes, or hides what that hides as well
                 is_there = False
             elif is_there and (_link(dir_fd, name, source) == target or _are_alike(dir_fd, name, fd, where.name)):
                 os.unlink(name, dir_fd=dir_fd)
@@ -136,6 +139,10 @@ class MovableUpper(WritableUpper):
             free = files.saved_name(fd, where.name) if is_there else where.name
             os.rename(name, free, src_dir_fd=dir_fd, dst_dir_fd=fd)
             return os.path.join(os.path.dirname(target), free)
+
+
+def _is_whiteout(dir_fd: int, name: str) -> bool:
+    return whiteout.is_whiteout(os.stat(name, dir_fd=dir_fd, follow_symlinks=False))
 
 
 def _link(dir_fd: int, name: str, path: str) -> str | None:

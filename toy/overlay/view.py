@@ -152,8 +152,8 @@ class UpperView(UpperFiles):
     def turned_into_links(self) -> dict[str, str]:
         """Return where the lower's links lead, by path, where the upper has directories that were there first.
 
-        Left out are links that lead to no place in the overlay, and directories that somebody in the overlay made in
-        the place of a link: those are opaque.
+        Left out are links to files, those that lead to no place in the overlay, and directories that somebody in the
+        overlay made in the place of a link: those are opaque.
         """
         found = {}
         for folder, names in self._merged_directories():
@@ -161,7 +161,9 @@ class UpperView(UpperFiles):
                 path = os.path.join(folder, name)
                 if os.path.islink(self._lower(path)):
                     target = self._lead(path)
-                    if target != path and self._place(target) is not None and not self.is_opaque(path):
+                    is_to_file = self.is_in_lower(target) and not files.is_directory(self._lower(target))
+                    is_place = target != path and self._place(target) is not None and not is_to_file
+                    if is_place and not self.is_opaque(path):
                         found[path] = target
         return found
 
@@ -180,7 +182,7 @@ class UpperView(UpperFiles):
                         names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
                 yield folder, names
                 paths = (os.path.join(folder, name) for name in names)
-                todo += [path for path in paths if files.is_directory(Path(self._lower(path)))]
+                todo += [path for path in paths if files.is_directory(self._lower(path))]
 
     def other_mode(self, path: str) -> int | None:
         """Return the upper's st_mode at a path where the lower has a directory, if mode or owner differ, or None."""
@@ -257,8 +259,7 @@ class UpperView(UpperFiles):
         """Return the paths of the upper's files in a directory, and below it."""
         found = []
         for here, fd in walk(self.upper, PurePath(folder[1:])):
-            paths = (f"/{here / name}" for name in os.listdir(fd))
-            found += [path for path in paths if self.has(path)]
+            found += [path for name in os.listdir(fd) if self.has(path := f"/{here / name}")]
         return sorted(found)
 
     def find(self, pattern: str) -> list[str]:

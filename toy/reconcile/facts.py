@@ -20,7 +20,7 @@ from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.package import Outline, Package, PackageFile
 from ..overlay.view import UpperView
-from . import host_set, retired, var
+from . import host_set, moved, retired, var
 from .header_sets import HeaderSets
 from .merged_database import open_database
 from .parts import Parts
@@ -156,6 +156,7 @@ def read_state(
             upper=upper,
             hidden=sets.hidden.check().files,
             retired=retired.read(Path(parts.machine.retired)),
+            moved=moved.read(Path(parts.machine.moved)),
             installed=installed,
             facts=ReadFacts(parts, opened, installed or frozenset()),
         )

@@ -29,17 +29,18 @@ def is_due(*, base: AbstractSet[HeaderFile], host: AbstractSet[HeaderFile], uppe
     return base != host or bool(rules.perhaps_standing_in(upper))
 
 
-def plan(state: State) -> Plan | None:
+def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
     """Plan what becomes of an overlay, or return None if nothing is to be done.
 
-    Raises DamagedHeader for a header that is needed and cannot be read.
+    At the paths `covering`, the overlay's files are in front of others of the host's since they moved. Raises
+    DamagedHeader for a header that is needed and cannot be read.
     """
     facts, tree, host = state.facts, state.facts.tree, state.host
     merged = state.upper.over(state.base)
     own, removed = merged - state.base, state.base - merged
     stand_ins = rules.amended(own, removed & (host | state.hidden), facts.package)
     plain = merged - stand_ins.keys() | set(stand_ins.values())
-    decision = _apply_rules(facts, base=state.base, host=host, merged=plain)
+    decision = decide(state, stand_ins)
     visible = host - decision.upper.whiteouts
     arrived = sorted(visible - plain | visible & set(stand_ins.values()))
     touched = [owned for file in arrived for owned in facts.package(file).files if tree.touches(owned.path)]
@@ -86,7 +87,7 @@ def plan(state: State) -> Plan | None:
         *_retired(facts, decision),
         *retired.lost(state.machine, earlier, before=before, now=now),
         *_conflicts(facts, conflicts, stand_ins.keys()),
-        *_shadowed(facts, touched, known=own_paths | conflicting, todo=todo),
+        *_shadowed(facts, touched, covering, known=own_paths | conflicting, todo=todo),
         *_stale(state, due),
         *_broken(state, upper.over(host), stand_in),
         Event(
@@ -147,10 +148,10 @@ def _conflicts(
                 )
 
 
-def _apply_rules(
-    facts: Facts, *, base: AbstractSet[HeaderFile], host: AbstractSet[HeaderFile], merged: AbstractSet[HeaderFile]
-) -> Decision:
-    """Return the decision of the rules, after loading the packages that they have to know."""
+def decide(state: State, stand_ins: Mapping[HeaderFile, HeaderFile]) -> Decision:
+    """Return the decision of the rules for packages; `stand_ins` is what `rules.amended` returned."""
+    facts, base, host = state.facts, state.base, state.host
+    merged = state.upper.over(base) - stand_ins.keys() | set(stand_ins.values())
     own, removed = merged - base, base - merged
     touched = set(map(header.package_of, base ^ host))
     known = {file for file in host if header.package_of(file) in touched} | own
@@ -238,15 +239,19 @@ def _follow(facts: Facts, arrived: Iterable[PackageFile]) -> set[str]:
 def _shadowed(
     facts: Facts,
     arrived: Iterable[PackageFile],
+    covering: Iterable[str],
     *,
     known: AbstractSet[str],
     todo: Operations,
 ) -> Iterator[Event]:
-    """Yield an event for each file of the overlay that hides a new file of the host's, except at the paths `known`."""
+    """Yield an event for each file of the overlay that hides one of the host's, except at the paths `known`.
+
+    It is new there, or the overlay's is, at the paths `covering`.
+    """
     goes = [owned.path for owned in todo.remove]
     led = (os.path.join(facts.tree.lead(os.path.dirname(path)), os.path.basename(path)) for path in goes)
     known = known | {*todo.drop, *todo.clear, *goes, *led}
-    found = set()
+    found = {*covering} - known
     for owned in arrived:
         by = None if owned.path in known or owned.is_ghost else facts.tree.shadowed_by(owned.path)
         if by is not None and by not in known and not any(map(owned.is_same, facts.files_at(owned.path))):

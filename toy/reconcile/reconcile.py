@@ -50,8 +50,9 @@ def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
             upper, base = pending.upper, pending.host
         if planner.is_due(base=base, host=sets.host_files, upper=upper):
             with read_state(parts, adopted.database, recorded=recorded, base=base, upper=upper) as state:
-                done += relocate(parts, state)
-                plan = planner.plan(state)
+                relocated = relocate(parts, state)
+                done += relocated.events
+                plan = planner.plan(state, relocated.covering)
             if plan is not None:
                 plan = plan._replace(events=[*done, *plan.events])
                 journal.intend(plan)

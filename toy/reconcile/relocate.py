@@ -3,18 +3,20 @@
 
 The directory of an upper would hide the link, with all that is where it leads: after /usr/sbin became a link to bin,
 an overlay with one program of its own in /usr/sbin would have no other there. It is done before anything is planned, so
-that the planner sees files where they belong. There is no record of it: what is left to move shows on disk.
+that the planner sees files where they belong. Whoever interrupts it leaves the rest where the next launch finds it.
 """
 
 import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from ..headers import header
+from ..headers.header import HeaderFile
 from ..host.mounted import is_in
 from ..overlay.move import MovableUpper
-from . import rules
+from . import moved, planner, rules
 from .events import FOLLOWED, Event
 from .parts import Parts
 from .state import State
@@ -27,44 +29,76 @@ class Move(NamedTuple):
     target: str
 
 
-def relocate(parts: Parts, state: State) -> list[Event]:
-    """Move files of the upper, and return the events. The facts in `state` are as after that."""
+class Relocated(NamedTuple):
+    """What relocation did."""
+
+    events: list[Event]
+    covering: list[str]
+    """The paths of files, of no package of the overlay's, that are in front of other files of the host's now."""
+
+
+def relocate(parts: Parts, state: State) -> Relocated:
+    """Move files of the upper. The facts in `state` are as after that."""
+    todo = moves(state)
+    if not todo:
+        return Relocated([], [])
     upper = MovableUpper(parts.trees)
     own = state.upper.over(state.base) - state.base
     own_paths = {file.path for package in own for file in state.facts.package(package).files}
-    happened = []
-    for move in moves(state):
-        moved = upper.move(*move)
-        for path, now in moved.renamed:
+    record = {link: dict(paths) for link, paths in state.moved.items() if not _is_directory_again(state, link)}
+    happened, covering = [], []
+    for move in todo:
+        result = upper.move(*move)
+        for path, now in result.renamed:
             happened.append(Event("kept", f"{now} (it was {path}; {move.source} is {move.target} on the host now)"))
-        for old, path in moved.covering:
-            if old not in own_paths:
-                happened.append(Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)"))
-        happened.append(Event(FOLLOWED, f"the host (what was in {move.source} is in {move.target})"))
-    if happened:
-        state.facts.look_again()
-    return happened
+        covering += [path for old, path in result.covering if old not in own_paths]
+        if result.paths:
+            happened.append(Event(FOLLOWED, f"the host (what was in {move.source} is in {move.target})"))
+        if not state.facts.tree.is_in_lower(move.source) or state.facts.tree.lead(move.source) != move.source:
+            record.setdefault(move.source, {}).update(result.paths)
+    moved.write(Path(parts.machine.moved), record)
+    state.facts.look_again()
+    return Relocated(happened, covering)
 
 
 def moves(state: State) -> list[Move]:
     """Return the moves that make the upper follow the host, outermost first.
 
-    Paths that belong to packages which both sides changed are left to the rules for packages.
+    Paths that belong to packages which both sides changed are left to the rules for packages, unless the overlay's
+    give way.
     """
     merged = state.upper.over(state.base)
     own, removed = merged - state.base, state.base - merged
     stand_ins = rules.amended(own, removed & (state.host | state.hidden), state.facts.package)
-    rivals = {header.package_of(file) for file in own - stand_ins.keys() | removed - {*stand_ins.values()}}
-    found: list[Move] = []
     into_links = itertools.starmap(Move, state.facts.tree.turned_into_links().items())
-    for move in sorted({*into_links, *_out_of_links(state, own - stand_ins.keys())}):
+    perhaps = sorted({*into_links, *_out_of_links(state, own - stand_ins.keys()), *_back(state)})
+    if not perhaps:
+        return []
+    stays = planner.decide(state, stand_ins).upper
+    rivals = set(map(header.package_of, stays.files | stays.whiteouts))
+    found: list[Move] = []
+    for move in perhaps:
         owners = map(header.package_of, state.facts.owners_on_host(move.source))
         if rivals.isdisjoint(owners) and not is_in(move.source, [known.source for known in found]):
             found.append(move)
     return found
 
 
-def _out_of_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[Move]:
+def _is_directory_again(state: State, link: str) -> bool:
+    """Say whether the host has a directory, or anything else but a link, where it had a link."""
+    tree = state.facts.tree
+    return tree.is_in_lower(link) and tree.lead(link) == link
+
+
+def _back(state: State) -> Iterator[Move]:
+    """Yield a move for each file that moved since the host had a link, where it has a directory again."""
+    facts = state.facts
+    for link, paths in state.moved.items():
+        if _is_directory_again(state, link):
+            yield from (Move(now, path) for path, now in paths.items() if not facts.is_owned(now))
+
+
+def _out_of_links(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
     """Yield a move for each file that the upper has where a link of the host's led that now leads elsewhere.
 
     In the place of the link there may be a directory.
@@ -72,7 +106,8 @@ def _out_of_links(state: State, own: frozenset[header.HeaderFile]) -> Iterator[M
     facts, tree = state.facts, state.facts.tree
     for link, target in facts.outline(state.base - state.host).links.items():
         led = tree.lead(os.path.normpath(os.path.join(os.path.dirname(link), target)))
-        if tree.lead(link) == led or not tree.is_in_lower(link):
+        # Most links lead to files: those to libraries.
+        if not tree.has_folder(led) or tree.lead(link) == led or not tree.is_in_lower(link):
             continue
         packages = map(facts.package, own | (state.host - state.base))
         paths = {file.path for package in packages for file in package.files if file.path.startswith(f"{link}/")}

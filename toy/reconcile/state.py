@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from ..headers.changes import UpperSet
 from ..headers.header import Header, HeaderFile
 from ..headers.package import Outline, Package, PackageFile
+from .moved import Moved
 from .retired import Retired
 
 
@@ -22,6 +23,7 @@ class Tree(Protocol):
     def is_in_lower(self, path: str) -> bool: ...  # noqa: D102
     def lead(self, folder: str) -> str: ...  # noqa: D102
     def has(self, path: str) -> bool: ...  # noqa: D102
+    def has_folder(self, folder: str) -> bool: ...  # noqa: D102
     def turned_into_links(self) -> Mapping[str, str]: ...  # noqa: D102
     def files_below(self, folder: str) -> Iterable[str]: ...  # noqa: D102
     def is_other_kind(self, path: str) -> bool: ...  # noqa: D102
@@ -110,6 +112,8 @@ class State(NamedTuple):
     """The host's header files of which the machine keeps copies, since it hides them."""
     retired: Mapping[str, Retired]
     """The overlay's packages that gave way to the host's before, by name."""
+    moved: Moved
+    """What moved since the host has links in the place of directories."""
     installed: AbstractSet[HeaderFile] | None
     """What the overlay's database holds before a plan is carried out; None if there is no database."""
     facts: Facts
