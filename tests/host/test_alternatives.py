@@ -170,3 +170,18 @@ def test_the_overlay_removes_its_own_provider_and_the_host_has_one(host: Host) -
     assert enter(host) == []
     overlay(host, "remove", "edi-b")
     assert edi(host) == "edi-a 1\nedi-a 1\n"
+
+
+def test_the_host_gets_the_overlays_provider_in_an_older_version_and_loses_it(host: Host) -> None:
+    publish(host, A, B, editor("edi-c", 7))
+    on_host(host, "install", "edi-b")
+    publish(host, editor("edi-a", 10, "2"))
+    overlay(host, "install", "edi-a", "edi-c")
+    on_host(host, "install", "edi-a-1", "edi-c")
+    enter(host)
+    on_host(host, "remove", "edi-c")
+    enter(host)
+    assert edi(host) == "edi-a 2\nedi-a 2\n"
+    on_host(host, "remove", "edi-a")
+    enter(host)
+    assert edi(host) == "edi-a 2\nedi-a 2\n"

@@ -120,6 +120,7 @@ class Walk:
     def enter(self) -> None:
         """Enter the overlay, apply the rules to the model, and see that all is as it says."""
         self.unseen = set()
+        self.log.append("enter")
         self.host.run(*OVERLAY, "true")
         headers = {nevra.split("-")[0]: digest for digest, nevra in database(self.host).items()}
         self.model.launch({name: digest for name, digest in headers.items() if name in NAMES})

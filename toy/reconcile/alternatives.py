@@ -70,7 +70,7 @@ def follow(parts: Parts) -> list[Event]:
         if theirs is not None:
             new = [program for program in theirs.programs if program not in ours.programs and view.shows(program)]
             changes += [_install(name, theirs, program) for program in new]
-        if not leads_somewhere:
+        if not leads_somewhere or not (ours.is_manual or view.has(f"{_LINKS}/{name}")):
             changes.append(["--auto", name])
         try:
             for change in changes:
