@@ -33,13 +33,14 @@ def file(label: str) -> HeaderFile:
 def package_file(path: str, content: str = "") -> PackageFile:
     """Return a file of a package.
 
-    A path that ends with a slash is a directory's, one with a question mark is a %ghost; after an equals sign follows
-    the file's content, after an arrow a link's target.
+    A path that ends with a slash is a directory's; after an equals sign follows the file's content, after an arrow a
+    link's target. With a question mark at the end, any of them is a %ghost.
     """
+    if path.endswith("?"):
+        owned = package_file(path.rstrip("?"))
+        return owned._replace(is_ghost=True, digest=owned.digest if "=" in path else "")
     if path.endswith("/"):
         return PackageFile(path.rstrip("/"), stat.S_IFDIR | 0o755, "", "", False, "root:root")
-    if path.endswith("?"):
-        return PackageFile(path.rstrip("?"), stat.S_IFREG | 0o644, "", "", True, "root:root")
     path, arrow, target = path.partition("->")
     if arrow:
         return PackageFile(path, stat.S_IFLNK | 0o777, "", target, False, "root:root")
@@ -213,7 +214,11 @@ class Facts:
         return Outline(folders, {each.path: each.target for each in files if each.target})
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
-        return [each for package in sorted(gone & self._files) for each in self._packages[package].files]
+        stand_ins = itertools.starmap(self._world.stand_in, self._world.stand_ins.items())
+        names = (name for name, _ in header.file_names(stand_ins))
+        standing = dict(zip(map(file, self._world.stand_ins), names, strict=True))
+        there = {standing.get(each, each) for each in gone} & self._files
+        return [each for package in sorted(there) for each in self._packages[package].files]
 
     def broken(
         self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]

@@ -230,6 +230,41 @@ FILES = {
         World(after=["b-1"], own=[A_1], upper={"/etc/ld.so.cache": FILE}, files={A_1: ["/etc/ld.so.cache"]}),
         {"own": [A_1]},
     ),
+    "one that a package of the overlay owns, but did not bring, is made anew": (
+        World(after=["b-1"], own=[A_1], upper={"/etc/ld.so.cache": FILE}, files={A_1: ["/etc/ld.so.cache?"]}),
+        {"own": [A_1], "anew": ["/etc/ld.so.cache"]},
+    ),
+    "one that a retired package owned, but did not bring, is made anew, and no such file is removed": (
+        World(
+            after=[A_2],
+            own=[A_1],
+            upper={"/usr/share/mime/mime.cache": FILE, "/usr/share/mime/globs": FILE},
+            files={
+                A_1: [
+                    "/usr/share/mime/mime.cache?",
+                    "/usr/share/mime/globs?",
+                    "/usr/share/mime/text/x.xml?",
+                    "/etc/x?",
+                ],
+                A_2: ["/usr/share/mime/mime.cache?"],
+            },
+        ),
+        {
+            "remove": ["/etc/x"],
+            "show": ["/etc/x", "/usr/share/mime/globs", "/usr/share/mime/mime.cache", "/usr/share/mime/text/x.xml"],
+            "drop": ["/usr/share/mime/mime.cache"],
+            "anew": ["/usr/share/mime/mime.cache"],
+            "events": ["retired: a 1-1 (host has 2-1)"],
+        },
+    ),
+    "a link before one that no package has brought is not named": (
+        World(after=[A_1], upper={"/etc/a": FILE}, files={A_1: ["/etc/a->b?"]}),
+        {},
+    ),
+    "a copy of a link that no package has brought is left": (
+        World(before=[A_1], upper={"/etc/a": COPY}, files={A_1: ["/etc/a->b?"]}),
+        {},
+    ),
     "another file before the host's new one is named": (
         World(after=[A_1], upper={"/usr/bin/a": FILE}),
         {"events": ["shadowed: /usr/bin/a (the host has another one; the overlay keeps its own)"]},
@@ -388,6 +423,10 @@ STAND_INS = {
     "with the next version it is not said again either": (
         CONFLICT.but(after=["b-2"]),
         {"own": [A_1, "b-2-1.noarch (stand-in)"], "hidden": ["b-2"]},
+    ),
+    "a copy that nobody changed of another file of it: the host's shows": (
+        CONFLICT.but(after=["b-2"], upper={"/usr/bin/b": COPY}),
+        {"own": [A_1, "b-2-1.noarch (stand-in)"], "hidden": ["b-2"], "remove": ["/usr/bin/b"], "show": ["/usr/bin/b"]},
     ),
     "the next version lacks the file: it is over": (CONFLICT.but(after=["b-3"]), {"own": [A_1]}),
     "the host's package went: it is over": (CONFLICT.but(after=[]), {"own": [A_1]}),

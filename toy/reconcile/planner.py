@@ -47,7 +47,8 @@ def plan(state: State) -> Plan | None:
     meeting = sorted({*arrived, *_meeting(facts, kept) & visible})
     conflicts = find_conflicts(kept, {file: facts.package(file) for file in meeting}, tree.is_other_kind, tree.lead)
     own_paths = {owned.path for package in kept for owned in package.files}
-    stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in own_paths]
+    brought = {owned.path for package in kept for owned in package.files if not owned.is_ghost}
+    stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in brought]
     conflicting = {path for paths in conflicts.values() for path in paths}
     theirs = [old for old in facts.files_of(state.base - host) if old.path not in own_paths | conflicting]
     copies = [old for old in theirs if _is_mere_copy(old, tree)]
@@ -65,7 +66,7 @@ def plan(state: State) -> Plan | None:
         sweep=not removed <= host | state.hidden,
         drop=[path for path, _ in stale if tree.is_in_lower(path)],
     )
-    todo.remove.extend(copies)
+    todo = todo._replace(remove=[file for file in (*todo.remove, *copies) if not generated.is_made(file)])
     stand_in = _standing_in(facts, conflicts)
     upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
@@ -113,7 +114,9 @@ def _meeting(facts: Facts, kept: Iterable[Package]) -> set[HeaderFile]:
 
 def _is_mere_copy(file: PackageFile, tree: Tree) -> bool:
     """Say whether the upper's copy of a file that the host had is nobody's change, or may be a directory left over."""
-    return not tree.is_in_lower(file.path) if file.is_directory else tree.is_as_installed(file)
+    if file.is_directory:
+        return not tree.is_in_lower(file.path)
+    return not file.is_ghost and tree.is_as_installed(file)
 
 
 def _standing_in(facts: Facts, conflicts: Mapping[HeaderFile, Mapping[str, Conflict]]) -> dict[HeaderFile, bytes]:
