@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from toy.headers import header
 from toy.headers.changes import UpperSet
-from toy.headers.header import Header, HeaderFile, QuotedName
+from toy.headers.header import Header, HeaderFile
 from toy.headers.package import Outline, Package, PackageFile
 from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
@@ -78,8 +78,8 @@ class World:
     modes: Mapping[str, int] = field(default_factory=dict)
     """The modes of the overlay's directories that differ from the lower's, by path."""
     multiversion: Sequence[str] = ()
-    retired: Sequence[str] = ()
-    """Names of packages that gave way to the host's of the same name before."""
+    retired: Mapping[str, Retired] = field(default_factory=dict)
+    """Packages that gave way to the host's before."""
     auto_installed: Sequence[str] = ()
     """Names of packages that others needed, and that nobody asked for."""
     obsoletes: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class World:
             host=frozenset(map(file, self.after)),
             upper=upper,
             hidden=frozenset(upper.whiteouts - set(map(file, self.forgotten))),
-            retired={name: Retired(f"{name} 1-1", (QuotedName(name),)) for name in self.retired},
+            retired=self.retired,
             installed=upper.over(base) if self.has_database else None,
             facts=Facts(self, upper.over(base) if self.has_database else frozenset()),
         )
@@ -162,7 +162,7 @@ class World:
             forgotten=(),
             stand_ins=stand_ins,
             upper=upper,
-            retired=list(planned.retired),
+            retired=planned.retired,
         )
 
 

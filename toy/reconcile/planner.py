@@ -15,11 +15,10 @@ from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile, QuotedName
 from ..headers.package import FileTrigger, Package, PackageFile
 from ..overlay.operations import Operations, operations
-from . import generated, retired, rules, triggers
+from . import generated, losses, rules, triggers
 from .conflicts import Conflict, find_conflicts
 from .events import FOLLOWED, Event
 from .plan import Plan
-from .retired import Retired
 from .rules import Decision
 from .state import Facts, State, Tree
 
@@ -39,7 +38,7 @@ def plan(state: State) -> Plan | None:
     own, removed = merged - state.base, state.base - merged
     stand_ins = rules.amended(own, removed & (host | state.hidden), facts.package)
     plain = merged - stand_ins.keys() | set(stand_ins.values())
-    decision = _apply_rules(facts, base=state.base, host=host, merged=plain)
+    decision = _apply_rules(facts, base=state.base, host=host, merged=plain, hidden=state.hidden)
     visible = host - decision.upper.whiteouts
     arrived = sorted(visible - plain | visible & set(stand_ins.values()))
     touched = [owned for file in arrived for owned in facts.package(file).files if tree.touches(owned.path)]
@@ -75,17 +74,10 @@ def plan(state: State) -> Plan | None:
     has_triggers = any(package.triggers for package in kept)
     went = facts.outline(state.base - host).folders if has_triggers else frozenset()
     due = [*triggers.due(kept, came=came, went=went)]
-    before, now = set(map(header.package_of, merged)), set(map(header.package_of, upper.over(host)))
-    new_names = {
-        header.package(name): header.package_of(file)
-        for file in sorted(visible - state.base)
-        for name, _, _ in facts.package(file).obsoletes
-    }
-    earlier = retired.renamed(state.retired, new_names)
-    known = retired.still_known({**earlier, **_asked_for(facts, decision)}, now)
+    known, lost = losses.follow(state, decision, before=merged, now=upper.over(host), visible=visible)
     events = [
         *_retired(facts, decision),
-        *retired.lost(state.machine, earlier, before=before, now=now),
+        *lost,
         *_conflicts(facts, conflicts, stand_ins.keys()),
         *_shadowed(facts, touched, known=own_paths | conflicting, todo=todo),
         *_stale(state, due),
@@ -151,13 +143,23 @@ def _conflicts(
 
 
 def _apply_rules(
-    facts: Facts, *, base: AbstractSet[HeaderFile], host: AbstractSet[HeaderFile], merged: AbstractSet[HeaderFile]
+    facts: Facts,
+    *,
+    base: AbstractSet[HeaderFile],
+    host: AbstractSet[HeaderFile],
+    merged: AbstractSet[HeaderFile],
+    hidden: AbstractSet[HeaderFile],
 ) -> Decision:
-    """Return the decision of the rules, after loading the packages that they have to know."""
+    """Return the decision of the rules, after loading the packages that they have to know.
+
+    `hidden` are the host's that can be loaded although the host may have them no longer.
+    """
     own, removed = merged - base, base - merged
     touched = set(map(header.package_of, base ^ host))
     known = {file for file in host if header.package_of(file) in touched} | own
-    several = {header.package_of(file) for file in known if facts.multiversion & _names(facts, file)}
+    several = {
+        header.package_of(file) for file in known if rules.is_multiversion(facts.package(file), facts.multiversion)
+    }
     return rules.decide(
         base=base,
         host=host,
@@ -165,7 +167,9 @@ def _apply_rules(
         is_newer=lambda one, other: facts.is_newer(facts.package(one), facts.package(other)),
         is_sound=lambda file: not facts.tree.missing(facts.package(file).files),
         several=several,
-        obsoleted=_obsoleted(facts, by=(host - base) | own, among=base ^ host | own | removed),
+        obsoleted=_obsoleted(
+            facts, by=(host - base) | own | (removed - host) & hidden, among=base ^ host | own | removed
+        ),
     )
 
 
@@ -182,12 +186,6 @@ def _obsoleted(
             others = {other for other in by_name.get(header.package(name), ()) if facts.obsoletes(file, other)}
             found.setdefault(file, set()).update(others)
     return found
-
-
-def _names(facts: Facts, file: HeaderFile) -> set[str]:
-    """Return the words by which `multiversion` may list the package of a header file."""
-    package = facts.package(file)
-    return {package.name} | {f"provides:{name}" for name in package.provides}
 
 
 def _freed(facts: Facts, hidden: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, HeaderFile]) -> set[str]:
@@ -256,15 +254,6 @@ def _shadowed(
             found.add(by)
     for path in sorted(found):
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
-
-
-def _asked_for(facts: Facts, decision: Decision) -> dict[str, Retired]:
-    """Return the packages that give way, but for those that were there only since others needed them."""
-    return {
-        (package := facts.package(file)).name: Retired(package.label, tuple(sorted(map(header.package_of, theirs))))
-        for file, theirs in decision.retired.items()
-        if facts.package(file).name not in facts.auto_installed
-    }
 
 
 def _stale(state: State, due: Iterable[tuple[Package, FileTrigger, list[str]]]) -> Iterator[Event]:
