@@ -42,6 +42,39 @@ def test_a_conflict_stays_when_the_host_updates_its_package(conflict: Host) -> N
     assert conflict.run(*OVERLAY, "cat", "/usr/share/thing").stdout == "ours\n"
 
 
+@pytest.mark.everywhere
+def test_a_copy_of_another_file_of_the_hosts_package_follows_the_host(host: Host) -> None:
+    theirs = replace(THEIRS, files={**THEIRS.files, "/usr/share/copied": "1"}, links={"/usr/share/led": "doc"})
+    publish(host, OURS, theirs)
+    overlay(host, "install", "ours")
+    on_host(host, "install", "theirs")
+    assert enter(host) == [CONFLICT]
+    host.run(*OVERLAY, "touch", "/usr/share/copied")
+    host.run(*OVERLAY, "chown", "-h", "root:root", "/usr/share/led")
+    files = {**THEIRS.files, "/usr/share/copied": "2"}
+    publish(host, replace(theirs, version="2", files=files, links={"/usr/share/led": "man"}))
+    on_host(host, "update", "theirs")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/share/copied").stdout == "2\n"
+    assert host.run(*OVERLAY, "readlink", "/usr/share/led").stdout == "man\n"
+    assert not in_upper(host, "/usr/share/copied")
+
+
+def test_a_link_of_a_package_in_conflict_that_leads_elsewhere_now(host: Host) -> None:
+    host.change("mkdir -p /usr/share/one /usr/share/two")
+    theirs = replace(THEIRS, links={"/usr/share/place": "one"})
+    publish(host, OURS, theirs)
+    overlay(host, "install", "ours")
+    on_host(host, "install", "theirs")
+    publish(host, Package("inside", files={"/usr/share/place/inside": "1"}))
+    assert enter(host) == [CONFLICT]
+    overlay(host, "install", "inside")
+    publish(host, replace(theirs, version="2", links={"/usr/share/place": "two"}))
+    on_host(host, "update", "theirs")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/share/place/inside").stdout == "1\n"
+
+
 def test_a_conflict_ends_with_the_overlays_package(conflict: Host) -> None:
     overlay(conflict, "remove", "ours")
     assert conflict.run(*OVERLAY, "cat", "/usr/share/thing").stdout == "theirs\n"

@@ -19,6 +19,8 @@ class Package:
     arch: str = "noarch"
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    ghost_links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Links that are built and not installed."""
     directories: tuple[str, ...] = ()
     directory_mode: str = "755"
     owner: str = "root"
@@ -48,12 +50,13 @@ class Package:
                 "END",
             ]
             lines += [f"chmod {'755' if '/bin/' in path else '644'} %{{buildroot}}{path}"]
-        for path, target in self.links.items():
+        for path, target in {**self.links, **self.ghost_links}.items():
             lines += [f"mkdir -p %{{buildroot}}{Path(path).parent}", f"ln -s {target} %{{buildroot}}{path}"]
         lines += [f"mkdir -p %{{buildroot}}{path}" for path in self.directories]
         lines += ["find %{buildroot} -exec touch --no-dereference --date=@0 {} +"]  # as reproducible builds do
         lines += ["%files", f"%defattr(-,{self.owner},root)"]
         lines += [f"%config(noreplace) {path}" if path in self.config else path for path in (*self.files, *self.links)]
+        lines += [f"%ghost {path}" for path in self.ghost_links]
         lines += [f"%attr({self.directory_mode},root,root) %dir {path}" for path in self.directories]
         return "\n".join([*lines, textwrap.dedent(self.scripts), ""])
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from toy.headers import header
 from toy.headers.changes import UpperSet
-from toy.headers.header import Header, HeaderFile, QuotedName
+from toy.headers.header import Header, HeaderFile
 from toy.headers.package import Outline, Package, PackageFile
 from toy.reconcile.moved import Moved
 from toy.reconcile.plan import Plan
@@ -34,13 +34,14 @@ def file(label: str) -> HeaderFile:
 def package_file(path: str, content: str = "") -> PackageFile:
     """Return a file of a package.
 
-    A path that ends with a slash is a directory's, one with a question mark is a %ghost; after an equals sign follows
-    the file's content, after an arrow a link's target.
+    A path that ends with a slash is a directory's; after an equals sign follows the file's content, after an arrow a
+    link's target. With a question mark at the end, any of them is a %ghost.
     """
+    if path.endswith("?"):
+        owned = package_file(path.rstrip("?"))
+        return owned._replace(is_ghost=True, digest=owned.digest if "=" in path else "")
     if path.endswith("/"):
         return PackageFile(path.rstrip("/"), stat.S_IFDIR | 0o755, "", "", False, "root:root")
-    if path.endswith("?"):
-        return PackageFile(path.rstrip("?"), stat.S_IFREG | 0o644, "", "", True, "root:root")
     path, arrow, target = path.partition("->")
     if arrow:
         return PackageFile(path, stat.S_IFLNK | 0o777, "", target, False, "root:root")
@@ -78,8 +79,8 @@ class World:
     modes: Mapping[str, int] = field(default_factory=dict)
     """The modes of the overlay's directories that differ from the lower's, by path."""
     multiversion: Sequence[str] = ()
-    retired: Sequence[str] = ()
-    """Names of packages that gave way to the host's of the same name before."""
+    retired: Mapping[str, Retired] = field(default_factory=dict)
+    """Packages that gave way to the host's before."""
     moved: Moved = field(default_factory=dict)
     """What moved when the host got links, by link, old and new path."""
     auto_installed: Sequence[str] = ()
@@ -128,7 +129,7 @@ class World:
             host=frozenset(map(file, self.after)),
             upper=upper,
             hidden=frozenset(upper.whiteouts - set(map(file, self.forgotten))),
-            retired={name: Retired(f"{name} 1-1", (QuotedName(name),)) for name in self.retired},
+            retired=self.retired,
             moved=self.moved,
             installed=upper.over(base) if self.has_database else None,
             facts=Facts(self, upper.over(base) if self.has_database else frozenset()),
@@ -165,7 +166,7 @@ class World:
             forgotten=(),
             stand_ins=stand_ins,
             upper=upper,
-            retired=list(planned.retired),
+            retired=planned.retired,
         )
 
 
@@ -217,7 +218,11 @@ class Facts:
         return Outline(folders, {each.path: each.target for each in files if each.target})
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
-        return [each for package in sorted(gone & self._files) for each in self._packages[package].files]
+        stand_ins = itertools.starmap(self._world.stand_in, self._world.stand_ins.items())
+        names = (name for name, _ in header.file_names(stand_ins))
+        standing = dict(zip(map(file, self._world.stand_ins), names, strict=True))
+        there = {standing.get(each, each) for each in gone} & self._files
+        return [each for package in sorted(there) for each in self._packages[package].files]
 
     def broken(
         self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]

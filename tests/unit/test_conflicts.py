@@ -30,6 +30,12 @@ CASES = {
     "the same content": Case(["/a=1"], ["/a=1"]),
     "some of many": Case(["/b=1", "/d=1"], ["/a", "/b=2", "/c", "/d=2"], found={"/b": REPLACED, "/d": REPLACED}),
     "nothing that the host's has brought": Case(["/a=1"], ["/a?"]),
+    "no link that either has brought": Case(["/a->b?"], ["/a->c?"]),
+    "no link that the overlay's has brought": Case(["/a->b?"], ["/a=1"]),
+    "nothing that the host's has brought, though its digest is known": Case(["/a=1"], ["/a=2?"]),
+    "a directory that the overlay's has not brought, a file of the host's": Case(
+        ["/a/?"], ["/a"], ["/a"], {"/a": REPLACED}
+    ),
     "nothing that the overlay's has brought": Case(["/a?"], ["/a=1"]),
     "nothing that the overlay's has brought, in a directory of the host's": Case(["/a/b?"], ["/a"], ["/a"]),
     "a directory of both": Case(["/a/", "/a/b"], ["/a/", "/a/c"]),

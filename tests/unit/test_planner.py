@@ -4,8 +4,9 @@
 import pytest
 from tables import COPY, DIRECTORY, FILE, OPAQUE, WHITEOUT, World, file, labels
 
-from toy.headers.header import NOT_INSTALLED, REPLACED
+from toy.headers.header import NOT_INSTALLED, REPLACED, QuotedName
 from toy.reconcile.planner import is_due, plan
+from toy.reconcile.retired import Retired
 
 
 def outcome(world: World) -> dict[str, list[str]]:
@@ -30,6 +31,12 @@ def outcome(world: World) -> dict[str, list[str]]:
 
 
 A_1, A_2, A_3 = "a-1", "a-2", "a-3"
+
+GAVE_WAY = {"a": Retired("a 1-1", (QuotedName("a"),))}
+"""What is known after a-1 gave way to the host's."""
+
+KERNEL = Retired("kernel 2-1", (QuotedName("kernel-2-1.noarch"),))
+KERNELS = {f"kernel-{number}": [f"/boot/{number}"] for number in (1, 2, 3)}
 
 OUTCOMES = {
     "a newer one of the overlay's: the host's counts": (
@@ -93,7 +100,7 @@ OUTCOMES = {
         {},
     ),
     "a package of the host's is gone that one of the overlay's gave way to: that is said": (
-        World(before=[A_2], retired=["a"]),
+        World(before=[A_2], retired=GAVE_WAY),
         {
             "events": [
                 "gone: a 1-1 (it was retired since the host had it, and the host has it no longer; "
@@ -102,16 +109,90 @@ OUTCOMES = {
         },
     ),
     "a package of the host's has another version that one of the overlay's gave way to": (
-        World(before=[A_2], after=[A_3], retired=["a"]),
+        World(before=[A_2], after=[A_3], retired=GAVE_WAY),
         {},
     ),
     "a package is gone that the overlay removed after its own gave way to it": (
-        World(before=[A_2], removed=[A_2], retired=["a"]),
+        World(before=[A_2], removed=[A_2], retired=GAVE_WAY),
         {"show": ["/usr/bin/a"]},
     ),
     "a package is gone that the overlay has anew": (
-        World(before=[A_2], own=["a-2/own"], removed=[A_2], retired=["a"]),
+        World(before=[A_2], own=["a-2/own"], removed=[A_2], retired=GAVE_WAY),
         {"own": ["a-2/own"]},
+    ),
+    "an older version comes back than what gave way: that is said": (
+        World(before=[A_3], after=[A_1], retired={"a": Retired("a 2-1", (QuotedName("a"),))}),
+        {
+            "events": [
+                "gone: a 2-1 (it was retired since the host had it, and the host has 1-1 now; "
+                "bring it back: toy -n toy -- zypper in a)"
+            ]
+        },
+    ),
+    "the version that gave way comes back": (
+        World(before=[A_3], after=[A_1], retired=GAVE_WAY),
+        {},
+    ),
+    "an older version comes back, but the overlay has its own": (
+        World(
+            before=[A_3],
+            after=[A_1],
+            own=["a-2/own"],
+            removed=[A_3],
+            retired={"a": Retired("a 2-1", (QuotedName("a"),))},
+        ),
+        {"own": ["a-2/own"], "hidden": [A_1]},
+    ),
+    "an older version comes back, but the overlay removed it": (
+        World(before=[A_3], after=[A_1], removed=[A_3], retired={"a": Retired("a 2-1", (QuotedName("a"),))}),
+        {"hidden": [A_1], "hide": ["/usr/bin/a"]},
+    ),
+    "one of several versions goes that the overlay's gave way to: that is said": (
+        World(
+            before=["kernel-1", "kernel-2"],
+            after=["kernel-1"],
+            files=KERNELS,
+            multiversion=["kernel"],
+            retired={"kernel-2-1.noarch": KERNEL},
+        ),
+        {
+            "events": [
+                "gone: kernel 2-1 (it was retired since the host had it, and the host has it no longer; "
+                "bring it back: toy -n toy -- zypper in --oldpackage kernel=2-1)"
+            ]
+        },
+    ),
+    "another one of several versions goes": (
+        World(
+            before=["kernel-1", "kernel-2"],
+            after=["kernel-2"],
+            files=KERNELS,
+            multiversion=["kernel"],
+            retired={"kernel-2-1.noarch": KERNEL},
+        ),
+        {},
+    ),
+    "a key goes that the overlay's gave way to: that is said": (
+        World(
+            before=["gpg-pubkey-1", "gpg-pubkey-2"],
+            after=["gpg-pubkey-1"],
+            files={"gpg-pubkey-1": [], "gpg-pubkey-2": []},
+            retired={"gpg-pubkey-2-1.noarch": Retired("gpg-pubkey 2-1", (QuotedName("gpg-pubkey-2-1.noarch"),))},
+        ),
+        {
+            "events": [
+                "gone: gpg-pubkey 2-1 (it was retired since the host had it, and the host has it no longer; "
+                "bring it back: toy -n toy -- rpm --import FILE)"
+            ]
+        },
+    ),
+    "the older name comes back of what the overlay removed: it stays removed": (
+        World(before=["b-2"], after=[A_1], removed=["b-2"], obsoletes={"b-2": [A_1]}),
+        {"hidden": [A_1], "hide": ["/usr/bin/a"], "show": ["/usr/bin/b"]},
+    ),
+    "an older name comes back, but the overlay had only updated the new one": (
+        World(before=["b-2"], after=[A_1], own=["b-3"], removed=["b-2"], obsoletes={"b-2": [A_1]}),
+        {"own": ["b-3"]},
     ),
     "an older name of what the overlay has: hidden": (
         World(after=["b-1"], own=[A_2], obsoletes={A_2: ["b-1"]}),
@@ -229,6 +310,41 @@ FILES = {
     "one that a package of the overlay owns is left": (
         World(after=["b-1"], own=[A_1], upper={"/etc/ld.so.cache": FILE}, files={A_1: ["/etc/ld.so.cache"]}),
         {"own": [A_1]},
+    ),
+    "one that a package of the overlay owns, but did not bring, is made anew": (
+        World(after=["b-1"], own=[A_1], upper={"/etc/ld.so.cache": FILE}, files={A_1: ["/etc/ld.so.cache?"]}),
+        {"own": [A_1], "anew": ["/etc/ld.so.cache"]},
+    ),
+    "one that a retired package owned, but did not bring, is made anew, and no such file is removed": (
+        World(
+            after=[A_2],
+            own=[A_1],
+            upper={"/usr/share/mime/mime.cache": FILE, "/usr/share/mime/globs": FILE},
+            files={
+                A_1: [
+                    "/usr/share/mime/mime.cache?",
+                    "/usr/share/mime/globs?",
+                    "/usr/share/mime/text/x.xml?",
+                    "/etc/x?",
+                ],
+                A_2: ["/usr/share/mime/mime.cache?"],
+            },
+        ),
+        {
+            "remove": ["/etc/x"],
+            "show": ["/etc/x", "/usr/share/mime/globs", "/usr/share/mime/mime.cache", "/usr/share/mime/text/x.xml"],
+            "drop": ["/usr/share/mime/mime.cache"],
+            "anew": ["/usr/share/mime/mime.cache"],
+            "events": ["retired: a 1-1 (host has 2-1)"],
+        },
+    ),
+    "a link before one that no package has brought is not named": (
+        World(after=[A_1], upper={"/etc/a": FILE}, files={A_1: ["/etc/a->b?"]}),
+        {},
+    ),
+    "a copy of a link that no package has brought is left": (
+        World(before=[A_1], upper={"/etc/a": COPY}, files={A_1: ["/etc/a->b?"]}),
+        {},
     ),
     "another file before the host's new one is named": (
         World(after=[A_1], upper={"/usr/bin/a": FILE}),
@@ -389,6 +505,10 @@ STAND_INS = {
         CONFLICT.but(after=["b-2"]),
         {"own": [A_1, "b-2-1.noarch (stand-in)"], "hidden": ["b-2"]},
     ),
+    "a copy that nobody changed of another file of it: the host's shows": (
+        CONFLICT.but(after=["b-2"], upper={"/usr/bin/b": COPY}),
+        {"own": [A_1, "b-2-1.noarch (stand-in)"], "hidden": ["b-2"], "remove": ["/usr/bin/b"], "show": ["/usr/bin/b"]},
+    ),
     "the next version lacks the file: it is over": (CONFLICT.but(after=["b-3"]), {"own": [A_1]}),
     "the host's package went: it is over": (CONFLICT.but(after=[]), {"own": [A_1]}),
     "the overlay's package went: it is over, and the file shows": (CONFLICT.but(own=[]), {"show": ["/usr/bin/a"]}),
@@ -538,3 +658,17 @@ def test_what_gave_way_is_known_from_then_on_if_somebody_asked_for_it(
     after = world.done(world.plan())
     assert list(after.plan_after(["b-1", A_2, "c-1"]).retired) == known
     assert not after.plan_after(["b-1"]).retired
+
+
+def test_of_several_versions_that_gave_way_each_is_known() -> None:
+    world = World(
+        after=["kernel-1/host", "kernel-2/host", "kernel-3"],
+        own=["kernel-1/own", "kernel-2/own"],
+        files={f"{label}/{of}": paths for label, paths in KERNELS.items() for of in ("host", "own")},
+        multiversion=["kernel"],
+    )
+    known = world.plan().retired
+    assert sorted(known) == ["kernel-1-1.noarch", "kernel-2-1.noarch"]
+    assert known["kernel-2-1.noarch"] == KERNEL
+    events = [event.text for event in world.done(world.plan()).plan_after(["kernel-1/host", "kernel-3"]).events]
+    assert events[0].startswith("kernel 2-1 (it was retired since the host had it")

@@ -163,6 +163,15 @@ CASES = {
     "what the overlay removed is renamed on the host: it stays removed": Case(
         base=f"old-1.{X}", host=f"new-2.{X}", hidden=f"new-2.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
     ),
+    "what the overlay removed has its older name again: it stays removed": Case(
+        base=f"new-2.{X}", host=f"old-1.{X}", hidden=f"old-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
+    "what the overlay removed has its older name again, which the overlay shows": Case(
+        base=f"new-2.{X} old-2.{X}", host=f"old-1.{X}", merged=f"old-2.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
+    "what the overlay updated has its older name again: both are there": Case(
+        base=f"new-2.{X}", host=f"old-1.{X}", merged=f"new-3.{X}", own=f"new-3.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+    ),
     "what the overlay removed is renamed, and has another version at once": Case(
         base=f"old-1.{X} new-2.{X}", host=f"new-3.{X}", hidden=f"new-3.{X}", obsoleted=f"new-3.{X}:old-1.{X}"
     ),

@@ -101,5 +101,5 @@ def to_trigger(value: Any) -> FileTrigger:
 
 def to_package_file(value: Any) -> PackageFile:
     """Return a file of a package."""
-    path, mode, digest, target, kept, owner = value
-    return PackageFile(text(path), int(mode), text(digest), text(target), bool(kept), text(owner))
+    path, mode, digest, target, kept, owner, is_ghost = value
+    return PackageFile(text(path), int(mode), text(digest), text(target), bool(kept), text(owner), bool(is_ghost))

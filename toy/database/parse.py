@@ -61,9 +61,9 @@ def _package(blob: bytes, file: str) -> Package:
             absent.add(path)
         else:
             digest = f"{algorithm}:{sum_}" if stat.S_ISREG(mode) and sum_ else ""
-            kept = bool(flags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_GHOST))
+            kept, is_ghost = bool(flags & rpm.RPMFILE_CONFIG), bool(flags & rpm.RPMFILE_GHOST)
             # The mode has 16 bits, which some versions of rpm take for a signed number.
-            files.append(PackageFile(path, mode & 0xFFFF, digest, target, kept, ":".join(owner)))
+            files.append(PackageFile(path, mode & 0xFFFF, digest, target, kept, ":".join(owner), is_ghost))
     evr = (str(found["epoch"] or 0), found["version"] or "", found["release"] or "")
     return Package(
         found["name"] or "",

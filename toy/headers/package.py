@@ -32,9 +32,14 @@ class PackageFile(NamedTuple):
     target: str
     """The target of a symbolic link; else empty."""
     kept: bool
-    """Whether it is the user's rather than the package's: %config, or %ghost, which no package brings."""
+    """Whether it is the user's rather than the package's: %config."""
     owner: str
     """USER:GROUP."""
+    is_ghost: bool = False
+    """Whether the package owns it, but did not bring it: %ghost. Mode, digest and target are those of the build then.
+
+    Plans that were stored before there was this field lack it.
+    """
 
     @property
     def is_directory(self) -> bool:
@@ -44,11 +49,6 @@ class PackageFile(NamedTuple):
     def is_same(self, other: "PackageFile") -> bool:
         """Whether two packages that own one path have the same file there; `kept` does not count."""
         return self._replace(kept=False) == other._replace(kept=False)
-
-    @property
-    def is_ghost(self) -> bool:
-        """Whether the package owns the file, but did not bring it."""
-        return self.kept and not (self.digest or self.target or self.is_directory)
 
 
 class Outline(NamedTuple):

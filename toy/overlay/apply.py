@@ -52,7 +52,7 @@ class WritableUpper(UpperFiles):
             if whiteout.is_whiteout(status):
                 return None
             if file.is_ghost:
-                return self._remove_ghost(file.path, fd, name, status)
+                return self._remove_ghost(file, fd, name, status)
             # The permissions of a configuration file are configuration as well.
             is_other = file.kept and stat.S_IMODE(status.st_mode) != stat.S_IMODE(file.mode)
             if is_other or not has_content(fd, name, file):
@@ -60,18 +60,21 @@ class WritableUpper(UpperFiles):
             os.unlink(name, dir_fd=fd)
         return None
 
-    def _remove_ghost(self, path: str, dir_fd: int, name: str, status: os.stat_result) -> str | None:
+    def _remove_ghost(self, file: PackageFile, dir_fd: int, name: str, status: os.stat_result) -> str | None:
         """Remove what a script made, if the lower has that too. Returns what stays, and why, or None.
 
-        Nobody knows if somebody has changed it: a file with another content than the lower's is renamed. What the lower
-        has not got stays, and nobody is told: no package brought it.
+        Nobody knows if somebody has changed it: a file with another content than the lower's is renamed, or stays if it
+        is configuration. What the lower has not got stays, and nobody is told: no package brought it.
         """
+        path = file.path
         lower = self._lower(path)
         is_in_upper = all(tree == self.upper for tree, _ in self.places(path))
         is_left_alone = path.startswith("/etc/alternatives/") or stat.S_ISDIR(status.st_mode)  # see `alternatives`
         if is_left_alone or not is_in_upper or not os.path.lexists(lower) or files.is_directory(lower):
             return None
         if not compare.same(dir_fd, name, lower):
+            if file.kept:
+                return _CHANGED.format(path)
             saved = files.saved_name(dir_fd, name)
             os.rename(name, saved, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
             return f"{os.path.dirname(path)}/{saved} (it was {path}, of which the host has its own now)"

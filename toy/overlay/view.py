@@ -246,7 +246,7 @@ class UpperView(UpperFiles):
         return [
             file.path
             for file in files_of_package
-            if not (file.kept or self.is_elsewhere(file.path))
+            if not (file.kept or file.is_ghost or self.is_elsewhere(file.path))
             and any(tree == self.upper for tree, _ in self.places(file.path))
             and not os.path.lexists(f"{self.lower}/{file.path}")
         ]

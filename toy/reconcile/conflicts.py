@@ -43,7 +43,7 @@ def find_conflicts(
     above: dict[str, Package] = {}
     for package in kept:
         for file in map(there, package.files):
-            if not file.is_ghost:
+            if file.is_directory or not file.is_ghost:
                 ours[file.path] = file, package
                 for folder in folders(file.path):
                     if folder in above:
@@ -73,7 +73,7 @@ def _at(
     above: Mapping[str, Package],
     is_other_kind: Callable[[str], bool],
 ) -> Conflict | None:
-    if file.is_ghost:
+    if file.is_ghost and not file.is_directory:
         return None
     if file.path in ours:
         our, package = ours[file.path]

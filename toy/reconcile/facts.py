@@ -20,7 +20,7 @@ from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.package import Outline, Package, PackageFile
 from ..overlay.view import UpperView
-from . import host_set, moved, retired, var
+from . import host_set, moved, retired, rules, var
 from .header_sets import HeaderSets
 from .merged_database import open_database
 from .parts import Parts
@@ -101,13 +101,18 @@ class ReadFacts:
     def _numbers(self, database: ForeignDatabase, files: AbstractSet[HeaderFile]) -> list[int]:
         return contents.numbers_of(database, files & self._installed, among=self._installed)
 
+    def _with_stand_ins(self, gone: AbstractSet[HeaderFile]) -> AbstractSet[HeaderFile]:
+        """Return header files of the host's, and the stand-ins that the overlay's database has for some of them."""
+        known = (gone - self._installed) & (self._sets.host_files | self._sets.hidden.list().files)
+        return gone | rules.amended(self._in_upper & self._installed, known, self.package).keys()
+
     def outline(self, gone: AbstractSet[HeaderFile]) -> Outline:
         """See `Facts`."""
         database, files = self._overlay_database, frozenset(gone)
         if database is None:
             return Outline(frozenset(), {})
         if files not in self._outlines:
-            self._outlines[files] = database.outline(self._numbers(database, files))
+            self._outlines[files] = database.outline(self._numbers(database, self._with_stand_ins(files)))
         return self._outlines[files]
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
@@ -115,7 +120,9 @@ class ReadFacts:
         database = self._overlay_database
         # Most packages have no file in a directory that the upper has, and their files need not be read.
         folders = {folder for folder in self.outline(gone).folders if self.tree.has_folder(folder)}
-        return database.files_in(self._numbers(database, gone), folders) if database is not None and folders else []
+        if database is None or not folders:
+            return []
+        return database.files_in(self._numbers(database, self._with_stand_ins(gone)), folders)
 
     def broken(
         self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]

@@ -8,7 +8,7 @@ import fnmatch
 import os
 from collections.abc import Callable, Iterable, Mapping
 
-from ..headers.package import is_plain
+from ..headers.package import PackageFile, is_plain
 
 _DIRECTORY = "{}"
 """In a command: the directory of the file."""
@@ -25,6 +25,12 @@ _CACHES: Mapping[str, tuple[str, ...]] = {
 }
 """Patterns (glob(7)) of paths, and the command that makes the file anew."""
 
+_MADE = (*_CACHES, "/usr/share/mime/[!p]*")
+"""Patterns of all paths that these commands make, in which * stands for slashes as well.
+
+update-mime-database makes a tree, out of what is in packages/ there.
+"""
+
 Cache = tuple[str, list[str]]
 """The path of a generated file, and the command that makes it anew."""
 
@@ -32,6 +38,11 @@ Cache = tuple[str, list[str]]
 def in_upper(find: Callable[[str], Iterable[str]]) -> list[Cache]:
     """Return the caches that an upper has; `find` returns the paths in it that match a pattern, see glob(7)."""
     return [(path, _command(path, words)) for pattern, words in _CACHES.items() for path in find(pattern)]
+
+
+def is_made(file: PackageFile) -> bool:
+    """Say whether a file of a package is made by the command for a cache, and not brought by the package."""
+    return file.is_ghost and any(fnmatch.fnmatchcase(file.path, pattern) for pattern in _MADE)
 
 
 def _command(path: str, words: Iterable[str]) -> list[str]:

@@ -45,7 +45,7 @@ class Plan(NamedTuple):
     events: list[Event]
     """Events to print and to log."""
     retired: dict[str, Retired]
-    """The packages that gave way to the host's so far, by name."""
+    """The packages that gave way to the host's so far, as `State.retired`."""
 
     def to_json(self) -> bytes:
         """Return the plan as it is stored: a record with a member for each field."""

@@ -15,11 +15,10 @@ from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile, QuotedName
 from ..headers.package import FileTrigger, Package, PackageFile
 from ..overlay.operations import Operations, operations
-from . import generated, retired, rules, triggers
+from . import generated, losses, rules, triggers
 from .conflicts import Conflict, find_conflicts
 from .events import FOLLOWED, Event
 from .plan import Plan
-from .retired import Retired
 from .rules import Decision
 from .state import Facts, State, Tree
 
@@ -48,7 +47,8 @@ def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
     meeting = sorted({*arrived, *_meeting(facts, kept) & visible})
     conflicts = find_conflicts(kept, {file: facts.package(file) for file in meeting}, tree.is_other_kind, tree.lead)
     own_paths = {owned.path for package in kept for owned in package.files}
-    stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in own_paths]
+    brought = {owned.path for package in kept for owned in package.files if not owned.is_ghost}
+    stale = [cache for cache in generated.in_upper(tree.find) if cache[0] not in brought]
     conflicting = {path for paths in conflicts.values() for path in paths}
     theirs = [old for old in facts.files_of(state.base - host) if old.path not in own_paths | conflicting]
     copies = [old for old in theirs if _is_mere_copy(old, tree)]
@@ -66,7 +66,7 @@ def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
         sweep=not removed <= host | state.hidden,
         drop=[path for path, _ in stale if tree.is_in_lower(path)],
     )
-    todo.remove.extend(copies)
+    todo = todo._replace(remove=[file for file in (*todo.remove, *copies) if not generated.is_made(file)])
     stand_in = _standing_in(facts, conflicts)
     upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
@@ -75,17 +75,10 @@ def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
     has_triggers = any(package.triggers for package in kept)
     went = facts.outline(state.base - host).folders if has_triggers else frozenset()
     due = [*triggers.due(kept, came=came, went=went)]
-    before, now = set(map(header.package_of, merged)), set(map(header.package_of, upper.over(host)))
-    new_names = {
-        header.package(name): header.package_of(file)
-        for file in sorted(visible - state.base)
-        for name, _, _ in facts.package(file).obsoletes
-    }
-    earlier = retired.renamed(state.retired, new_names)
-    known = retired.still_known({**earlier, **_asked_for(facts, decision)}, now)
+    known, lost = losses.follow(state, decision, before=merged, now=upper.over(host), visible=visible)
     events = [
         *_retired(facts, decision),
-        *retired.lost(state.machine, earlier, before=before, now=now),
+        *lost,
         *_conflicts(facts, conflicts, stand_ins.keys()),
         *_shadowed(facts, touched, covering, known=own_paths | conflicting, todo=todo),
         *_stale(state, due),
@@ -114,7 +107,9 @@ def _meeting(facts: Facts, kept: Iterable[Package]) -> set[HeaderFile]:
 
 def _is_mere_copy(file: PackageFile, tree: Tree) -> bool:
     """Say whether the upper's copy of a file that the host had is nobody's change, or may be a directory left over."""
-    return not tree.is_in_lower(file.path) if file.is_directory else tree.is_as_installed(file)
+    if file.is_directory:
+        return not tree.is_in_lower(file.path)
+    return not file.is_ghost and tree.is_as_installed(file)
 
 
 def _standing_in(facts: Facts, conflicts: Mapping[HeaderFile, Mapping[str, Conflict]]) -> dict[HeaderFile, bytes]:
@@ -155,7 +150,9 @@ def decide(state: State, stand_ins: Mapping[HeaderFile, HeaderFile]) -> Decision
     own, removed = merged - base, base - merged
     touched = set(map(header.package_of, base ^ host))
     known = {file for file in host if header.package_of(file) in touched} | own
-    several = {header.package_of(file) for file in known if facts.multiversion & _names(facts, file)}
+    several = {
+        header.package_of(file) for file in known if rules.is_multiversion(facts.package(file), facts.multiversion)
+    }
     return rules.decide(
         base=base,
         host=host,
@@ -163,7 +160,9 @@ def decide(state: State, stand_ins: Mapping[HeaderFile, HeaderFile]) -> Decision
         is_newer=lambda one, other: facts.is_newer(facts.package(one), facts.package(other)),
         is_sound=lambda file: not facts.tree.missing(facts.package(file).files),
         several=several,
-        obsoleted=_obsoleted(facts, by=(host - base) | own, among=base ^ host | own | removed),
+        obsoleted=_obsoleted(
+            facts, by=(host - base) | own | (removed - host) & state.hidden, among=base ^ host | own | removed
+        ),
     )
 
 
@@ -180,12 +179,6 @@ def _obsoleted(
             others = {other for other in by_name.get(header.package(name), ()) if facts.obsoletes(file, other)}
             found.setdefault(file, set()).update(others)
     return found
-
-
-def _names(facts: Facts, file: HeaderFile) -> set[str]:
-    """Return the words by which `multiversion` may list the package of a header file."""
-    package = facts.package(file)
-    return {package.name} | {f"provides:{name}" for name in package.provides}
 
 
 def _freed(facts: Facts, hidden: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, HeaderFile]) -> set[str]:
@@ -258,15 +251,6 @@ def _shadowed(
             found.add(by)
     for path in sorted(found):
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
-
-
-def _asked_for(facts: Facts, decision: Decision) -> dict[str, Retired]:
-    """Return the packages that give way, but for those that were there only since others needed them."""
-    return {
-        (package := facts.package(file)).name: Retired(package.label, tuple(sorted(map(header.package_of, theirs))))
-        for file, theirs in decision.retired.items()
-        if facts.package(file).name not in facts.auto_installed
-    }
 
 
 def _stale(state: State, due: Iterable[tuple[Package, FileTrigger, list[str]]]) -> Iterator[Event]:

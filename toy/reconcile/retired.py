@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Remembers the packages that gave way to the host's: should the host lose those again, the user is told.
+"""The record of the packages that gave way to the host's; `losses` says what it is for."""
 
-Nobody has their files by then, so they do not come back by themselves.
-"""
-
-from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import quoted
 from ..filesystem import records
 from ..headers.header import QuotedName
-from .events import Event
 
 
 class Retired(NamedTuple):
@@ -21,11 +15,26 @@ class Retired(NamedTuple):
     label: str
     """NAME [EPOCH:]VERSION-RELEASE, for people."""
     to: tuple[QuotedName, ...]
-    """The names of the host's packages that it gave way to."""
+    """The names of the host's packages that it gave way to; of one of several versions, `header.label` of that."""
+
+    @property
+    def name(self) -> str:
+        """NAME."""
+        return self.label.rpartition(" ")[0]
+
+    @property
+    def evr(self) -> tuple[str, str, str]:
+        """Epoch, version, release, as in `Package.evr`."""
+        epoch, _, rest = self.label.rpartition(" ")[2].rpartition(":")
+        version, _, release = rest.rpartition("-")
+        return epoch or "0", version, release
 
 
 def read(path: Path) -> dict[str, Retired]:
-    """Return what is stored in a record, by name; nothing if that cannot be read. Raises ToyError for a later one."""
+    """Return what is stored in a record, as `State.retired`; nothing if that cannot be read.
+
+    Raises ToyError for a later one.
+    """
     stored = records.read(path)
     try:
         return from_fields(stored["retired"])
@@ -52,29 +61,3 @@ def from_fields(stored: Mapping[str, Mapping[str, object]]) -> dict[str, Retired
             raise TypeError
         found[name] = Retired(label, tuple(QuotedName(str(other)) for other in to))
     return found
-
-
-def renamed(known: Mapping[str, Retired], names: Mapping[QuotedName, QuotedName]) -> dict[str, Retired]:
-    """Return them with the new names of packages that they gave way to; `names` has those by the old ones."""
-    return {
-        name: one._replace(to=tuple(dict.fromkeys([*one.to, *(names[old] for old in one.to if old in names)])))
-        for name, one in known.items()
-    }
-
-
-def still_known(known: Mapping[str, Retired], now: AbstractSet[QuotedName]) -> dict[str, Retired]:
-    """Return those of which a package is there that they gave way to; `now` are the names of the overlay's packages."""
-    return {name: one for name, one in known.items() if not now.isdisjoint(one.to)}
-
-
-def lost(
-    machine: str, known: Mapping[str, Retired], *, before: AbstractSet[QuotedName], now: AbstractSet[QuotedName]
-) -> Iterator[Event]:
-    """Yield an event for each that lost the last package it gave way to, by the host: the overlay had it `before`."""
-    for name, one in sorted(known.items()):
-        if now.isdisjoint(one.to) and not before.isdisjoint(one.to) and QuotedName(name) not in now:
-            yield Event(
-                "gone",
-                f"{one.label} (it was retired since the host had it, and the host has it no longer;"
-                f" bring it back: toy -n {machine} -- zypper in {quoted(name)})",
-            )

@@ -45,7 +45,8 @@ def decide(
     removed. `is_newer` says whether the package of one header file is newer than that of another; `is_sound` whether
     the host has all files of a package. `several` are the packages (as they stand in file names) of which any number
     of versions can be installed: like keys, different versions of them are no rivals. `obsoleted` are, for each package
-    of the overlay and each new one of the host, those that rpm would erase if it installed that one.
+    of the overlay, each new one of the host, and each that the overlay removed, those that rpm would erase if it
+    installed that one.
     """
     own, removed = merged - base, base - merged
     touched = set(map(header.package_of, base ^ host))
@@ -82,11 +83,20 @@ def decide(
             retired |= {file: {new} for file in ours}
         elif gone and gone <= removed and shown.isdisjoint(map(header.package_of, {new, *gone})):
             hidden.add(new)  # by another name, it is what the overlay removed
+    for old in removed - host:
+        for new in obsoleted.get(old, frozenset()) & (host - base):
+            if shown.isdisjoint(map(header.package_of, (old, new))):
+                hidden.add(new)  # by an older name, it is what the overlay removed
     for file in own - retired.keys():
         # Some of what it obsoletes, the overlay may have all the same.
         hidden |= {new for new in obsoleted.get(file, set()) & (host - base) if header.package_of(new) not in shown}
     upper = UpperSet(files=own - host - retired.keys(), whiteouts=frozenset(hidden))
     return Decision(upper, retired, unsound)
+
+
+def is_multiversion(package: Package, listed: AbstractSet[str]) -> bool:
+    """Say whether any number of versions of a package can be installed; `listed` is libzypp's `multiversion`."""
+    return not listed.isdisjoint({package.name, *(f"provides:{name}" for name in package.provides)})
 
 
 def _key(files: AbstractSet[HeaderFile], several: AbstractSet[QuotedName]) -> Callable[[HeaderFile], str]:

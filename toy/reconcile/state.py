@@ -81,10 +81,13 @@ class Facts(Protocol):
         """Forget what is known of the files of the overlay, after they changed."""
 
     def outline(self, gone: AbstractSet[HeaderFile]) -> Outline:
-        """Return the outline of packages in the overlay's database."""
+        """Return the outline of packages in the overlay's database, or of their stand-ins there."""
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> Iterable[PackageFile]:
-        """Return the files of packages in the overlay's database, but for those where the upper has nothing."""
+        """Return the files of packages in the overlay's database, or of their stand-ins there.
+
+        Those in directories that the upper lacks may be left out.
+        """
 
     def broken(
         self, *, gone: AbstractSet[HeaderFile], come: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, bytes]
@@ -111,7 +114,7 @@ class State(NamedTuple):
     hidden: frozenset[HeaderFile]
     """The host's header files of which the machine keeps copies, since it hides them."""
     retired: Mapping[str, Retired]
-    """The overlay's packages that gave way to the host's before, by name."""
+    """The overlay's packages that gave way to the host's before, by name or, of several versions, `header.label`."""
     moved: Moved
     """What moved since the host has links in the place of directories."""
     installed: AbstractSet[HeaderFile] | None
