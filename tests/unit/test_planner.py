@@ -538,3 +538,13 @@ def test_what_gave_way_is_known_from_then_on_if_somebody_asked_for_it(
     after = world.done(world.plan())
     assert list(after.plan_after(["b-1", A_2, "c-1"]).retired) == known
     assert not after.plan_after(["b-1"]).retired
+
+
+def test_a_trigger_runs_once_for_a_package_that_came_and_has_a_stand_in() -> None:
+    files = {A_1: ["/usr/bin/a"], "b-1": ["/usr/bin/a=b", "/usr/share/b"]}
+    world = World(after=["b-1"], own=[A_1], files=files, triggers={A_1: "/usr/share"})
+    first = world.plan()
+    ((label, (command,)),) = first.triggers
+    assert (label, command[-1]) == ("a 1-1", "/usr/share/b")
+    assert first.stand_ins
+    assert world.done(first).plan_after(["b-1", "d-1"]).triggers == []
