@@ -139,3 +139,18 @@ def test_more_files_than_a_command_line_takes(host: Host) -> None:
     on_host(host, "install", "many")
     assert enter(host) == []
     assert host.run(*OVERLAY, "tail", "-1", INDEX).stdout.endswith("/05999\n")
+
+
+def test_an_index_that_a_package_of_the_hosts_wrote_in_the_overlay_is_named_by_the_status(host: Host) -> None:
+    index = "/usr/share/index"
+    scripts = f"%transfiletriggerin -- /usr/share/things\nls /usr/share/things > {index}\n"
+    publish(host, indexer(scripts), *map(things, "12"))
+    on_host(host, "install", "indexer")
+    overlay(host, "install", "thing-1")
+    assert host.run(*OVERLAY, "cat", index).stdout == "1\n"
+    on_host(host, "install", "thing-2")
+    enter(host)
+    shadowed = [line for line in host.run("toy", "status").stdout.splitlines() if line.startswith("shadowed")]
+    assert shadowed == [f"shadowed: {index} (changed later on the host)"]
+    overlay(host, "install", "--force", "thing-1")
+    assert host.run(*OVERLAY, "cat", index).stdout == "1\n2\n"

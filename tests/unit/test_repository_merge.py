@@ -63,6 +63,16 @@ REPOSITORIES = {
         OFF + "\n[b]\nenabled=1\n",
         OFF + "name=A\n\n[b]\nenabled=1\n",
     ),
+    "the host renamed what the overlay changed": Case(
+        ON, ON.replace("[a]", "[b]"), f"# mine\n{OFF}", f"# mine\n{OFF}".replace("[a]", "[b]")
+    ),
+    "the overlay renamed what the host changed": Case(ON, MOVED, ON.replace("[a]", "[b]"), MOVED.replace("[a]", "[b]")),
+    "the host renamed what the overlay removed": Case(ON, ON.replace("[a]", "[b]"), "[c]\n", "[c]\n"),
+    "the host removed what the overlay renamed": Case(ON, "", ON.replace("[a]", "[b]"), ON.replace("[a]", "[b]")),
+    "both renamed it": Case(ON, MOVED, ON.replace("[a]", "[b]"), MOVED.replace("[a]", "[b]")),
+    "the host renamed one and added another": Case(
+        ON, ON.replace("[a]", "[b]") + "[c]\nbaseurl=x\n", OFF, OFF.replace("[a]", "[b]") + "[c]\nbaseurl=x\n"
+    ),
     "no end of the last line": Case(ON, NAMED, OFF.rstrip(), OFF + "name=A\n"),
     "a blank for each step of an expression with two loops": Case(
         ON, MOVED, f"{OFF}k{' ' * 10**6}x\n", f"{OFF}k{' ' * 10**6}x\n"

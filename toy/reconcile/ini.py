@@ -11,7 +11,10 @@ _NOT_IN_KEYS = b":/?|,\\"
 """Before an equals sign, these make a line one more of the value before it, a URL (libzypp, IniParser.cc)."""
 
 _HEADER = b""
-"""The key of the line that begins a section."""
+"""The key of the line that begins a section; the value is its name."""
+
+_URL = b"baseurl"
+"""The key that tells which repository it is, if a section gets another name (zypper renamerepo)."""
 
 _Line = tuple[bytes | None, bytes, bytes]
 """The key that a line belongs to, its part of the value, and the line. Comments and lines of no key have None."""
@@ -26,7 +29,8 @@ def merge(*, then: bytes, now: bytes, ours: bytes) -> bytes | None:
     It is None if the result would say what the host's file says, and has no comment that somebody in the overlay wrote.
     What both changed is as the overlay has it.
     """
-    files = [_parse(content) for content in (then, now, ours)]
+    before = _parse(then)
+    files = [before, *(_by_names(_parse(content), before) for content in (now, ours))]
     old, new, mine = ({section: _keys(lines) for section, lines in file.items()} for file in files)
     merged = {section: _merged(old.get(section), new.get(section), mine.get(section)) for section in {**mine, **new}}
     wanted = {section: keys for section, keys in merged.items() if keys is not None}
@@ -98,13 +102,25 @@ def _parse(content: bytes) -> dict[bytes | None, list[_Line]]:
             sections[section].append((None, b"", line))
         elif text.startswith(b"[") and b"]" in text:
             section, key = text[1 : text.rindex(b"]")], None
-            sections.setdefault(section, []).append((_HEADER, b"", line))
+            sections.setdefault(section, []).append((_HEADER, section, line))
         elif section is not None and equals and before and not any(byte in before for byte in _NOT_IN_KEYS):
             key = before.rstrip()
             sections[section].append((key, value.lstrip(), line))
         else:
             sections[section].append((key, text, line))
     return sections
+
+
+def _by_names(
+    sections: Mapping[bytes | None, list[_Line]], before: Mapping[bytes | None, list[_Line]]
+) -> dict[bytes | None, list[_Line]]:
+    """Return sections by the names that they had `before`, also those that have other names since."""
+    gone = {tuple(_url(lines)): name for name, lines in before.items() if name not in sections and _url(lines)}
+    return {name if name in before else gone.pop(tuple(_url(lines)), name): lines for name, lines in sections.items()}
+
+
+def _url(lines: Iterable[_Line]) -> list[bytes]:
+    return [value for key, value, _ in lines if key == _URL]
 
 
 def _keys(lines: Iterable[_Line]) -> _Keys:
