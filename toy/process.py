@@ -38,6 +38,13 @@ class Failed(ToyError):
         self.status = status
 
 
+class TookTooLong(Failed):
+    """A command that was killed after some seconds."""
+
+    def __init__(self, command: Sequence[str], seconds: int) -> None:
+        super().__init__(command, -9, f"took more than {seconds} s")
+
+
 def missing(tool: str) -> ToyError:
     """Return the error for a tool that is not installed."""
     package = _PACKAGES.get(tool)
@@ -100,6 +107,68 @@ def run(
         if status:
             raise Failed(command, status, said)
         return said
+
+
+_LONGEST = 1 << 16
+"""Most bytes that are kept of what a command of somebody else's prints."""
+
+
+def run_limited(
+    command: list[str], *, seconds: int, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+) -> None:
+    """Run a command to its end, of which nobody knows how long it takes and how much it prints.
+
+    `stdin` is what it reads there. If it takes more than `seconds`, or something interrupts us, it is killed. Raises
+    Failed if it fails, TookTooLong, and ToyError if it is not installed.
+    """
+    import signal  # see the top of this module
+
+    there, here = os.pipe()
+    with open(there, "rb", buffering=0), open(os.memfd_create("stdin"), "w+b") as content:
+        try:
+            content.write(stdin)
+            content.seek(0)
+            pid = _started(command, stdin=content.fileno(), stderr=here, environment=environment)
+        finally:
+            os.close(here)
+        has_ended = False
+        try:
+            has_ended, said = _watched(pid, there, seconds)
+        finally:
+            if not has_ended:
+                os.kill(pid, signal.SIGKILL)
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    last = _last_line(said)
+    if not has_ended:
+        raise TookTooLong(command, seconds)
+    if status:
+        raise Failed(command, status, last)
+
+
+def _watched(pid: int, stderr: int, seconds: int) -> tuple[bool, bytes]:
+    """Wait for the end of a process for some seconds. Return whether it came, and the last bytes from `stderr`."""
+    import select  # see the top of this module
+    import time
+
+    deadline = time.monotonic() + seconds
+    said = b""
+    process = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        poll.register(stderr, select.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = dict(poll.poll(left * 1000))
+            if stderr in ready:
+                part = os.read(stderr, _LONGEST)
+                said = (said + part)[-_LONGEST:]
+                if not part:
+                    poll.unregister(stderr)
+            elif process in ready:
+                return True, said
+        return False, said
+    finally:
+        os.close(process)
 
 
 def _started(

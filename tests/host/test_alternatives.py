@@ -83,6 +83,7 @@ STATES = {
     "nonsense": "nonsense",
     "binary": "auto\\n/usr/bin/edi\\n\\n\\377\\000\\n10\\n\\n",
     "another link": "auto\\n/etc/passwd\\nshadow\\n/etc/shadow\\n\\n/usr/bin/gone\\n10\\n\\n\\n",
+    "a name that is too long": f"auto\\n/usr/bin/edi\\n\\n/usr/{'x' * 300}\\n10\\n\\n",
     "a path that leads out": "auto\\n/usr/bin/edi\\n../../x\\n/y\\n\\n/usr/bin/gone\\n10\\n\\n\\n",
 }
 
@@ -90,10 +91,48 @@ STATES = {
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
 def test_a_state_that_somebody_made_up(host: Host, state: str) -> None:
     host.run(*OVERLAY, "sh", "-c", f"mkdir -p /var/lib/alternatives; printf '{state}' > /var/lib/alternatives/edi")
-    host.run(*OVERLAY, "touch", "/etc/passwd")
+    host.run(*OVERLAY, "touch", "/etc/passwd", "/etc/alternatives/of-the-overlay")
     on_host(host, "install", "hello")
     assert enter(host) == []
     assert host.run(*OVERLAY, "grep", "-c", "^root:", "/etc/passwd").stdout == "1\n"
+
+
+def test_a_link_of_alternatives_that_leads_to_a_name_that_is_too_long(host: Host) -> None:
+    publish(host, A)
+    overlay(host, "install", "edi-a")
+    host.run(*OVERLAY, "ln", "-sf", "x" * 300, "/etc/alternatives/edi")
+    on_host(host, "install", "hello")
+    (line,) = enter(host)
+    assert line.startswith("toy: stale: /etc/alternatives (update-alternatives failed for: edi; see: ")
+
+
+def write_state(host: Host, name: str, gone: int) -> None:
+    """Write a state of the overlay's with a program that is there, and some that are not."""
+    mine = f"/usr/bin/{name}-mine\n5\n\n"
+    programs = "".join(f"/usr/bin/gone-{number}\n10\n" for number in range(gone))
+    make = f"mkdir -p /var/lib/alternatives; cp -P /bin/true /usr/bin/{name}-mine; cat > /var/lib/alternatives/{name}"
+    for known in (mine, programs + mine):
+        host.run(*OVERLAY, "sh", "-c", make, input=f"auto\n/usr/bin/{name}\n\n{known}")
+        make = f"{TOOL} --quiet --auto {name}; cat > /var/lib/alternatives/{name}"
+
+
+def test_many_programs_that_are_gone_take_one_run(host: Host) -> None:
+    for name in ("one", "two"):
+        write_state(host, name, gone=200)
+    on_host(host, "install", "hello")
+    said = host.run(*OVERLAY, "true", env={"TOY_DEBUG": "1"}).stderr
+    assert sum("systemd-nspawn" in line for line in said.splitlines()) <= 3  # one is the launch, one tmpfiles.d(5)'s
+    for name in ("one", "two"):
+        assert "gone" not in host.run(*OVERLAY, "cat", f"/var/lib/alternatives/{name}").stdout
+        assert host.run(*OVERLAY, "readlink", f"/etc/alternatives/{name}").stdout == f"/usr/bin/{name}-mine\n"
+
+
+def test_what_fails_is_named(host: Host) -> None:
+    write_state(host, "one", gone=1)
+    host.run(*OVERLAY, "sh", "-c", "cp -P /bin/false $(command -v update-alternatives)")
+    on_host(host, "install", "hello")
+    see = f"see: toy -n toy -- {TOOL} --get-selections"
+    assert enter(host) == [f"toy: stale: /etc/alternatives (update-alternatives failed for: one; {see})"]
 
 
 GHOSTS = ("/usr/share/ghost/data", "/usr/share/ghost/link")

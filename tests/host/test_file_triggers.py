@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """File triggers of the overlay's packages run for what the host's packages bring and take away."""
 
+from collections.abc import Iterator
+
 import pytest
 from host import Host
 from image import publish
@@ -65,6 +67,61 @@ def test_a_script_that_fails_is_named(host: Host) -> None:
     assert enter(host) == []
 
 
+@pytest.fixture
+def impatient(host: Host) -> Iterator[Host]:
+    """A host whose toy gives a command in the overlay but a moment."""
+    launch = host.sh("dirname $(rpm -ql toy | grep launch/cold.py)").strip()
+    host.sh(f"cp -a {launch} /tmp/launch; rm {launch}/__pycache__/cold.*")
+    host.sh(f"sed -i 's/^_PATIENCE = .*/_PATIENCE = 2/' {launch}/cold.py")
+    yield host
+    host.sh(f"cp -a /tmp/launch/. {launch}")
+
+
+@pytest.mark.parametrize("ignored", ["", "trap '' TERM INT; "])
+def test_a_script_that_hangs_is_killed_and_named(impatient: Host, ignored: str) -> None:
+    host = impatient
+    publish(host, indexer(f"%transfiletriggerin -- /usr/share/things\n{ignored}sleep 600 & wait\n"), things("1"))
+    other = "%transfiletriggerin -- /usr/share/things\ncat > /var/lib/other\n"
+    publish(host, Package("other", files={"/usr/bin/other": ""}, scripts=other))
+    overlay(host, "install", "indexer", "other")
+    on_host(host, "install", "thing-1")
+    took = "its trigger took more than 2 s: toy -n toy -- zypper in -f indexer"
+    assert enter(host) == [f"{STALE} ({took})"]
+    assert host.run(*OVERLAY, "cat", "/var/lib/other").stdout == "/usr/share/things/1\n"
+    assert enter(host) == []
+
+
+def test_a_script_that_prints_without_end(impatient: Host) -> None:
+    host = impatient
+    publish(host, indexer("%transfiletriggerin -- /usr/share/things\nyes >&2\n"), things("1"))
+    overlay(host, "install", "indexer")
+    on_host(host, "install", "thing-1")
+    in_memory = "awk '/^Shmem:/ { print $2 }' /proc/meminfo"
+    before, during, *said = host.sh(f"{in_memory}; (sleep 1; {in_memory}) & toy -- true 2>&1; wait").splitlines()
+    assert int(during) - int(before) < 200_000
+    assert "took more than 2 s" in said[0]
+
+
+def test_a_script_that_prints_to_the_file_of_its_stderr(host: Host) -> None:
+    publish(host, indexer(f"%transfiletriggerin -- /usr/share/things\nset -e; echo x > /dev/stderr; cat > {INDEX}\n"))
+    publish(host, things("1"))
+    overlay(host, "install", "indexer")
+    on_host(host, "install", "thing-1")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == "/usr/share/things/1\n"
+
+
+def test_a_script_that_hangs_and_is_interrupted(impatient: Host) -> None:
+    host = impatient
+    publish(host, indexer("%transfiletriggerin -- /usr/share/things\ntouch /var/lib/begun; sleep 600\n"), things("1"))
+    overlay(host, "install", "indexer")
+    on_host(host, "install", "thing-1")
+    begun = "while [ ! -e /var/lib/toy/toy/var/lib/begun ]; do sleep 0.1; done"
+    host.sh(f"env --default-signal=INT toy -- true & {begun}; kill -INT $!; wait $! || true")
+    (line,) = enter(host)
+    assert "took more than 2 s" in line
+
+
 def test_a_script_in_lua_is_named(host: Host) -> None:
     publish(host, indexer("%transfiletriggerin -p <lua> -- /usr/share/things\nprint('x')\n"), things("1"))
     overlay(host, "install", "indexer")
@@ -82,3 +139,18 @@ def test_more_files_than_a_command_line_takes(host: Host) -> None:
     on_host(host, "install", "many")
     assert enter(host) == []
     assert host.run(*OVERLAY, "tail", "-1", INDEX).stdout.endswith("/05999\n")
+
+
+def test_an_index_that_a_package_of_the_hosts_wrote_in_the_overlay_is_named_by_the_status(host: Host) -> None:
+    index = "/usr/share/index"
+    scripts = f"%transfiletriggerin -- /usr/share/things\nls /usr/share/things > {index}\n"
+    publish(host, indexer(scripts), *map(things, "12"))
+    on_host(host, "install", "indexer")
+    overlay(host, "install", "thing-1")
+    assert host.run(*OVERLAY, "cat", index).stdout == "1\n"
+    on_host(host, "install", "thing-2")
+    enter(host)
+    shadowed = [line for line in host.run("toy", "status").stdout.splitlines() if line.startswith("shadowed")]
+    assert shadowed == [f"shadowed: {index} (changed later on the host)"]
+    overlay(host, "install", "--force", "thing-1")
+    assert host.run(*OVERLAY, "cat", index).stdout == "1\n2\n"

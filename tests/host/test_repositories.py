@@ -82,3 +82,21 @@ def test_a_change_of_the_hosts_alone_needs_no_package(zypper: Host) -> None:
     on_host(zypper, "modifyrepo", "--priority", "70", "other")
     assert enter(zypper) == []
     assert "priority=70" in shown(zypper, *OVERLAY)
+
+
+def test_a_repository_that_the_host_renamed_and_the_overlay_changed(zypper: Host) -> None:
+    overlay(zypper, "modifyrepo", "--disable", "other")
+    on_host(zypper, "renamerepo", "other", "renamed")
+    assert enter(zypper) == []
+    assert overlay(zypper, "repos", "renamed").split().count("renamed") > 0
+    assert shown(zypper, *OVERLAY) == shown(zypper).replace("enabled=1", "enabled=0")
+
+
+def test_comments_stay_and_blanks_take_no_time(zypper: Host) -> None:
+    blanks = f"k{' ' * 10**6}x"
+    edit = f"sed -i 's/enabled=1/enabled=0/' {OTHER}; cat >> {OTHER}"
+    zypper.run(*OVERLAY, "sh", "-c", edit, input=f"# mine\n{blanks}\n")
+    on_host(zypper, "modifyrepo", "--priority", "70", "other")
+    assert enter(zypper) == []
+    lines = shown(zypper, *OVERLAY).splitlines()
+    assert {"# mine", blanks, "enabled=0", "priority=70"} <= set(lines)

@@ -184,3 +184,18 @@ def test_what_scripts_of_the_hosts_packages_made_is_named_by_the_status(host: Ho
     host.sh(line.rpartition(": ")[2].removesuffix(")"))
     assert toy(host, "cat", f"{made}/db").stdout == "1\n"
     assert json.loads(host.run("toy", "status", "--json").stdout)["lacking"] == []
+
+
+@pytest.mark.only_plain("an update brings nothing into /var")
+def test_what_the_host_keeps_of_itself_is_not_named_by_the_status_and_what_is_missing_is(host: Host) -> None:
+    seed, brought = "/var/lib/kept/random-seed", "/var/lib/kept/brought"
+    files = {brought: "1", "/var/lib/kept/too": "2"}
+    scripts = f"%ghost %attr(600,root,root) {seed}\n%post\necho 1 > {seed}\n"
+    publish(host, Package("kept", files=files, scripts=scripts))
+    host.zypper("install", "kept")
+    toy(host, "true")
+    assert json.loads(host.run("toy", "status", "--json").stdout)["lacking"] == []
+    toy(host, "rm", brought)
+    assert json.loads(host.run("toy", "status", "--json").stdout)["lacking"] == [brought]
+    missing = toy(host, "rpm", "-V", "kept").stdout
+    assert [line.split()[-1] for line in missing.splitlines()] == [brought]

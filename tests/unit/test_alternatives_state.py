@@ -26,6 +26,13 @@ STATES = {
     "empty": ("", None),
     "another mode": ("other\n/usr/bin/edi\n\n", None),
     "a slave without a link": ("auto\n/usr/bin/edi\nedi.1\n\n", None),
+    "a name that is too long": (f"auto\n/usr/bin/edi\n\n/usr/{'x' * 256}\n10\n\n", None),
+    "a name as long as can be": (
+        f"auto\n/usr/bin/edi\n\n/usr/{'x' * 255}\n10\n\n",
+        State(False, LINK, {f"/usr/{'x' * 255}": ["10"]}),
+    ),
+    "a name of few letters with more bytes": (f"auto\n/usr/bin/edi\n\n/usr/{'ü' * 128}\n10\n\n", None),
+    "more than anybody has": ("auto\n/usr/bin/edi\n\n" + "/usr/bin/a\n10\n" * 5000, None),
     "a link that leads out": ("auto\n/usr/../edi\n\n", None),
     "a program that leads out": ("auto\n/usr/bin/edi\n\n../a\n10\n\n", None),
     "a name that leads out": ("auto\n/usr/bin/edi\n../x\n/y\n\n", None),

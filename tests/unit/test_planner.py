@@ -672,3 +672,13 @@ def test_of_several_versions_that_gave_way_each_is_known() -> None:
     assert known["kernel-2-1.noarch"] == KERNEL
     events = [event.text for event in world.done(world.plan()).plan_after(["kernel-1/host", "kernel-3"]).events]
     assert events[0].startswith("kernel 2-1 (it was retired since the host had it")
+
+
+def test_a_trigger_runs_once_for_a_package_that_came_and_has_a_stand_in() -> None:
+    files = {A_1: ["/usr/bin/a"], "b-1": ["/usr/bin/a=b", "/usr/share/b"]}
+    world = World(after=["b-1"], own=[A_1], files=files, triggers={A_1: "/usr/share"})
+    first = world.plan()
+    ((label, (command,)),) = first.triggers
+    assert (label, command[-1]) == ("a 1-1", "/usr/share/b")
+    assert first.stand_ins
+    assert world.done(first).plan_after(["b-1", "d-1"]).triggers == []

@@ -34,7 +34,7 @@ REPOSITORIES = {
     "the host removed a key that the overlay changed": Case(NAMED, ON, ON + "name=B\n", ON + "name=B\n"),
     "the overlay removed a key": Case(NAMED, MOVED + "name=A\n", ON, MOVED),
     "only the form is another": Case(ON, MOVED, "[a]\nbaseurl = http://one\nenabled = 1\n", None),
-    "the host added a repository": Case(ON, ON + "[b]\nenabled=1\n", OFF, OFF + "\n[b]\nenabled=1\n"),
+    "the host added a repository": Case(ON, ON + "[b]\nenabled=1\n", OFF, OFF + "[b]\nenabled=1\n"),
     "the host removed a repository": Case(ON + "[b]\nenabled=1\n", ON, OFF + "[b]\nenabled=1\n", OFF),
     "the host removed the file": Case(ON, "", ON, None),
     "the host removed the file, the overlay changed it": Case(ON, "", OFF, OFF),
@@ -43,6 +43,41 @@ REPOSITORIES = {
     "the overlay's makes no sense": Case(ON, MOVED, "enabled=0\n", "enabled=0\n"),
     "the host's makes no sense": Case(ON, "enabled=0\n", OFF, OFF),
     "several lines": Case(ON, ON + "gpgkey=one\n\ttwo\n", OFF, OFF + "gpgkey=one\n\ttwo\n"),
+    "several URLs with queries": Case(ON, ON + "  http://two?a=b\n", OFF, OFF + "  http://two?a=b\n"),
+    "a URL fewer": Case(ON + "http://two\n", ON, OFF + "http://two\n", OFF),
+    "one key twice": Case(ON, MOVED, OFF + "baseurl=http://two\n", OFF + "baseurl=http://two\n"),
+    "comments, lines that make no sense and order stay": Case(
+        ON,
+        MOVED,
+        f"no sense\n# mine\n{OFF}; too\nx=1\n# end\n",
+        f"no sense\n# mine\n{OFF_AND_MOVED}; too\nx=1\n# end\n",
+    ),
+    "a comment of the overlay's alone": Case(ON, MOVED, f"# mine\n{ON}", f"# mine\n{MOVED}"),
+    "a comment that the host dropped": Case(f"# old\n{ON}", MOVED, f"# old\n{ON}", None),
+    "a comment in what the host removed": Case(
+        ON + "[b]\nenabled=1\n", ON, OFF + "[b]\n# mine\nenabled=1\n", OFF + "# mine\n"
+    ),
+    "the host added a key to the first of two": Case(
+        ON + "\n[b]\nenabled=1\n",
+        NAMED + "\n[b]\nenabled=1\n",
+        OFF + "\n[b]\nenabled=1\n",
+        OFF + "name=A\n\n[b]\nenabled=1\n",
+    ),
+    "the host renamed what the overlay changed": Case(
+        ON, ON.replace("[a]", "[b]"), f"# mine\n{OFF}", f"# mine\n{OFF}".replace("[a]", "[b]")
+    ),
+    "the overlay renamed what the host changed": Case(ON, MOVED, ON.replace("[a]", "[b]"), MOVED.replace("[a]", "[b]")),
+    "the host renamed what the overlay removed": Case(ON, ON.replace("[a]", "[b]"), "[c]\n", "[c]\n"),
+    "the host removed what the overlay renamed": Case(ON, "", ON.replace("[a]", "[b]"), ON.replace("[a]", "[b]")),
+    "both renamed it": Case(ON, MOVED, ON.replace("[a]", "[b]"), MOVED.replace("[a]", "[b]")),
+    "the host renamed one and added another": Case(
+        ON, ON.replace("[a]", "[b]") + "[c]\nbaseurl=x\n", OFF, OFF.replace("[a]", "[b]") + "[c]\nbaseurl=x\n"
+    ),
+    "no end of the last line": Case(ON, NAMED, OFF.rstrip(), OFF + "name=A\n"),
+    "a blank for each step of an expression with two loops": Case(
+        ON, MOVED, f"{OFF}k{' ' * 10**6}x\n", f"{OFF}k{' ' * 10**6}x\n"
+    ),
+    "many sections": Case(ON, NAMED, OFF + "[]\n" * 10**5, OFF + "name=A\n" + "[]\n" * 10**5),
 }
 
 ONE, TWO, THREE = (f"\ntype: package\nsolvable_name: {name}\n" for name in ("one", "two", "three"))
@@ -65,6 +100,11 @@ def test_repositories(case: Case) -> None:
 @pytest.mark.parametrize("case", LOCKS.values(), ids=LOCKS)
 def test_locks(case: Case) -> None:
     check("locks", case)
+
+
+def test_bytes_of_no_encoding() -> None:
+    ours = OFF.encode() + b"name=\xff\0\n"
+    assert merge("a.repo", then=ON.encode(), now=MOVED.encode(), ours=ours) == ours.replace(b"one", b"two")
 
 
 def check(name: str, case: Case) -> None:

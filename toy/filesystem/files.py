@@ -102,14 +102,14 @@ def read(dir_fd: int, name: str, *, longest: int = _LONGEST) -> bytes:
         return file.read(status.st_size)
 
 
-def content(root: Path, path: PurePath) -> bytes | None:
+def content(root: Path, path: PurePath, *, longest: int = _LONGEST) -> bytes | None:
     """Return the content of a file in the tree `root`, see `directory`.
 
-    It is None if the file is missing, too large, or anything else than a regular file.
+    It is None if the file is missing, has more bytes than `longest`, or is anything else than a regular file.
     """
     try:
         with directory(root, path.parent) as fd:
-            return read(fd, path.name)
+            return read(fd, path.name, longest=longest)
     except (FileNotFoundError, NotADirectory):
         return None
     except OSError as error:

@@ -7,12 +7,24 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
+_LONGEST = 255
+"""Most bytes of the name of a file: NAME_MAX, see limits.h(0p)."""
+
 
 def is_plain(path: str) -> bool:
-    """Say whether a path from a header is absolute and plain: without ".", ".." and null bytes."""
-    if not path.startswith("/") or path.startswith("//") or "\0" in path:
+    """Say whether a path from a header is absolute and plain: without ".", "..", null bytes and names too long."""
+    return (
+        path.startswith("/")
+        and not path.startswith("//")
+        and all(not name or is_name(name) for name in path.split("/"))
+    )
+
+
+def is_name(name: str) -> bool:
+    """Say whether a file may have a name: it is not "", "." or "..", has no null byte, and is not too long."""
+    if name in ("", ".", "..") or "\0" in name:
         return False
-    return not {"..", "."} & set(path.split("/"))
+    return 4 * len(name) <= _LONGEST or len(os.fsencode(name)) <= _LONGEST
 
 
 def folders(path: str) -> Iterator[str]:

@@ -25,11 +25,17 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 
+_PATIENCE = 300
+"""Seconds that a command may take which brings something in the overlay in line: an index of all manual pages or fonts
+takes a minute, and nobody sees what the launch is waiting for."""
+
+
 def prepare(machine: Machine, *, say: Say) -> Fingerprint:
     """Bring a machine that is locked and not mounted in line with its host, and return the fingerprint of both."""
     last = fingerprint.last(machine)
     ahead = _copy_ahead(machine, last)
     from ..database import connection
+    from ..overlay import mount_holders
     from ..reconcile import prepare
 
     dbpath = os.fspath(connection.dbpath())
@@ -38,11 +44,15 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
     database, configuration = fingerprint.of_database(machine, dbpath), fingerprint.of_configuration(machine)
     is_left_alone = last is not None and last.machine == fingerprint.of_machine(machine)
 
-    def run_in_overlay(lower: Sequence[Path], command: Sequence[str]) -> None:
+    def run_in_overlay(lower: Sequence[Path], command: Sequence[str], stdin: bytes) -> None:
         so_far = Fingerprint(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options.get())
         entry = invocation.Invocation(machine, so_far, list(command), own_options=[])
         entry.write()
-        process.run(entry.command, environment=nspawn.ENVIRONMENT)
+        try:
+            process.run_limited(entry.command, seconds=_PATIENCE, stdin=stdin, environment=nspawn.ENVIRONMENT)
+        except process.Failed:
+            mount_holders.wait_until_unused(machine.overlay)  # if it was killed, its mounts go in a moment
+            raise
 
     lower = prepare.bring_in_line(machine, ahead, run=run_in_overlay, is_left_alone=is_left_alone, say=say)
     return Fingerprint(

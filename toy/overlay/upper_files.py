@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..filesystem import compare, files, whiteout
-from ..headers.package import PackageFile, is_plain
+from ..headers.package import PackageFile, is_name, is_plain
 from ..host import homes
 from ..host.mounted import ELSEWHERE
 from ..machine import Machine
@@ -22,10 +22,6 @@ _VAR = "var"
 
 _Place = tuple[Path, PurePath]
 """A tree, upper or /var, and a relative path in it."""
-
-
-def _is_name(name: str) -> bool:
-    return name not in ("", ".", "..") and "\0" not in name
 
 
 class Trees(NamedTuple):
@@ -83,7 +79,7 @@ class UpperFiles:
             self._is_inside[folder] = bool(leads) and not any(
                 lead.startswith(other) or other.startswith(lead) for lead in leads for other in self._elsewhere
             )
-        if self._is_inside[folder] and _is_name(name):
+        if self._is_inside[folder] and is_name(name):
             return False
         paths = self._paths(path)
         return not paths or any(map(self._leads_out, paths))
@@ -94,7 +90,7 @@ class UpperFiles:
     def _paths(self, path: str) -> list[str]:
         """Return a path, and where it leads by the lower's symbolic links; nothing for a malformed path."""
         folder, _, name = path.rstrip("/").rpartition("/")
-        if not _is_name(name) or not path.startswith("/"):
+        if not is_name(name) or not path.startswith("/"):
             return []
         return [where + name for where in self._leads(folder)]
 

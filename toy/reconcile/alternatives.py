@@ -8,10 +8,13 @@ Those of libalternatives (alts(1)) are files of packages, and need nothing.
 
 import contextlib
 import os
+import shlex
 import stat
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from .. import process
 from ..errors import ToyError
 from ..filesystem import files, whiteout
 from ..headers.package import is_plain
@@ -21,8 +24,16 @@ from .parts import Parts
 
 _HOST = Path("/var")
 _STATES = PurePath("lib/alternatives")
-_TOOL = ("update-alternatives", "--quiet", "--admindir", f"/var/{_STATES}")
+_TOOL = ("update-alternatives", "--admindir", f"/var/{_STATES}")
 _LINKS = "/etc/alternatives"
+
+
+_LONGEST = 1 << 16
+"""Most bytes of a state that is taken seriously: that of java, with fifty links, has some thousand for each program."""
+
+_START = "failed="
+_END = '[ ! "$failed" ] || { printf "failed for:%s\\n" "$failed" >&2; exit 1; }'
+"""The first and the last line of the script that changes states. Where one fails, it goes on with the next."""
 
 
 class State(NamedTuple):
@@ -44,6 +55,7 @@ def follow(parts: Parts) -> list[Event]:
     The machine's /var is to be filled afterwards. Returns the events.
     """
     happened = []
+    script = []
     view = UpperView(parts.trees)
     if not view.has_folder(_LINKS):
         return []  # all links are the host's
@@ -72,12 +84,22 @@ def follow(parts: Parts) -> list[Event]:
             changes += [_install(name, theirs, program) for program in new]
         if not leads_somewhere or not (ours.is_manual or view.has(f"{_LINKS}/{name}")):
             changes.append(["--auto", name])
+        if changes:
+            script.append(_line(name, changes))
+    if script:
         try:
-            for change in changes:
-                parts.run([*_TOOL, *change])
+            parts.run(["sh"], "\n".join([_START, *script, _END, ""]).encode(errors="surrogateescape"))
         except ToyError as error:
-            happened.append(Event("stale", f"{_LINKS}/{name} ({error.what})"))
+            why = error.why if isinstance(error, process.Failed) else error.what
+            see = f"see: toy -n {parts.machine.name} -- {shlex.join([*_TOOL, '--get-selections'])}"
+            happened.append(Event("stale", f"{_LINKS} (update-alternatives {why}; {see})"))
     return happened
+
+
+def _line(name: str, changes: Sequence[Sequence[str]]) -> str:
+    """Return the line of the script that makes changes of one state; it knows the name if one of them fails."""
+    commands = " && ".join(f"{shlex.join([*_TOOL, '--quiet', *change])} </dev/null" for change in changes)
+    return f'{{ {commands}; }} || failed="$failed "{shlex.quote(name)}'
 
 
 def _remove(name: str, program: str) -> list[str]:
@@ -95,6 +117,8 @@ def _install(name: str, state: State, program: str) -> list[str]:
 
 def parse(name: str, content: bytes) -> State | None:
     """Return what a state says, or None if it makes no sense (update-alternatives(1), FILES; dpkg and chkconfig)."""
+    if len(content) > _LONGEST:
+        return None
     head, _, rest = content.decode(errors="surrogateescape").partition("\n\n")
     mode, *lines = head.split("\n")
     if mode not in ("auto", "manual") or len(lines) % 2 == 0:

@@ -4,6 +4,7 @@
 import shlex
 from pathlib import Path
 
+from .. import process
 from ..errors import ToyError
 from ..headers import preserve
 from ..overlay.apply import WritableUpper
@@ -21,17 +22,19 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
     for path, command in plan.caches:
         try:
             parts.run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
-        except ToyError:
-            failed = f"{shlex.join(command)} failed in the overlay"
+        except ToyError as error:
+            failed = f"{shlex.join(command)} {_failed(error)} in the overlay"
             see = f"; see why: toy -n {machine.name} -- {shlex.join(command)}" if machine.root == "/" else ""
             events.append(Event("stale", f"{path} ({failed}{see})"))
     for label, commands in plan.triggers:
         try:
             for command in commands:
                 parts.run(command)
-        except ToyError:
+        except ToyError as error:
             again = f"toy -n {machine.name} -- zypper in -f {shlex.quote(label.split()[0])}"
-            events.append(Event("stale", f"what {label} keeps of others' files (its trigger failed: {again})"))
+            events.append(
+                Event("stale", f"what {label} keeps of others' files (its trigger {_failed(error)}: {again})")
+            )
     for file, blob in plan.stand_ins.items():
         upper.write(file, blob)
     record = Path(machine.retired)
@@ -39,3 +42,8 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
         retired.write(record, plan.retired)
     preserve.arrange(upper, plan.upper)
     return [*plan.events, *events]
+
+
+def _failed(error: ToyError) -> str:
+    """Return what a command did that ended with an error: "failed", or that it was killed for taking too long."""
+    return error.why if isinstance(error, process.TookTooLong) else "failed"

@@ -2,9 +2,9 @@
 """The parts that the steps of one reconciliation work on."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..database.merge import Builder
 from ..database.reader import Reader
@@ -14,8 +14,12 @@ from ..overlay.upper_files import Trees
 from .header_sets import HeaderSets
 from .journal import Journal
 
-Run = Callable[[Sequence[str]], None]
-"""Runs a command in the overlay, to its end. Raises ToyError if it fails."""
+
+class Run(Protocol):
+    """Runs a command in the overlay."""
+
+    def __call__(self, command: Sequence[str], stdin: bytes = b"") -> None:
+        """Run a command, with `stdin` to read from, to its end. Raises ToyError if it fails, or takes too long."""
 
 
 class Parts(NamedTuple):

@@ -41,7 +41,8 @@ def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
     plain = merged - stand_ins.keys() | set(stand_ins.values())
     decision = decide(state, stand_ins)
     visible = host - decision.upper.whiteouts
-    arrived = sorted(visible - plain | visible & set(stand_ins.values()))
+    new = visible - plain
+    arrived = sorted(new | visible & set(stand_ins.values()))
     touched = [owned for file in arrived for owned in facts.package(file).files if tree.touches(owned.path)]
     kept = [facts.package(file) for file in sorted(decision.upper.files)]
     meeting = sorted({*arrived, *_meeting(facts, kept) & visible})
@@ -71,7 +72,7 @@ def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
     upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
         return None
-    came = [file.path for package in arrived for file in facts.package(package).files]
+    came = [file.path for package in sorted(new) for file in facts.package(package).files]
     has_triggers = any(package.triggers for package in kept)
     went = facts.outline(state.base - host).folders if has_triggers else frozenset()
     due = [*triggers.due(kept, came=came, went=went)]

@@ -27,8 +27,9 @@ from .merged_database import reader_of
 from .parts import Parts
 from .reconcile import reconcile
 
-Run = Callable[[Sequence[Path], Sequence[str]], None]
-"""Runs a command in an overlay over some lower layers, to its end. Raises ToyError if it fails."""
+Run = Callable[[Sequence[Path], Sequence[str], bytes], None]
+"""Runs a command in an overlay over some lower layers, with something to read, to its end.
+Raises ToyError if it fails, or takes too long."""
 
 Say = Callable[[str], None]
 """Takes a line for the user."""
@@ -119,8 +120,8 @@ def _reconcile(
         lower, done = host_set.current_set(machine, database)
     _say_mended(done.mended, say)
 
-    def run_in_overlay(command: Sequence[str]) -> None:
-        run(lower, command)
+    def run_in_overlay(command: Sequence[str], stdin: bytes = b"") -> None:
+        run(lower, command, stdin)
 
     happened: list[Event] = []
     try:

@@ -12,12 +12,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
 from ..filesystem import files
+from . import ini
 from .events import FOLLOWED, Event
 
 _ZYPP = PurePath("etc/zypp")
 _FOLDERS: Mapping[str, str] = {"repos.d": ".repo", "services.d": ".service"}
 """Directories of INI files, and how their names end."""
 _LOCKS = PurePath("locks")
+
+_LONGEST = 1 << 20
+"""Most bytes of a file of the overlay's that is merged: to do so takes a hundred times its size of memory, and a
+repository has some hundred bytes."""
 
 
 def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
@@ -31,7 +36,7 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
         now, then = files.content(lower, _ZYPP / path), files.content(saved, path)
         if now == then:
             continue
-        ours = files.content(upper, _ZYPP / path)
+        ours = files.content(upper, _ZYPP / path, longest=_LONGEST)
         if ours is not None:
             merged = merge(path.name, then=then or b"", now=now or b"", ours=ours)
             with files.directory(upper, _ZYPP / path.parent) as fd, files.naming(upper / _ZYPP / path):
@@ -70,8 +75,6 @@ def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> bytes | None:
     """
     if name == _LOCKS.name:
         return _merged_locks(then, now, ours)
-    from . import ini  # its parser takes 3 ms to import, and few launches need it
-
     return ini.merge(then=then, now=now, ours=ours)
 
 

@@ -129,12 +129,17 @@ _PASSING = frozenset({"cache", "lock", "log", "run", "tmp"})
 
 
 def _lacking(machine: Machine, shown: AbstractSet[HeaderFile]) -> list[str]:
-    """Return the paths in /var of the host's packages `shown`, %ghosts among them, that the host has and we lack."""
+    """Return the paths in /var of the host's packages `shown`, that the host has and we lack.
+
+    Of %ghosts, these are directories, which scripts make. A file may be what a program keeps of one machine, such as
+    a random seed or an identity, of which there must be no copy.
+    """
     with Database.open(connection.dbpath(Path(machine.root))) as database:
-        found = [each for file, each in header.file_names(database.around("/var")) if file in shown]
-        owned = {PurePath(file.path) for each in found for file in parse.package(each.blob).files}
+        found = (each for file, each in header.file_names(database.around("/var")) if file in shown)
+        every = (file for each in found for file in parse.package(each.blob).files if file.path.startswith("/var/"))
+        owned = {PurePath(file.path) for file in every if file.is_directory or not file.is_ghost}
     lacking: set[PurePath] = set()
-    for path in sorted(path for path in owned if path.parts[:2] == ("/", "var") and len(path.parts) > 2):
+    for path in sorted(owned):
         is_told = path.parts[2] in _PASSING or not lacking.isdisjoint(path.parents)
         if not is_told and os.path.lexists(path) and not _has(Path(machine.var), path.relative_to("/var")):
             lacking.add(path)

@@ -57,7 +57,7 @@ class Status(NamedTuple):
     shadowed: Sequence[str] | None = None
     """Files of the overlay, of no package of its own, in front of files that were changed later on the host."""
     lacking: Sequence[str] | None = None
-    """Paths in /var that the host has, made by its packages' scripts or installed, and the machine's own /var lacks."""
+    """Paths in /var that the host has, of its packages or directories of their scripts, and that the machine lacks."""
     broken: Sequence[str] | None = None
     """The dependency problems that rpm reports in the overlay, and not on the host."""
     read_only: Sequence[str] | None = None
