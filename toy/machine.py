@@ -130,6 +130,8 @@ class Machine:
         """A header set of the host's packages that the overlay hides, kept since the host may drop them."""
         self.accounts = f"{self.directory}/accounts"
         """A directory with the host's ACCOUNTS as they were when the machine last followed them."""
+        self.renumbering = f"{self.directory}/renumbering"
+        """The record of numbers that accounts are to get, from before the first file has its own until all have."""
         self.repositories = f"{self.directory}/repositories"
         """A directory with the host's repositories and locks as they were when the machine last followed them."""
         self.keys = f"{self.directory}/keys"

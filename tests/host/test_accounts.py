@@ -5,7 +5,9 @@ import struct
 
 import pytest
 from host import Host
+from image import publish
 from overlay import toy
+from packages import Package
 from truth import OVERLAY
 
 
@@ -37,11 +39,11 @@ def test_a_number_that_both_gave_away(users: Host) -> None:
     number = toy(users, "id", "-u", "ours").stdout.strip()
     assert user == (
         "toy: clash: number 7001 belongs to another on the host, to ours in the overlay"
-        f" (/etc/passwd; it is {number} there now, as of its files in the overlay: 0)"
+        f" (/etc/passwd; ours is {number} there now, and so are its files)"
     )
     assert group == (
-        "toy: clash: ours has number 7003 on the host, 7001 in the overlay (/etc/group; it is 7003 there now,"
-        " as of its files in the overlay: 0)"
+        "toy: clash: ours has number 7003 on the host, 7001 in the overlay"
+        " (/etc/group; ours is 7003 there now, and so are its files)"
     )
     assert number not in ("7001", "7002")
     assert toy(users, "id", "-u", "another").stdout == "7001\n"
@@ -65,8 +67,7 @@ def test_system_users_made_in_another_order(host: Host) -> None:
     host.sh(f"{SYSTEM.format('svcb', 899)}; {SYSTEM.format('svca', 895)}")
     clash = "toy: clash: svca has number 895 on the host, 899 in the overlay"
     assert toy(host, "true").stderr.splitlines() == [
-        f"{clash} (/etc/{table}; it is 895 there now, as of its files in the overlay: 4)"
-        for table in ("passwd", "group")
+        f"{clash} (/etc/{table}; svca is 895 there now, and so are its files)" for table in ("passwd", "group")
     ]
     owners = toy(host, "stat", "-c", "%U:%G %u:%g", *files, "/srv/link").stdout.splitlines()
     assert owners == ["svca:svca 895:895"] * 4
@@ -116,9 +117,168 @@ def test_a_number_that_two_accounts_of_the_overlay_have(host: Host) -> None:
     user, group = toy(host, "true").stderr.splitlines()
     assert user == "toy: clash: number 899 belongs to svcb on the host, to svcc in the overlay (/etc/passwd)"
     assert group.startswith(
-        "toy: clash: number 899 belongs to svcb on the host, to svca in the overlay (/etc/group; it is"
+        "toy: clash: number 899 belongs to svcb on the host, to svca in the overlay (/etc/group; svca is"
     )
     assert toy(host, "stat", "-c", "%u", "/srv/a").stdout == "899\n"
+
+
+SWAP = "userdel svca; userdel svcb; {}; {}".format(SYSTEM.format("svca", 898), SYSTEM.format("svcb", 899))
+"""Has the host give two accounts each other's numbers."""
+
+LOG = "/var/lib/toy/toy/log"
+
+
+@pytest.mark.parametrize("script", ["true", "useradd x"], ids=["the host's", "its own"])
+def test_numbers_that_the_host_swapped(host: Host, script: str) -> None:
+    host.sh(f"{SYSTEM.format('svca', 899)}; {SYSTEM.format('svcb', 898)}")
+    places = [f"{top}/{name}" for top in ("/srv", "/var/lib") for name in ("svca", "svcb")]
+    make = "; ".join(f"install -d -o {place[-4:]} -g {place[-4:]} {place}" for place in places)
+    host.run(*OVERLAY, "sh", "-ec", f"{script}; {make}")
+    host.sh(SWAP)
+    assert toy(host, "true").stderr == ""
+    assert toy(host, "stat", "-c", "%U:%G", *places).stdout.split() == ["svca:svca", "svcb:svcb"] * 2
+    assert [line.split(" ", 1)[1] for line in host.sh(f"cat {LOG}").splitlines()] == [
+        f"followed: the host (/etc/{table}: {name} is {to}, and so are its files; it was {number})"
+        for table in ("passwd", "group")
+        for name, number, to in (("svca", 899, 898), ("svcb", 898, 899))
+    ]
+    assert toy(host, "sh", "-c", "pwck -rq; grpck -r && echo well").stdout == "well\n"
+    assert toy(host, "true").stderr == ""
+
+
+KILLED = """
+import os, pathlib, shutil, sys
+sys.path.insert(0, "/usr/lib/toy")
+from toy.machine import Machine
+from toy.reconcile import accounts
+
+CALLS = ("chown", "fchown", "rename", "unlink")
+MACHINES = pathlib.Path("/var/lib/toy")
+
+
+def follow(machine, calls):
+    left = iter(range(calls))
+
+    def counted(call):
+        def wrapper(*arguments, **named):
+            if next(left, None) is None:
+                os._exit(9)
+            return call(*arguments, **named)
+        return wrapper
+
+    child = os.fork()
+    if not child:
+        for name in CALLS:
+            setattr(os, name, counted(getattr(os, name)))
+        told = open(f"{machine.directory}/told", "a")
+        accounts.follow(machine, lambda events: print(*events, sep="\\n", file=told, flush=True))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+calls = 0
+while True:
+    os.system(f"cp -a {MACHINES}/toy {MACHINES}/x{calls}")
+    machine = Machine(f"x{calls}")
+    first = follow(machine, calls)
+    print(calls, first, follow(machine, 9999), machine.directory)
+    if first == 0:
+        break
+    calls += 1
+"""
+"""Has a machine's accounts follow the host's, killed before each call that changes something, and once more then."""
+
+
+@pytest.mark.parametrize("script", ["true", "useradd x"], ids=["the host's", "its own"])
+def test_whatever_interrupts_it_the_next_launch_goes_on(host: Host, script: str) -> None:
+    host.sh(f"{SYSTEM.format('svca', 899)}; {SYSTEM.format('svcb', 898)}")
+    make = f"{script}; {SYSTEM.format('svcc', 897)}" if script != "true" else script
+    places = [f"{top}/{name}" for top in ("/srv", "/var/lib") for name in ("svca", "svcb")]
+    make += "".join(f"; touch {place}; chown {place[-4:]}:{place[-4:]} {place}" for place in places)
+    host.run(*OVERLAY, "sh", "-ec", make)
+    host.sh(f"{SWAP}; {SYSTEM.format('svcd', 897)}")
+    tried = [line.split() for line in host.run("/usr/bin/python3", "-c", KILLED).stdout.splitlines()]
+    assert len(tried) > 20
+    assert [status for _, status, *_ in tried] == ["9"] * (len(tried) - 1) + ["0"]
+    assert {status for _, _, status, _ in tried} == {"0"}
+    for *_, machine in tried:
+        owners = host.sh(f"cd {machine}; stat -c %u:%g overlay/srv/svc? var/lib/svc?; sort -u told | wc -l")
+        assert owners.split() == ["898:898", "899:899"] * 2 + [str(4 if script == "true" else 6)]
+        if script != "true":
+            passwd = host.sh(f"grep ^svc {machine}/overlay/etc/passwd | cut -d: -f1,3,4")
+            assert sorted(passwd.split()) == ["svca:898:898", "svcb:899:899", "svcc:896:896", "svcd:897:897"]
+            group = host.sh(f"grep ^svc {machine}/overlay/etc/group | cut -d: -f1,3")
+            assert sorted(group.split()) == ["svca:898", "svcb:899", "svcc:896", "svcd:897"]
+
+
+def test_what_happened_is_logged_before_anything_else_can_fail(host: Host) -> None:
+    host.run(*OVERLAY, "sh", "-ec", SYSTEM.format("svca", 899))
+    host.sh(f"{SYSTEM.format('svcb', 899)}; mkdir /var/lib/toy/toy/repositories.away")
+    host.sh("cd /var/lib/toy/toy; rm -rf repositories; echo > repositories; touch /etc/zypp/repos.d/new.repo")
+    assert toy(host, "true").returncode == 125
+    logged = host.sh(f"cut -d' ' -f2- {LOG}")
+    assert logged.count("clash: number 899 belongs to svcb on the host, to svca in the overlay") == 2
+    host.sh("rm /var/lib/toy/toy/repositories")
+    assert toy(host, "true").stderr == ""
+    assert "number 899 belongs to svcb" in host.run("toy", "status").stdout
+
+
+def test_what_came_from_the_host_with_a_number_still_follows_it(host: Host) -> None:
+    versions = [Package("svc", str(number), files={"/var/lib/svc": str(number)}, owner="svca") for number in (1, 2, 3)]
+    host.sh(f"{SYSTEM.format('svca', 899)}; {SYSTEM.format('svcb', 898)}")
+    for number, package in enumerate(versions, 1):
+        publish(host, package)
+        host.zypper("update" if number > 1 else "install", "svc")
+        assert toy(host, "sh", "-c", "cat /var/lib/svc; stat -c %U /var/lib/svc").stdout.split() == [
+            str(number),
+            "svca",
+        ]
+        if number == 1:
+            host.sh(f"{SWAP}; chown svca /var/lib/svc")
+
+
+def test_another_number_of_an_account_that_the_overlay_has_as_well(host: Host) -> None:
+    host.sh(SYSTEM.format("svca", 899))
+    host.run(*OVERLAY, "sh", "-ec", "useradd x; install -o svca -d /srv/a")
+    host.sh("usermod -u 897 svca")
+    assert toy(host, "stat", "-c", "%U %u", "/srv/a").stdout == "svca 897\n"
+
+
+def test_another_number_that_the_files_cannot_follow(host: Host) -> None:
+    host.sh(SYSTEM.format("svca", 899))
+    host.run(*OVERLAY, "sh", "-ec", "useradd -o -u 899 -g 899 x; install -o svca -d /srv/a")
+    host.sh("usermod -u 897 svca")
+    assert toy(host, "id", "-u", "svca").stderr == (
+        "toy: clash: svca has number 897 on the host, 899 in the overlay (/etc/passwd)\n"
+    )
+    assert toy(host, "id", "-u", "svca").stdout == "899\n"
+
+
+def test_an_account_that_stays_is_waited_for_by_nobody(host: Host) -> None:
+    host.sh(SYSTEM.format("svcb", 895))
+    host.run(*OVERLAY, "sh", "-ec", f"{SYSTEM.format('svca', 899)}; install -o svca -g svca -d /srv/a")
+    host.sh(f"userdel svcb; {SYSTEM.format('svca', 895)}")
+    assert toy(host, "true").stderr.splitlines() == [
+        f"toy: clash: {what} (/etc/{table})"
+        for table in ("passwd", "group")
+        for what in (
+            "svca has number 895 on the host, 899 in the overlay",
+            "number 895 belongs to svca on the host, to svcb in the overlay",
+        )
+    ]
+    assert toy(host, "stat", "-c", "%U:%G", "/srv/a").stdout == "svca:svca\n"
+    assert toy(host, "true").stderr == ""
+
+
+def test_numbers_of_other_systems_are_their_own(host: Host) -> None:
+    others = ("/var/lib/machines/x/srv", "/var/lib/containers/x/layer/srv", "/srv/chroot/srv", "/srv/chroot/a/b")
+    script = "mkdir -p /srv/chroot/etc; ln -s ../usr/lib/os-release /srv/chroot/etc/os-release"
+    script += f"; install -o svca -g svca -d {' '.join(others)} /srv/a /srv/etc/a"
+    host.run(*OVERLAY, "sh", "-ec", f"{SYSTEM.format('svca', 899)}; {script}")
+    host.sh(f"{SYSTEM.format('svcb', 899)}; {SYSTEM.format('svca', 895)}")
+    assert len(toy(host, "true").stderr.splitlines()) == 2
+    assert toy(host, "stat", "-c", "%u:%g", *others).stdout.split() == ["899:899"] * len(others)
+    assert toy(host, "stat", "-c", "%u:%g", "/srv/a", "/srv/etc/a").stdout.split() == ["895:895"] * 2
 
 
 def test_an_overlay_without_accounts_of_its_own(host: Host) -> None:

@@ -109,6 +109,15 @@ class TestRecords:
             assert toy(victim, "true").returncode == 0
             assert is_unharmed(victim)
 
+    def test_renumbering(self, victim: Host) -> None:
+        wrong = [["x", 0, 1]], [["x", 1, 0]], [["x", 1, "x"]], [["x", 1, 2**32 - 1]], [["x"]], {"x": 1}, 1, [self.NAMES]
+        of_files = [[[name, []]] for name in self.NAMES]
+        for steps in (*([["passwd", moves]] for moves in wrong), *of_files, "/CANARY", 1):
+            victim.write(f"{STATE}/renumbering", json.dumps({"version": 1, "steps": steps, "events": []}))
+            assert refused(victim, *OVERLAY, "true").startswith(f"the record {STATE}/renumbering is damaged")
+            assert is_unharmed(victim)
+        victim.run("rm", f"{STATE}/renumbering")
+
     @staticmethod
     def store_plan(victim: Host, base: list[str], **fields: object) -> None:
         lists = ("remove", "uncover", "show", "merge", "clear", "follow", "hide", "drop")
@@ -130,7 +139,7 @@ class TestRecords:
             assert refused(victim, *command).startswith(f"the plan {STATE}/intent is damaged")
         assert is_unharmed(victim)
 
-    @pytest.mark.parametrize("record", ["base", "intent", "seeded", "keys"])
+    @pytest.mark.parametrize("record", ["base", "intent", "renumbering", "seeded", "keys"])
     def test_a_later_toys_is_refused(self, victim: Host, record: str) -> None:
         path = f"{STATE}/{record}"
         victim.sh(f"{' '.join(victim.rpm)} -e legacy; cp {path} /tmp/record 2>/dev/null || :")

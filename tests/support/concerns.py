@@ -33,7 +33,8 @@ class Concern(Protocol):
 class Users:
     """Users that one side or both make, with a number that is free there, and a file of each in the overlay.
 
-    Some are users of both, with one name. Each must have its files whatever numbers it gets.
+    Some are users of both, with one name, and some get another number on the host. Each must have its files whatever
+    numbers it gets.
     """
 
     is_scripts = False
@@ -65,7 +66,13 @@ class Users:
         )
 
     def change_host(self) -> str:
-        return self._new(self.host, "-on-host")
+        if not self.host or self.rng.random() < 0.7:
+            return self._new(self.host, "-on-host")
+        name = self.rng.choice(sorted(self.host))
+        return (
+            "useradd --system spare; user=$(id -u spare) group=$(id -g spare); userdel spare;"
+            f" usermod -u $user {name}; groupmod -g $group {name}; chown {name}:{name} /usr/lib/of/{name}-on-host"
+        )
 
     def change_overlay(self) -> str:
         return self._new(self.overlay, "")

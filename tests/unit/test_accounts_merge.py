@@ -4,7 +4,6 @@
 import pytest
 
 from toy.reconcile import accounts
-from toy.reconcile.numbers import renumbered
 
 
 @pytest.mark.parametrize(
@@ -43,54 +42,14 @@ from toy.reconcile.numbers import renumbered
         pytest.param("subuid", "a:1:9\n", "a:1:9\nb:2:9\n", "", "b:2:9\n", id="a range that the overlay removed"),
         pytest.param("subgid", "", "a:1:9\n", "a:1:9 \n", "a:1:9 \na:1:9\n", id="ranges by the letter"),
         pytest.param("subuid", "a:1:9\n", "a:1:9\na:20:9\n", "a:1:9\nb:50:9\n", "a:1:9\nb:50:9\na:20:9\n", id="ranges"),
+        pytest.param("passwd", "a:x:4:4\n", "a:x:5:4\n", "a:x:4:4\n", "a:x:4:4\n", id="a number goes with files"),
+        pytest.param("group", "a:x:4:\n", "a:x:5:b\n", "a:x:4:\n", "a:x:4:b\n", id="a group's as well"),
+        pytest.param("passwd", "a:x:4:4\n", "a:x:4:5\n", "a:x:4:4\n", "a:x:4:5\n", id="the host's group"),
+        pytest.param("passwd", "a:x:4:4\n", "a:x:4:6\n", "a:x:4:4\n", "a:x:4:4\n", id="a number of two groups"),
     ],
 )
 def test_merge(name: str, then: str, now: str, ours: str, merged: str) -> None:
-    once = accounts.merge(name, then=then.encode(), now=now.encode(), ours=ours.encode())
+    once = accounts.merge(name, then=then.encode(), now=now.encode(), ours=ours.encode(), apart=[b"6"])
     assert once.decode() == merged
-    twice = accounts.merge(name, then=then.encode(), now=now.encode(), ours=once)
+    twice = accounts.merge(name, then=then.encode(), now=now.encode(), ours=once, apart=[b"6"])
     assert twice == once
-
-
-@pytest.mark.parametrize(
-    ("name", "then", "now", "ours", "clashes"),
-    [
-        ("passwd", "", "a:x:5\n", "b:x:5\n", ["number 5 belongs to a on the host, to b in the overlay"]),
-        ("group", "", "a:x:5:\n", "b:x:5:\n", ["number 5 belongs to a on the host, to b in the overlay"]),
-        ("passwd", "", "a:x:5\n", "a:x:6\n", ["a has number 5 on the host, 6 in the overlay"]),
-        ("passwd", "", "a:x:5\n", "a:x:5\n", []),
-        ("passwd", "", "a:x:5\n", "b:x:6\n", []),
-        ("passwd", "a:x:5\n", "a:x:5\n", "a:x:6\nb:x:5\n", []),
-        ("passwd", "a:x:4\n", "a:x:5\n", "a:x:4\nb:x:5\n", []),
-        ("passwd", "", "a:x:5\nc:x:6\n", "b:x:5\nd:x:6\n", [
-            "number 5 belongs to a on the host, to b in the overlay",
-            "number 6 belongs to c on the host, to d in the overlay",
-        ]),
-        ("passwd", "", "a:x::\n", "b:x::\n", []),
-        ("passwd", "", "a:x\n", "b:x\n", []),
-        ("passwd", "", "a:x:99999999999\n", "b:x:99999999999\n", []),
-        ("passwd", "", "b:x:5\na:x:4\n", "a:x:5\n", ["a has number 4 on the host, 5 in the overlay"]),
-        ("passwd", "", "a:x:4\nb:x:5\n", "a:x:5\n", ["a has number 4 on the host, 5 in the overlay"]),
-    ],
-)  # fmt: skip
-def test_numbers_that_clash(name: str, then: str, now: str, ours: str, clashes: list[str]) -> None:
-    found = accounts.clashes(name, then=then.encode(), now=now.encode(), ours=ours.encode())
-    assert list(map(str, found)) == clashes
-
-
-def test_names_in_another_encoding_clash_as_well() -> None:
-    (found,) = accounts.clashes("passwd", then=b"", now=b"\xff:x:5\n", ours=b"b:x:5\n")
-    assert str(found) == "number 5 belongs to \udcff on the host, to b in the overlay"
-
-
-@pytest.mark.parametrize(
-    ("field", "name", "content", "changed"),
-    [
-        pytest.param(2, "a", "a:x:5:5:\nb:x:5:5:\n", "a:x:7:5:\nb:x:5:5:\n", id="a user of two with this number"),
-        pytest.param(3, None, "a:x:5:5:\nb:x:6:5:\n", "a:x:5:7:\nb:x:6:7:\n", id="the group of all"),
-        pytest.param(2, "a", "a:x:6:5:\n", "a:x:6:5:\n", id="another number"),
-        pytest.param(2, "a", "a:x\n#a:x:5\n", "a:x\n#a:x:5\n", id="no entry"),
-    ],
-)
-def test_another_number(field: int, name: str | None, content: str, changed: str) -> None:
-    assert renumbered(content.encode(), field, name, 5, 7).decode() == changed

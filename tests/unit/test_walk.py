@@ -22,13 +22,23 @@ def tree(tmp_path: Path) -> Path:
 
 
 def places(tree: Path, below: str = "", skip: str = "none") -> list[str]:
-    return [str(path) for path, _ in walk(tree, PurePath(below), skip=PurePath(skip))]
+    return [str(path) for path, _ in walk(tree, PurePath(below), skip={PurePath(skip)})]
 
 
 def test_each_comes_after_the_one_that_it_is_in(tree: Path) -> None:
     found = places(tree)
     assert sorted(found) == [".", "a", "a/b", "a/b/c", "a/d", "e", "e/f"]
     assert all(found.index(str(PurePath(path).parent)) < found.index(path) for path in found[1:])
+
+
+def test_what_is_in_a_directory_can_be_left_out_once_it_is_seen(tree: Path) -> None:
+    skip: set[PurePath] = set()
+    found = []
+    for path, _ in walk(tree, skip=skip):
+        found.append(str(path))
+        if path.name == "b":
+            skip.add(path)
+    assert sorted(found) == [".", "a", "a/b", "a/d", "e", "e/f"]
 
 
 def test_the_descriptor_is_that_of_the_directory(tree: Path) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 OVERLAY = "trusted.overlay."
 """Prefix of the extended attributes that overlayfs keeps in an upper for itself."""
@@ -70,8 +70,8 @@ def same_rights(one: int, other: int | None) -> bool:
     return of(one) == ({} if other is None else of(other))
 
 
-def renumber_acls(fd: int, number: int, to: int, *, of_users: bool) -> None:
-    """Have the entries for one user or group in an open file's ACLs be for another (Linux, posix_acl_xattr.h)."""
+def renumber_acls(fd: int, to: Mapping[int, int], *, of_users: bool) -> None:
+    """Have the entries for users or groups in an open file's ACLs be for others (Linux, posix_acl_xattr.h)."""
     tag = _ACL_USER if of_users else _ACL_GROUP
     for name in _ACLS:
         try:
@@ -79,7 +79,7 @@ def renumber_acls(fd: int, number: int, to: int, *, of_users: bool) -> None:
         except OSError:  # it has none
             continue
         entries = [*struct.iter_unpack("<HHI", old[4 : len(old) - len(old[4:]) % 8])]
-        new = [(kind, rights, to if (kind, who) == (tag, number) else who) for kind, rights, who in entries]
+        new = [(kind, rights, to.get(who, who) if kind == tag else who) for kind, rights, who in entries]
         if new != entries:
             os.setxattr(fd, name, old[:4] + b"".join(struct.pack("<HHI", *entry) for entry in new))
 

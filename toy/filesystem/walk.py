@@ -4,7 +4,7 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -16,11 +16,12 @@ _LONGEST_PATH = 4096
 """Bytes of a path, with the null byte at its end: PATH_MAX of linux/limits.h."""
 
 
-def walk(root: Path, below: PurePath = _TOP, *, skip: PurePath | None = None) -> Iterator[tuple[PurePath, int]]:
+def walk(root: Path, below: PurePath = _TOP, *, skip: Container[PurePath] = ()) -> Iterator[tuple[PurePath, int]]:
     """Yield `below` and all directories under it, each with a descriptor that is valid until the next one is yielded.
 
-    A directory comes after the one that it is in. Left out, with all that is in them, are `skip`, directories that
-    vanish or move meanwhile, and those with a path that is too long to be used: a tree can have any depth.
+    A directory comes after the one that it is in. Left out, with all that is in them, are those in `skip`, directories
+    that vanish or move meanwhile, and those with a path that is too long to be used: a tree can have any depth. If
+    `skip` gets a directory while that is yielded, what is in it is left out.
     """
     try:
         with files.directory(root, below) as first:
@@ -39,13 +40,13 @@ def walk(root: Path, below: PurePath = _TOP, *, skip: PurePath | None = None) ->
                     fd = _replaced(fd, above[-1].again(root, fd))
                 continue
             inner = level.path / level.names.pop()
-            if inner == skip or len(os.fsencode(inner)) >= _LONGEST_PATH:
+            if inner in skip or len(os.fsencode(inner)) >= _LONGEST_PATH:
                 continue
             child = _opened_directory(inner.name, fd, root / inner)
             if child is not None:
                 fd = _replaced(fd, child)
                 yield inner, fd
-                above.append(_Level.of(root, inner, fd))
+                above.append(_Level(inner, [], _identity(fd)) if inner in skip else _Level.of(root, inner, fd))
     finally:
         os.close(fd)
 

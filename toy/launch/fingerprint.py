@@ -163,7 +163,7 @@ def of_metadata(machine: Machine) -> str:
 
 def of_machine(machine: Machine) -> str:
     """Return the fingerprint of the machine's own database, header sets, base and plan."""
-    records = (f"{machine.overlay}/{HEADERS}", machine.hidden, machine.base, machine.intent)
+    records = (f"{machine.overlay}/{HEADERS}", machine.hidden, machine.base, machine.intent, machine.renumbering)
     return stat_lines([*_database(machine.rpmdb), *records])
 
 

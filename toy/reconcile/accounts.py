@@ -5,23 +5,21 @@ Once something in the overlay has written /etc/passwd or a file of its kind, the
 adds. So each entry gets a three-way merge: of the host's file at the last launch, the host's now, and the overlay's.
 """
 
-import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from ..filesystem import files
 from ..machine import ACCOUNTS, Machine
-from . import numbers
-from .events import Event
-from .numbers import Clash
+from . import numbers, renumber
+from .events import FOLLOWED, Event
+from .numbers import Clash, Move
+from .renumber import Renumbering, Step, Tell
 
 _ETC = PurePath("etc")
 
 _MEMBERS: Mapping[str, tuple[int, ...]] = {"group": (3,), "gshadow": (2, 3)}
 """The fields, from 0, that are lists of names: group(5), gshadow(5)."""
-
-_NUMBERED = ("passwd", "group")
-"""Files of accounts that have numbers."""
 
 _BY_LINE = frozenset({"subuid", "subgid"})
 """Files in which one name may have several entries: subuid(5)."""
@@ -30,82 +28,89 @@ PATHS = frozenset(f"/{_ETC}/{name}{suffix}" for name in ACCOUNTS for suffix in (
 """The paths of account files, and of the copies that useradd(8) and the like keep of them."""
 
 
-def follow(machine: Machine) -> list[Event]:
+def follow(machine: Machine, tell: Tell) -> list[Event]:
     """Merge changes of the host's account files into those of a machine's upper, which is not mounted.
 
     `Machine.accounts` has copies of the host's files as they were the last time; they are updated. Returns an event for
-    each clash of numbers.
+    each clash of numbers, and for each number that files followed, after `tell` logged them.
     """
+    happened = renumber.finish(machine, tell)  # what an interrupted launch began
     upper, lower, saved = map(Path, (machine.overlay, machine.root, machine.accounts))
     saved.mkdir(mode=0o700, exist_ok=True)
-    then = {name: files.content(saved, PurePath(name)) for name in ACCOUNTS}
-    now = {name: files.content(lower, _ETC / name) for name in ACCOUNTS}
-    changed = [name for name in ACCOUNTS if now[name] is not None and now[name] != then[name]]
+    then = {name: files.content(saved, PurePath(name)) or b"" for name in ACCOUNTS}
+    now = {name: content for name in ACCOUNTS if (content := files.content(lower, _ETC / name)) is not None}
+    changed = [name for name in now if now[name] != then[name]]
     if not changed:
-        return []
-    ours = {name: content for name in ACCOUNTS if (content := files.content(upper, _ETC / name)) is not None}
-    happened = []
-    for name in _NUMBERED:
-        if name in changed and name in ours:
-            host = {"then": then[name] or b"", "now": now[name] or b""}
-            happened += _settle(machine, name, ours, **host)
+        return happened
+    settled = [
+        _settle(machine, name, then=then[name], now=now[name], own=files.content(upper, _ETC / name))
+        for name in renumber.TABLES
+        if name in changed
+    ]
+    events = [event for each in settled for event in each.events]
+    if events:
+        renumber.begin(machine, Renumbering([step for each in settled for step in each.steps], events))
+        happened += renumber.finish(machine, tell)
+    apart = {b"%d" % number for each in settled for number in each.apart}
     for name in changed:
-        if name in ours:
-            merged = merge(name, then=then[name] or b"", now=now[name] or b"", ours=ours[name])
-            _write(upper, name, ours, merged)
+        ours = files.content(upper, _ETC / name)
+        if ours is not None:
+            merged = merge(name, then=then[name], now=now[name], ours=ours, apart=apart)
+            if merged != ours:
+                with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
+                    files.rewrite(fd, name, merged)
     with files.directory(saved) as fd:
         for name in changed:
             with files.naming(saved / name):
-                files.write(fd, name, now[name] or b"")
+                files.write(fd, name, now[name])
     return happened
 
 
-def _settle(machine: Machine, name: str, ours: dict[str, bytes], *, then: bytes, now: bytes) -> list[Event]:
-    """Give accounts of the overlay other numbers where theirs clash, and return an event for each clash.
+class _Settled(NamedTuple):
+    """What becomes of the numbers in one file of accounts."""
 
-    That is done one by one: the files of an account, then passwd and group, so that whoever interrupts it leaves
-    something from which it can go on. Where accounts have each other's numbers, one gets a third number meanwhile.
-    """
-    found = {clash.name: clash for clash in clashes(name, then=then, now=now, ours=ours[name])}
-    done: dict[str, tuple[int, int]] = {}
-    waiting = dict(found)
-    while waiting:
-        steps = {who: step for who, clash in waiting.items() if (step := numbers.step(ours[name], clash, then, now))}
-        ready = {who: step for who, step in steps.items() if not step.is_detour}
-        if not steps:
-            break
-        who, step = next(iter((ready or steps).items()))
-        count = numbers.give(machine, name, step)
-        for other, content in numbers.renumbered_files(name, ours, step).items():
-            _write(Path(machine.overlay), other, ours, content)
-        if step.is_detour:
-            waiting[who] = waiting[who]._replace(number=step.to)
-        else:
-            done[who] = step.to, count
-            del waiting[who]
-    events = []
-    for who, clash in found.items():
-        more = ""
-        if who in done:
-            to, count = done[who]
-            more = f"; it is {to} there now, as of its files in the overlay: {count}"
-        events.append(Event("clash", f"{clash} (/{_ETC / name}{more})"))
-    return events
+    steps: list[Step]
+    events: list[Event]
+    apart: set[int]
+    """Numbers that stay those of different groups, on the host and in the overlay."""
 
 
-def _write(upper: Path, name: str, ours: dict[str, bytes], content: bytes) -> None:
-    if content != ours[name]:
-        with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
-            files.rewrite(fd, name, content)
-        ours[name] = content
+def _settle(machine: Machine, table: str, *, then: bytes, now: bytes, own: bytes | None) -> _Settled:
+    """Decide which accounts get other numbers; `own` is the overlay's passwd or group, None if it has the host's."""
+    ours = then if own is None else own
+    found = numbers.clashes(then=then, now=now, ours=ours)
+    if found and own is None:  # only those accounts matter that have files in the overlay
+        ours = numbers.of_these(then, renumber.used(machine, table))
+        found = numbers.clashes(then=then, now=now, ours=ours)
+    moves = {move.name: move for move in numbers.goals(found, then=then, now=now, ours=ours)}
+    before = numbers.in_use(then)
+    steps = numbers.steps(moves.values(), before | numbers.in_use(now, ours))
+    stay = [clash for clash in found if clash.name not in moves] if table == "group" else []
+    return _Settled(
+        [Step(table, some) for some in steps],
+        [_event(table, clash, moves.get(clash.name), before) for clash in found],
+        {number for clash in stay for number in (clash.number, clash.to) if number is not None},
+    )
 
 
-def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> bytes:
+def _event(table: str, clash: Clash, move: Move | None, before: Collection[int]) -> Event:
+    """Return the event for a clash, and the move that settles it, if any; `before` are the host's numbers until now."""
+    path = f"/{_ETC / table}"
+    if move is None:
+        return Event("clash", f"{clash} ({path})")
+    name, number, to = move
+    if number in before:  # it had that on the host as well, else it would stay
+        return Event(FOLLOWED, f"the host ({path}: {name} is {to}, and so are its files; it was {number})")
+    return Event("clash", f"{clash} ({path}; {name} is {to} there now, and so are its files)")
+
+
+def merge(name: str, *, then: bytes, now: bytes, ours: bytes, apart: Collection[bytes] = ()) -> bytes:
     """Return `ours`, the overlay's file `name`, with what the host changed in its own between `then` and `now`.
 
     Entries that the host added are added. A field that the host changed is changed, unless the overlay changed it as
     well. Names that the host added to a list of names, or removed from it, are added and removed. Entries that the host
-    removed stay, since files in the overlay may belong to them. Every other byte is as it was.
+    removed stay, since files in the overlay may belong to them. So do numbers, which go with files (`numbers`), and a
+    user's group where the host's has one in `apart`, which is another group's here. Every other byte is as it was.
     """
     before, after = _entries(name, then), _entries(name, now)
     lines = ours.splitlines(keepends=True)
@@ -117,7 +122,7 @@ def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> bytes:
         if key in present:
             mine = lines[present[key]].rstrip(b"\n")
             end = lines[present[key]][len(mine) :]
-            lines[present[key]] = _merged(name, before.get(key), line, mine) + end
+            lines[present[key]] = _merged(name, before.get(key), line, mine, apart) + end
         elif key not in before:
             added.append(line + b"\n")
     # What begins with + or - stands for entries from elsewhere, and comes last (nsswitch.conf(5), "compat").
@@ -138,16 +143,18 @@ def _entries(name: str, content: bytes) -> dict[bytes, bytes]:
     return {_key(name, line): line for line in lines}
 
 
-def _merged(name: str, then: bytes | None, now: bytes, ours: bytes) -> bytes:
+def _merged(name: str, then: bytes | None, now: bytes, ours: bytes, apart: Collection[bytes]) -> bytes:
     """Return an entry of the overlay's with what the host changed in it, field by field."""
     new, fields = now.split(b":"), ours.split(b":")
     old = [b""] * len(new) if then is None else then.split(b":")
     if not len(old) == len(new) == len(fields):
         return ours
     for index, field in enumerate(fields):
+        is_number = name in renumber.TABLES and index == numbers.NUMBER
+        is_apart = name == "passwd" and index == numbers.GROUP and new[index] in apart
         if index in _MEMBERS.get(name, ()):
             fields[index] = _merged_names(old[index], new[index], field)
-        elif field == old[index] and then is not None:
+        elif field == old[index] and then is not None and not is_number and not is_apart:
             fields[index] = new[index]
     return b":".join(fields)
 
@@ -156,24 +163,3 @@ def _merged_names(then: bytes, now: bytes, ours: bytes) -> bytes:
     before, after = then.split(b","), now.split(b",")
     kept = [name for name in ours.split(b",") if name and (name in after or name not in before)]
     return b",".join(kept + [name for name in after if name and name not in before and name not in kept])
-
-
-def clashes(name: str, *, then: bytes, now: bytes, ours: bytes) -> list[Clash]:
-    """Return a clash for each new entry of the host's whose number another has in the overlay, or whose number differs.
-
-    Of one account of the overlay's, there is one at most.
-    """
-    before, after, mine = (_entries(name, content) for content in (then, now, ours))
-
-    holders = {numbers.of_entry(line): key for key, line in mine.items()}
-    found: dict[bytes, Clash] = {}
-    for key, line in after.items():
-        theirs = numbers.of_entry(line)
-        ours_of_name = numbers.of_entry(mine.get(key, line))
-        if key in before or theirs is None or ours_of_name is None:
-            continue
-        if ours_of_name != theirs:
-            found[key] = Clash(os.fsdecode(key), ours_of_name, to=theirs, other=None)
-        if (holder := holders.get(theirs, key)) != key:
-            found.setdefault(holder, Clash(os.fsdecode(holder), theirs, to=None, other=os.fsdecode(key)))
-    return list(found.values())

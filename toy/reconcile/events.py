@@ -60,9 +60,14 @@ def say(events: Sequence[Event], line: Callable[[str], None], *, more: str) -> N
         line(f"and {len(events) - len(few)} more events; see: {more}")
 
 
-def record(log: Path, events: Iterable[Event]) -> None:
-    """Append events, all with the present time, to a log."""
-    time = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
+def now() -> str:
+    """Return the present time as the log has it."""
+    return datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def record(log: Path, events: Iterable[Event], time: str | None = None) -> None:
+    """Append events to a log: those of one launch with one time, or with the present one."""
+    time = time or now()
     with files.naming(log), open(log, "a", encoding="utf-8") as file:
         file.writelines(f"{time} {printable(str(event))}\n" for event in events)
 
@@ -77,5 +82,5 @@ def last(log: Path) -> Reconciliation | None:
                 by_time.setdefault(time, []).append(Event(kind[:-1], text))
         telling = [time for time, events in by_time.items() if any(event.kind != FOLLOWED for event in events)]
         for time in reversed(telling or list(by_time)):
-            return Reconciliation(time, by_time[time])
+            return Reconciliation(time, in_order(by_time[time]))
     return None

@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Gives accounts of the overlay other numbers, where the host has given theirs away, or has others for them.
+"""Decides which accounts of the overlay get other numbers, where the host has given theirs away, or changed them.
 
-The files of such an account get its new number. That is safe if nobody else has had the old one: then all files in the
-upper and in the machine's /var that have it are the account's. Otherwise the clash is only named.
+The files of such an account get its new number (`renumber`). That is safe if nobody else has had the old one: then all
+files in the upper and in the machine's /var that have it are the account's. Otherwise the clash is only named.
 """
 
 import os
-import stat
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ..filesystem import attributes, files
-from ..filesystem.walk import walk
-from ..machine import Machine
-
-_NUMBER, _GROUP = 2, 3
+NUMBER, GROUP = 2, 3
 """The fields, from 0, of an account's number: passwd(5), group(5); and of a user's group: passwd(5)."""
 
-_SYSTEM, _REGULAR = range(999, 100, -1), range(1000, 60000)
-"""Numbers for new accounts, in the order in which useradd(8) tries them."""
+MOST = 2**32 - 2
+"""The highest number that an account can have."""
 
+_SYSTEM, _REGULAR = range(101, 1000), range(1000, 60001)
+"""Numbers that useradd(8) gives to accounts, in the widest bounds that it has without a login.defs(5)."""
 
-_MOST = 2**32 - 2
+_DETOURS = range(0x7000_0000, 0x7FFF_FFFF)
+"""Numbers that nothing uses (https://systemd.io/UIDS-GIDS), for accounts that wait for others to leave theirs."""
 
 
 class Clash(NamedTuple):
@@ -42,41 +38,78 @@ class Clash(NamedTuple):
         return f"number {self.number} belongs to {self.other} on the host, to {self.name} in the overlay"
 
 
-class Step(NamedTuple):
+class Move(NamedTuple):
     """A change of one account's number in the overlay."""
 
     name: str
     number: int
     to: int
-    is_detour: bool
-    """Whether another account has to leave the number that it should have first."""
 
 
-def step(ours: bytes, clash: Clash, then: bytes, now: bytes) -> Step | None:
-    """Return the next step to settle a clash, or None if there is none that is safe.
+Numbers = Mapping[int, Collection[str]]
+"""The names of the accounts that have each number; more than one with `useradd -o`."""
 
-    `ours` is passwd or group in the overlay, `then` and `now` the host's.
+
+def clashes(*, then: bytes, now: bytes, ours: bytes) -> list[Clash]:
+    """Return a clash for each number that is new on the host and that another has in the overlay, or that differs.
+
+    `ours` is passwd or group in the overlay, `then` and `now` the host's at the last launch and now. Of one account of
+    the overlay's, there is one clash at most.
     """
-    mine = _numbers(ours)
-    free = _free(clash.number, {*mine, *_numbers(now)})
-    to = free if clash.to is None else clash.to
-    if to is None or free is None or clash.number in _numbers(then) or mine.count(clash.number) > 1:
-        return None
-    return Step(clash.name, clash.number, free if to in mine else to, is_detour=to in mine)
+    before, after, mine = map(_by_name, (then, now, ours))
+    holders = {number: name for name, number in mine.items()}
+    found: dict[str, Clash] = {}
+    for name, theirs in after.items():
+        if before.get(name) == theirs:
+            continue
+        if mine.get(name, theirs) != theirs:
+            found[name] = Clash(name, mine[name], to=theirs, other=None)
+        holder = holders.get(theirs, name)
+        if holder != name and after.get(holder) != theirs:  # else the host itself has two of that number
+            found.setdefault(holder, Clash(holder, theirs, to=None, other=name))
+    return list(found.values())
 
 
-def give(machine: Machine, table: str, step: Step) -> int:
-    """Give an account's files its new number, and return how many there are. To repeat it is safe."""
-    trees = map(Path, (machine.overlay, machine.var))
-    return sum(_give(tree, step.number, step.to, is_user=table == "passwd") for tree in trees)
+def goals(found: Iterable[Clash], *, then: bytes, now: bytes, ours: bytes) -> list[Move]:
+    """Return the moves, from the first to the last number of each account, that settle clashes as far as it is safe.
+
+    No two of them lead to one number, nor to that of an account that stays.
+    """
+    before, after, mine = map(_by_number, (then, now, ours))
+    taken = {*before, *after, *mine}
+    moves: dict[str, Move] = {}
+    for clash in found:
+        to = _free(clash.number, taken) if clash.to is None else clash.to
+        if to is not None and _is_its_own(clash, before, mine) and set(after.get(to, [clash.name])) == {clash.name}:
+            taken.add(to)
+            moves[clash.name] = Move(clash.name, clash.number, to)
+    while stuck := {name for name, move in moves.items() if not moves.keys() >= set(mine.get(move.to, ()))}:
+        moves = {name: move for name, move in moves.items() if name not in stuck}
+    return list(moves.values())
 
 
-def renumbered_files(table: str, ours: Mapping[str, bytes], step: Step) -> dict[str, bytes]:
-    """Return the contents of passwd and group, as far as they change with a step."""
-    changed = {table: renumbered(ours[table], _NUMBER, step.name, step.number, step.to)}
-    if table == "group" and "passwd" in ours:
-        changed["passwd"] = renumbered(ours["passwd"], _GROUP, None, step.number, step.to)
-    return changed
+def steps(moves: Collection[Move], taken: Collection[int]) -> list[list[Move]]:
+    """Return moves in two lists at most, those in each to be done at once. Each account is in each list once at most.
+
+    `taken` are all numbers in use. A number that one account leaves and another one takes is free after the first list.
+    In none is a number both left and taken, so each can be repeated, over files of which some have moved before.
+    """
+    wanted = {move.to for move in moves}
+    free = (number for number in _DETOURS if number not in taken)
+    detours = {move: next(free) for move in moves if move.number in wanted}
+    first = [move._replace(to=detour) for move, detour in detours.items()]
+    then = [move._replace(number=detours.get(move, move.number)) for move in moves]
+    return [some for some in (first, then) if some]
+
+
+def in_use(*tables: bytes) -> set[int]:
+    """Return the numbers of all accounts in these files."""
+    return {number for table in tables for number in _by_number(table)}
+
+
+def of_these(table: bytes, used: Collection[int]) -> bytes:
+    """Return the lines of passwd or group whose accounts have one of these numbers."""
+    return b"".join(line for line in table.splitlines(keepends=True) if _of_entry(line) in used)
 
 
 def renumbered(content: bytes, field: int, name: str | None, number: int, to: int) -> bytes:
@@ -91,45 +124,48 @@ def renumbered(content: bytes, field: int, name: str | None, number: int, to: in
     return b"\n".join(lines)
 
 
-def of_entry(line: bytes) -> int | None:
+def _is_its_own(clash: Clash, then: Numbers, ours: Numbers) -> bool:
+    """Say whether nobody else than an account can have had its number.
+
+    The host's account of the same name may, if it has another one now: so that account's files follow it.
+    """
+    others = [name for name in then.get(clash.number, ()) if name != clash.name or clash.to is None]
+    return clash.number != 0 and not others and set(ours[clash.number]) == {clash.name}
+
+
+def _entries(content: bytes) -> Iterator[tuple[str, int]]:
+    """Yield name and number of each account that has one; lines that begin with + and - stand for others elsewhere."""
+    for line in content.splitlines():
+        number = _of_entry(line)
+        if number is not None and line[:1] not in (b"+", b"-", b"#"):
+            yield os.fsdecode(line.partition(b":")[0]), number
+
+
+def _by_name(content: bytes) -> dict[str, int]:
+    return dict(_entries(content))
+
+
+def _by_number(content: bytes) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for name, number in _entries(content):
+        found.setdefault(number, []).append(name)
+    return found
+
+
+def _of_entry(line: bytes) -> int | None:
     """Return the number of an account, from its line in passwd or group; None if it has none that the kernel takes."""
-    fields = line.split(b":")
-    field = fields[_NUMBER] if len(fields) > _NUMBER else b""
-    return int(field) if field.isdigit() and len(field) <= len(str(_MOST)) and int(field) <= _MOST else None
+    fields = line.rstrip(b"\n").split(b":")
+    field = fields[NUMBER] if len(fields) > NUMBER else b""
+    return int(field) if field.isdigit() and len(field) <= len(str(MOST)) and int(field) <= MOST else None
 
 
-def _numbers(content: bytes) -> list[int]:
-    return [number for line in content.splitlines() if (number := of_entry(line)) is not None]
+def _free(number: int, taken: Collection[int]) -> int | None:
+    """Return the free number nearest to another one: where that is, the distribution has accounts of its kind.
 
-
-def _free(number: int, taken: AbstractSet[int]) -> int | None:
-    return next((free for free in (_SYSTEM if number < _REGULAR.start else _REGULAR) if free not in taken), None)
-
-
-def _give(tree: Path, number: int, to: int, *, is_user: bool) -> int:
-    """Give the files of one user or group in a tree of the machine to another, and return how many there are."""
-    count = 0
-    for here, fd in walk(tree):
-        with files.within(tree / here):
-            for name in os.listdir(fd):
-                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                if number == (status.st_uid if is_user else status.st_gid):
-                    _change(fd, name, status, (to, -1) if is_user else (-1, to))
-                    count += 1
-                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-                    with files.opened(fd, name) as file:
-                        attributes.renumber_acls(file, number, to, of_users=is_user)
-    return count
-
-
-def _change(dir_fd: int, name: str, status: os.stat_result, owner: tuple[int, int]) -> None:
-    """Change the owner of a file, but not its mode and capabilities, as the kernel would."""
-    if not stat.S_ISREG(status.st_mode):
-        os.chown(name, *owner, dir_fd=dir_fd, follow_symlinks=False)
-        return
-    with files.opened(dir_fd, name) as fd:
-        named = attributes.extended(fd)
-        os.fchown(fd, *owner)
-        os.fchmod(fd, stat.S_IMODE(status.st_mode))
-        for attribute, value in named.items() - attributes.extended(fd).items():
-            os.setxattr(fd, attribute, value)
+    As useradd(8) does, it goes down for system accounts and up for others, and if there is none, the other way.
+    """
+    kind = _SYSTEM if number < _REGULAR.start else _REGULAR
+    below = [other for other in reversed(kind) if other < number]
+    above = [other for other in kind if other > number]
+    order = [*below, *above] if kind is _SYSTEM else [*above, *below]
+    return next((free for free in order if free not in taken), None)

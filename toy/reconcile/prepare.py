@@ -123,10 +123,12 @@ def _reconcile(
     def run_in_overlay(command: Sequence[str], stdin: bytes = b"") -> None:
         run(lower, command, stdin)
 
+    log, time = Path(machine.log), events.now()
+    logged: list[Event] = []
     happened: list[Event] = []
     try:
         upper, root = Path(machine.overlay), Path(machine.root)
-        happened += accounts.follow(machine)
+        logged = accounts.follow(machine, lambda settled: events.record(log, settled, time))
         happened += repositories.follow(upper, root, Path(machine.repositories))
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts, is_left_alone=is_left_alone)
@@ -142,9 +144,8 @@ def _reconcile(
             happened += reconcile(parts)
     finally:
         if happened:
-            happened = events.in_order(happened)
-            events.record(Path(machine.log), happened)
-            events.say(happened, say, more=f"toy status {machine.name}")
+            events.record(log, events.in_order(happened), time)
+        events.say(events.in_order([*logged, *happened]), say, more=f"toy status {machine.name}")
     return lower
 
 

@@ -7,6 +7,7 @@ Root in the overlay arranges that tree, so nothing here follows a symbolic link 
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -103,6 +104,19 @@ def owned(record: Path, aliases: Mapping[str, str]) -> dict[HeaderFile, Abstract
     if known is None or known.aliases != aliases:
         return None
     return {file: frozenset(paths) for file, paths in known.owned.items()}
+
+
+def renumber(record: Path, to: Mapping[int, int], *, of_users: bool) -> None:
+    """Have files that came from the host count as such with other numbers of their users or groups: see `renumber`."""
+    known = _read_record(record)
+    if known is None:
+        return
+    for name, description in known.came.items():
+        if found := re.fullmatch(r"(\d+) (\d+):(\d+) (.+)", description):  # else there is no owner in it
+            mode, user, group, rest = found[1], int(found[2]), int(found[3]), found[4]
+            user, group = (to.get(user, user), group) if of_users else (user, to.get(group, group))
+            known.came[name] = f"{mode} {user}:{group} {rest}"
+    records.write(record, known._asdict(), durable=True)
 
 
 def auto_installed(var: Path) -> frozenset[str]:

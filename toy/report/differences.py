@@ -58,7 +58,7 @@ def _differences(upper: Path, lower: Path) -> Iterator[PathDifference]:
         if not compare.same(fd, ".", lower):
             yield PathDifference("changed", "/", os.stat(lower).st_ctime_ns > os.fstat(fd).st_ctime_ns)
     hidden: set[PurePath] = set()  # directories that show nothing of the lower
-    for here, fd in walk(upper, skip=DIRECTORY):
+    for here, fd in walk(upper, skip={DIRECTORY}):
         below = lower / here
         with files.within(upper / here):
             names = sorted(os.listdir(fd))
