@@ -132,6 +132,17 @@ def test_two_alternatives_whose_links_are_ghosts_are_no_conflict(host: Host) -> 
     assert host.run(*OVERLAY, "node-default").stdout in ("node20 1\n", "node22 1\n")
 
 
+def test_a_file_of_a_retired_package_that_another_one_owns_as_a_ghost(host: Host) -> None:
+    shared = "/usr/share/shared"
+    publish(host, Package("owner", scripts=f"%ghost %attr(644,root,root) {shared}\n"))
+    publish(host, Package("bringer", files={shared: "1"}))
+    overlay(host, "install", "owner", "bringer")
+    publish(host, Package("bringer", "2", files={shared: "2"}))
+    on_host(host, "install", "bringer")
+    assert enter(host) == ["toy: retired: bringer 1-1 (host has 2-1)"]
+    assert host.run(*OVERLAY, "cat", shared).stdout == "2\n"
+
+
 CONFIGURATION = "/etc/locale.toy"
 
 

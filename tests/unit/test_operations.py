@@ -36,6 +36,9 @@ CASES = {
     "what one that stays has as well is left": Case(
         retired="/a /b /d/", kept="/b /d/", done={"remove": ["/a"], "show": ["/a"], "merge": ["/d"]}
     ),
+    "what one that stays owns as well, but has not brought, goes": Case(
+        retired="/a /b?", kept="/a? /b?", done={"remove": ["/a"]}
+    ),
     "what is no longer hidden shows": Case(freed="/b /a", done={"show": ["/a", "/b"]}),
     "what is no longer hidden, but the overlay's, is left": Case(freed="/a", kept="/a"),
     "what is no longer hidden by one, but by another, stays hidden": Case(

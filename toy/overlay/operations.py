@@ -57,11 +57,17 @@ def operations(
     """
     retired, kept = list(retired), list(kept)
     ours = {file.path for package in kept for file in package.files}
+    brought = {file.path for package in kept for file in package.files if not file.is_ghost}
     hide = {file.path for package in hidden for file in package.files} - ours
     hide = {path for path in hide if not is_visible(path)}
     free = {file.path for package in retired for file in package.files} | set(freed)
     return Operations(
-        remove=[file for package in retired for file in package.files if file.path not in ours],
+        remove=[
+            file
+            for package in retired
+            for file in package.files
+            if file.path not in (ours if file.is_ghost else brought)
+        ],
         uncover=sorted(uncover),
         show=sorted(free - ours - hide),
         merge=sorted({file.path for package in kept for file in package.files if file.is_directory}),
