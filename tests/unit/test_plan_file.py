@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tables import FILE, World, file, package_file
+from tables import FILE, file, package_file
+from world import World
 
 from toy.filesystem.records import Later
 from toy.headers.changes import UpperSet

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import FILE, WHITEOUT, World, file
+from tables import FILE, WHITEOUT, file
+from world import World
 
 from toy.headers import header
 from toy.reconcile.plan import Plan

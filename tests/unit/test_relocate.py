@@ -2,7 +2,8 @@
 """Which files move along where the host turned directories into links, or links into directories."""
 
 import pytest
-from tables import DIRECTORY, FILE, World
+from tables import DIRECTORY, FILE
+from world import World
 
 from toy.reconcile.relocate import moves
 

@@ -2,7 +2,8 @@
 """Which packages an overlay has otherwise than its host, as `toy status` lists them."""
 
 import pytest
-from tables import World, file
+from tables import file
+from world import World
 
 from toy.headers import header
 from toy.headers.changes import UpperSet
