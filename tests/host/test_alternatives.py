@@ -224,3 +224,16 @@ def test_the_host_gets_the_overlays_provider_in_an_older_version_and_loses_it(ho
     on_host(host, "remove", "edi-a")
     enter(host)
     assert edi(host) == "edi-a 2\nedi-a 2\n"
+
+
+@pytest.mark.parametrize("choice", ["--auto edi", "--set edi /usr/bin/edi-b"])
+def test_the_link_that_people_use_was_the_hosts(host: Host, choice: str) -> None:
+    publish(host, B)
+    on_host(host, "install", "edi-b")
+    publish(host, A, editor("edi-b", 5, "2"))
+    overlay(host, "install", "edi-a", "edi-b")
+    host.run(*OVERLAY, "sh", "-c", f"{TOOL} --quiet {choice}")
+    before = edi(host)
+    on_host(host, "remove", "edi-b")
+    assert enter(host) == []
+    assert edi(host) == before

@@ -82,8 +82,12 @@ def follow(parts: Parts) -> list[Event]:
         if theirs is not None:
             new = [program for program in theirs.programs if program not in ours.programs and view.shows(program)]
             changes += [_install(name, theirs, program) for program in new]
-        if not leads_somewhere or not (ours.is_manual or view.has(f"{_LINKS}/{name}")):
+        # Both links may have been the host's.
+        is_used = view.shows(ours.links[name])
+        if not leads_somewhere or not (ours.is_manual or (is_used and view.has(f"{_LINKS}/{name}"))):
             changes.append(["--auto", name])
+        elif not is_used:
+            changes.append(["--set", name, _target(view, f"{_LINKS}/{name}")])
         if changes:
             script.append(_line(name, changes))
     if script:
