@@ -237,3 +237,39 @@ def test_the_link_that_people_use_was_the_hosts(host: Host, choice: str) -> None
     on_host(host, "remove", "edi-b")
     assert enter(host) == []
     assert edi(host) == before
+
+
+@pytest.mark.parametrize("priority", [5, 20])
+def test_the_overlays_provider_made_no_link_of_its_own(host: Host, priority: int) -> None:
+    publish(host, A, editor("edi-b", priority))
+    on_host(host, "install", "edi-a")
+    overlay(host, "install", "edi-b")
+    on_host(host, "remove", "edi-a")
+    assert enter(host) == []
+    assert edi(host) == "edi-b 1\nedi-b 1\n"
+
+
+def test_another_priority_and_another_slave_of_the_hosts_program(host: Host) -> None:
+    publish(host, A, B)
+    on_host(host, "install", "edi-a", "edi-b")
+    host.run(*OVERLAY, "sh", "-c", f"{TOOL} --quiet --set edi /usr/bin/edi-b; {TOOL} --quiet --auto edi")
+    overlay(host, "install", "hello")
+    slave = "--slave /usr/share/edi.txt edi.txt /usr/share/other.txt"
+    register = f"%post\n{TOOL} --quiet --install /usr/bin/edi edi /usr/bin/edi-b 20 {slave}\n"
+    files = {"/usr/bin/edi-b": "#!/bin/sh\necho edi-b 2", "/usr/share/other.txt": "other"}
+    publish(host, Package("edi-b", "2", files=files, scripts=register))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert edi(host) == "edi-b 2\nother\n"
+
+
+def test_the_host_has_a_packages_file_where_the_alternative_was(host: Host) -> None:
+    publish(host, A, B)
+    on_host(host, "install", "edi-a")
+    overlay(host, "install", "edi-b")
+    scripts = f"%pre\n{TOOL} --quiet --remove edi /usr/bin/edi-a || :\n"
+    files = {"/usr/bin/edi-a": "#!/bin/sh\necho edi-a 2"}
+    publish(host, Package("edi-a", "2", files=files, links={"/usr/bin/edi": "edi-a"}, scripts=scripts))
+    on_host(host, "update", "edi-a")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "edi").stdout == "edi-a 2\n"

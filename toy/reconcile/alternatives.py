@@ -46,6 +46,13 @@ class State(NamedTuple):
     programs: dict[str, list[str]]
     """By each path that the first of them can lead to: its priority, and where the others lead then."""
 
+    def entry(self, program: str) -> tuple[str, dict[str, str]] | None:
+        """Return the priority of a program, and where each link leads with it; None if it is unknown."""
+        if program not in self.programs:
+            return None
+        priority, *paths = self.programs[program]
+        return priority, {name: path for name, path in zip([*self.links][1:], paths, strict=True) if path}
+
 
 def follow(parts: Parts) -> list[Event]:
     """Drop states and links of the upper of names for which the overlay needs none of its own, so that the host's show.
@@ -57,8 +64,6 @@ def follow(parts: Parts) -> list[Event]:
     happened = []
     script = []
     view = UpperView(parts.trees)
-    if not view.has_folder(_LINKS):
-        return []  # all links are the host's
     for name in sorted({*_names(parts.trees.var), *_names(_HOST)}):
         content, host_content = (files.content(var, _STATES / name) for var in (parts.trees.var, _HOST))
         if content == host_content:
@@ -69,7 +74,7 @@ def follow(parts: Parts) -> list[Event]:
             if theirs is not None and hosts_shows:
                 _uncover(view, theirs)
             continue
-        if ours is None:
+        if ours is None or _is_a_packages(view, ours.links[name], name):
             continue
         leads_somewhere = view.shows(_target(view, f"{_LINKS}/{name}"))
         own = [program for program in ours.programs if theirs is None or program not in theirs.programs]
@@ -80,8 +85,8 @@ def follow(parts: Parts) -> list[Event]:
             continue
         changes = [_remove(name, program) for program in ours.programs if not view.shows(program)]
         if theirs is not None:
-            new = [program for program in theirs.programs if program not in ours.programs and view.shows(program)]
-            changes += [_install(name, theirs, program) for program in new]
+            new = [program for program in theirs.programs if theirs.entry(program) != ours.entry(program)]
+            changes += [_install(name, theirs, program) for program in new if _is_hosts(view, program)]
         # Both links may have been the host's.
         is_used = view.shows(ours.links[name])
         if not leads_somewhere or not (ours.is_manual or (is_used and view.has(f"{_LINKS}/{name}"))):
@@ -112,11 +117,23 @@ def _remove(name: str, program: str) -> list[str]:
 
 def _install(name: str, state: State, program: str) -> list[str]:
     """Return the arguments that make a program of a state known, with its slaves."""
-    priority, *slaves = state.programs[program]
+    entry = state.entry(program)
+    assert entry is not None
+    priority, slaves = entry
     words = ["--install", state.links[name], name, program, priority]
-    for (slave, link), path in zip(list(state.links.items())[1:], slaves, strict=True):
-        words += ["--slave", link, slave, path] if path else []
+    for slave, path in slaves.items():
+        words += ["--slave", state.links[slave], slave, path]
     return words
+
+
+def _is_a_packages(view: UpperView, link: str, name: str) -> bool:
+    """Say whether the host has something else than an alternative where people use it, such as one of alts(1)."""
+    return view.is_in_lower(link) and _target_in_lower(view, link) != f"{_LINKS}/{name}"
+
+
+def _is_hosts(view: UpperView, program: str) -> bool:
+    """Say whether the overlay shows the host's program, and has none of its own at that path."""
+    return view.shows(program) and not view.has(program)
 
 
 def parse(name: str, content: bytes) -> State | None:
