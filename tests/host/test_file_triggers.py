@@ -154,3 +154,14 @@ def test_an_index_that_a_package_of_the_hosts_wrote_in_the_overlay_is_named_by_t
     assert shadowed == [f"shadowed: {index} (changed later on the host)"]
     overlay(host, "install", "--force", "thing-1")
     assert host.run(*OVERLAY, "cat", index).stdout == "1\n2\n"
+
+
+def test_a_script_finds_what_it_finds_when_rpm_runs_it(host: Host) -> None:
+    found = 'set -eu\nsystemctl daemon-reload\necho "$# $1 $SYSTEMD_OFFLINE $PATH"'
+    publish(host, indexer(f"%transfiletriggerin -- /usr/share/things\n{found} > {INDEX}\n"), *map(things, "12"))
+    overlay(host, "install", "indexer", "thing-1")
+    by_rpm = host.run(*OVERLAY, "cat", INDEX).stdout
+    host.run(*OVERLAY, "rm", INDEX)
+    on_host(host, "install", "thing-2")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == by_rpm

@@ -247,3 +247,18 @@ def test_what_gave_way_is_not_gone_if_the_host_renames_what_it_gave_way_to(host:
     assert enter(host) == []
     on_host(host, "remove", "greetings")
     assert [line.partition(" (")[0] for line in enter(host)] == ["toy: gone: hello 1-1"]
+
+
+@pytest.mark.parametrize("side", ["host", "overlay"])
+def test_a_package_that_was_relocated(host: Host, side: str) -> None:
+    files = {"/opt/movable/a": "1"}
+    movable = Package("movable", files=files, directories=("/opt/movable",), tags=("Prefix: /opt/movable",))
+    publish(host, movable)
+    enter(host)
+    where = OVERLAY if side == "overlay" else ()
+    host.run(*where, *host.rpm, "-i", "--prefix", "/usr/lib/moved", f"/srv/repository/{movable.file}")
+    on_host(host, "install", "hello")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/moved/a").stdout == "1\n"
+    assert host.run("toy", "status").stderr == ""
+    host.run(*where, *host.rpm, "-e", "movable")  # of whose paths a query by rpm says "(none)"

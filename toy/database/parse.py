@@ -35,7 +35,7 @@ def paths_below(blob: bytes, directory: str, *, file: str = "") -> AbstractSet[s
     inside = directory.rstrip("/") + "/"
     return {
         path
-        for path, flags in zip(found["filenames"], found["fileflags"], strict=False)  # a header may be made up
+        for path, flags in zip(_paths(found, file), found["fileflags"], strict=False)  # a header may be made up
         if f"{path}/".startswith(inside) and is_plain(path) and not flags & rpm.RPMFILE_GHOST
     }
 
@@ -48,11 +48,20 @@ def package(blob: bytes, *, file: str = "") -> Package:
         raise unreadable(file, error) from error
 
 
+def _paths(found: "rpm.hdr", file: str) -> list[str]:
+    """Return the paths of a package's files. rpm's "filenames" refuses those of a package that was relocated."""
+    folders = found["dirnames"]
+    try:
+        return [folders[index] + name for index, name in zip(found["dirindexes"], found["basenames"], strict=False)]
+    except IndexError as error:
+        raise unreadable(file, error) from error
+
+
 def _package(blob: bytes, file: str) -> Package:
     found = parsed(blob, file)
     algorithm = _DIGESTS.get(found["filedigestalgo"] or 1, "")
     files, absent = [], set()
-    paths = found["filenames"]
+    paths = _paths(found, file)
     columns = (found[tag] for tag in ("filemodes", "filedigests", "filelinktos", "fileflags"))
     owners = zip(found["fileusername"], found["filegroupname"], strict=True)
     states = found["filestates"] or [_UNKNOWN] * len(paths)
@@ -99,7 +108,7 @@ def folders(blob: bytes, *, file: str = "") -> AbstractSet[str]:
 def links(blob: bytes, *, file: str = "") -> dict[str, str]:
     """Return the targets of a package's symbolic links, by path. Raises ToyError if rpm cannot read it."""
     found = parsed(blob, file)
-    return {path: target for path, target in zip(found["filenames"], found["filelinktos"], strict=False) if target}
+    return {path: target for path, target in zip(_paths(found, file), found["filelinktos"], strict=False) if target}
 
 
 def with_file_states(blob: bytes, states: Mapping[str, int], *, file: str = "") -> Header:

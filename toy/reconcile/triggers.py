@@ -18,8 +18,11 @@ _MOST = 500_000
 _RUN = """
 program=$1 script=$2
 shift 2
+# As rpm has them in a machine, see macros.machine.
+PATH=$(rpm --eval '%{_install_script_path}') SYSTEMD_OFFLINE=1 SYSTEMD_IN_CHROOT=1
+export PATH SYSTEMD_OFFLINE SYSTEMD_IN_CHROOT
 [ "$script" ] || { printf '%s\\n' "$@" | "$program"; exit; }
-file=$(mktemp) && printf '%s\\n' "$script" > "$file" && printf '%s\\n' "$@" | "$program" "$file"
+file=$(mktemp) && printf '%s\\n' "$script" > "$file" && printf '%s\\n' "$@" | "$program" "$file" 0
 status=$?
 rm -f "$file"
 exit $status
