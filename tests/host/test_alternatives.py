@@ -273,3 +273,13 @@ def test_the_host_has_a_packages_file_where_the_alternative_was(host: Host) -> N
     on_host(host, "update", "edi-a")
     assert enter(host) == []
     assert host.run(*OVERLAY, "edi").stdout == "edi-a 2\n"
+
+
+def test_the_overlay_removed_all_of_the_hosts_and_the_host_gets_another(host: Host) -> None:
+    publish(host, A, B, editor("edi-c", 7))
+    on_host(host, "install", "edi-b")
+    overlay(host, "remove", "edi-b")
+    for package in ("hello", "edi-c"):
+        on_host(host, "install", package)
+        assert enter(host) == []
+    assert edi(host) == "edi-c 1\nedi-c 1\n"

@@ -66,11 +66,12 @@ def follow(parts: Parts) -> list[Event]:
     view = UpperView(parts.trees)
     for name in sorted({*_names(parts.trees.var), *_names(_HOST)}):
         content, host_content = (files.content(var, _STATES / name) for var in (parts.trees.var, _HOST))
-        if content == host_content:
-            continue
+        is_hosts = content is None or content == host_content
+        if is_hosts and content is not None and not view.is_whiteout(f"{_LINKS}/{name}"):
+            continue  # as most are
         ours, theirs = parse(name, content or b""), parse(name, host_content or b"")
         hosts_shows = theirs is not None and view.shows(_target_in_lower(view, f"{_LINKS}/{name}"))
-        if content is None:
+        if is_hosts:
             if theirs is not None and hosts_shows:
                 _uncover(view, theirs)
             continue
@@ -81,6 +82,8 @@ def follow(parts: Parts) -> list[Event]:
         is_wanted = any(map(view.shows, own)) or (ours.is_manual and leads_somewhere)
         if not is_wanted and (hosts_shows or (not leads_somewhere and not any(map(view.shows, ours.programs)))):
             _forget(parts, view, name, ours)
+            if theirs is not None and hosts_shows:
+                _uncover(view, theirs)
             happened.append(Event(FOLLOWED, f"the host (alternatives of {name})"))
             continue
         changes = [_remove(name, program) for program in ours.programs if not view.shows(program)]
