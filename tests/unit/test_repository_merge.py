@@ -39,6 +39,7 @@ REPOSITORIES = {
     "the host removed the file": Case(ON, "", ON, None),
     "the host removed the file, the overlay changed it": Case(ON, "", OFF, OFF),
     "both made one of this name": Case("", ON, "[a]\nenabled=0\n", OFF),
+    "both made one of this name, with other URLs": Case("", MOVED + "gpgcheck=0\n", ON, ON),
     "keys are as they are written": Case(ON, ON + "Key=%1\n", OFF, OFF + "Key=%1\n"),
     "the overlay's makes no sense": Case(ON, MOVED, "enabled=0\n", "enabled=0\n"),
     "the host's makes no sense": Case(ON, "enabled=0\n", OFF, OFF),

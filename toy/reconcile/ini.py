@@ -60,6 +60,8 @@ def _merged(
             return dict(changed_by_one or {})  # one side added it
         gone = mine is None or mine == old  # one removed it, and the other did not change it
         return None if gone else dict(mine or {})
+    if old is None and _URL in mine and mine[_URL] != new.get(_URL):
+        return dict(mine)  # it is another repository
     old = old or {}
     found = {}
     for key in {**mine, **new}:
