@@ -377,3 +377,15 @@ def test_a_directory_becomes_a_link_to_a_file(host: Host) -> None:
     assert enter(host) == ["toy: kept: /usr/share/text/foo (changed in the overlay)"]
     assert host.run(*OVERLAY, "cat", "/usr/share/text/GPL", "/usr/share/text/foo/mine").stdout == "GPL\nmine\n"
     host.run("rm", "-rf", f"{UPPER}/usr/share/text/foo")
+
+
+def test_a_link_becomes_a_directory_and_the_package_knows_it_by_another_link(host: Host) -> None:
+    publish(host, Package("alias", links={"/usr/lib/alias": "one"}), link("/usr/lib/one", "two", "/usr/lib/two/theirs"))
+    on_host(host, "install", "alias", "filesystem")
+    publish(host, Package("own", files={"/usr/lib/alias/own": "own"}))
+    overlay(host, "install", "own")
+    scripts = "%pretrans\ncd /usr/lib; rm one; mkdir one\n"
+    publish(host, replace(directory("/usr/lib/one", "theirs"), version="3", scripts=scripts))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", "/usr/lib/alias/own", "/usr/lib/one/own").stdout == "own\nown\n"

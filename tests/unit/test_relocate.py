@@ -75,6 +75,30 @@ MOVES = {
         ),
         {"/usr/bin/a": "/usr/sbin/a"},
     ),
+    "a link became a directory, and the path is by another link": (
+        World(
+            before=[FS_1, "c-1"],
+            after=[FS_2, "c-1"],
+            own=[A_1],
+            files={**TO_DIRECTORY, "c-1": ["/sbin->/usr/sbin"], A_1: ["/sbin/a"]},
+            upper={"/usr/bin/a": FILE},
+        ),
+        {"/usr/bin/a": "/usr/sbin/a"},
+    ),
+    "two links of a chain became directories": (
+        World(
+            before=[FS_1],
+            after=[FS_2],
+            own=[A_1],
+            files={
+                FS_1: ["/usr/sbin->lib", "/usr/lib->bin"],
+                FS_2: ["/usr/sbin/", "/usr/lib/"],
+                A_1: ["/usr/sbin/a"],
+            },
+            upper={"/usr/bin/a": FILE},
+        ),
+        {"/usr/bin/a": "/usr/sbin/a"},
+    ),
     "a directory again, with what moved when it became a link": (
         World(before=[FS_1], after=[FS_2], files=TO_DIRECTORY, upper={"/usr/bin/mine": FILE, "/usr/bin/not": FILE}).but(
             moved={"/usr/sbin": {"/usr/sbin/mine": "/usr/bin/mine"}}

@@ -8,7 +8,7 @@ that the planner sees files where they belong. Whoever interrupts it leaves the 
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,10 @@ from ..overlay.move import MovableUpper
 from . import moved, planner, rules
 from .events import FOLLOWED, Event
 from .parts import Parts
-from .state import State
+from .state import State, Tree
+
+_MOST_LINKS = 40
+"""Links that are followed on one way, as in the kernel (path_resolution(7))."""
 
 
 class Move(NamedTuple):
@@ -104,13 +107,16 @@ def _out_of_links(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
     In the place of the link there may be a directory.
     """
     facts, tree = state.facts, state.facts.tree
-    for link, target in facts.outline(state.base - state.host).links.items():
-        led = tree.lead(os.path.normpath(os.path.join(os.path.dirname(link), target)))
+    gone = facts.outline(state.base - state.host).links
+    for link in gone:
+        led = tree.lead(_end(link, gone))
         # Most links lead to files: those to libraries.
         if not tree.has_folder(led) or tree.lead(link) == led or not tree.is_in_lower(link):
             continue
         packages = map(facts.package, own | (state.host - state.base))
-        paths = {file.path for package in packages for file in package.files if file.path.startswith(f"{link}/")}
+        # A package may have another name for the directory: /sbin, say, for /usr/sbin.
+        leads = (_lead(tree, file.path) for package in packages for file in package.files)
+        paths = {path for path in leads if path.startswith(f"{link}/")}
         # What the host moved, whoever owns it there.
         went = (old for old in tree.files_below(led) if not tree.is_in_lower(old))
         paths |= {path for old in went if tree.is_in_lower(path := f"{link}{old.removeprefix(led)}")}
@@ -118,3 +124,19 @@ def _out_of_links(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
             old = f"{led}{path.removeprefix(link)}"
             if tree.has(old) and not facts.is_owned(old):
                 yield Move(old, path)
+
+
+def _end(link: str, links: Mapping[str, str]) -> str:
+    """Return where a link led by its text, and the others by theirs."""
+    path = link
+    for _ in range(_MOST_LINKS):
+        if path not in links:
+            break
+        path = os.path.normpath(os.path.join(os.path.dirname(path), links[path]))
+    return path
+
+
+def _lead(tree: Tree, path: str) -> str:
+    """Return a path by way of the links that its directory's path has now."""
+    folder, name = os.path.split(path)
+    return os.path.join(tree.lead(folder), name)
