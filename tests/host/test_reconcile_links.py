@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host turns directories into links, and links into directories, while the overlay has something in them."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -319,6 +320,7 @@ def test_what_moved_moves_back_with_the_host(host: Host) -> None:
     assert enter(host) == []
     assert host.run(*OVERLAY, "sh", "-c", look).stdout == "own\nmine\ntheirs\n1\n2\n"
     assert host.run(*OVERLAY, "ls", "/usr/lib/two").stdout == "name\n"
+    assert json.loads(host.sh("cat /var/lib/toy/toy/moved"))["moved"] == {}
 
 
 def test_the_package_of_the_link_was_the_overlays_and_gives_way(host: Host) -> None:

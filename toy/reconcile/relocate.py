@@ -49,6 +49,7 @@ def relocate(parts: Parts, state: State) -> Relocated:
     own = state.upper.over(state.base) - state.base
     own_paths = {file.path for package in own for file in state.facts.package(package).files}
     record = {link: dict(paths) for link, paths in state.moved.items() if not _is_directory_again(state, link)}
+    links = state.facts.tree.turned_into_links()
     happened, covering = [], []
     for move in todo:
         result = upper.move(*move)
@@ -57,9 +58,11 @@ def relocate(parts: Parts, state: State) -> Relocated:
         covering += [path for old, path in result.covering if old not in own_paths]
         if result.paths:
             happened.append(Event(FOLLOWED, f"the host (what was in {move.source} is in {move.target})"))
-        if not state.facts.tree.is_in_lower(move.source) or state.facts.tree.lead(move.source) != move.source:
+        if result.paths and move.source in links:
             record.setdefault(move.source, {}).update(result.paths)
-    moved.write(Path(parts.machine.moved), record)
+            moved.write(Path(parts.machine.moved), record)  # at once: nothing else would say where they were
+    if record != state.moved:
+        moved.write(Path(parts.machine.moved), record)
     state.facts.look_again()
     return Relocated(happened, covering)
 
@@ -115,8 +118,8 @@ def _out_of_links(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
             continue
         packages = map(facts.package, own | (state.host - state.base))
         # A package may have another name for the directory: /sbin, say, for /usr/sbin.
-        leads = (_lead(tree, file.path) for package in packages for file in package.files)
-        paths = {path for path in leads if path.startswith(f"{link}/")}
+        names = (name for package in packages for file in package.files for name in (file.path, _lead(tree, file.path)))
+        paths = {path for path in names if path.startswith(f"{link}/")}
         # What the host moved, whoever owns it there.
         went = (old for old in tree.files_below(led) if not tree.is_in_lower(old))
         paths |= {path for old in went if tree.is_in_lower(path := f"{link}{old.removeprefix(led)}")}
