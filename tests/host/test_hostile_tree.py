@@ -8,7 +8,7 @@ import pytest
 from backends import FILE
 from host import Host
 from hostile import SET, STATE, is_unharmed
-from image import publish
+from image import LEGACY, RPMS, publish
 from overlay import refused, toy
 from packages import Package
 from truth import OVERLAY, packages
@@ -69,6 +69,11 @@ class TestTree:
             assert "hello-1" in packages(victim, *OVERLAY)
 
 
+def change_host(victim: Host, number: int) -> None:
+    """Remove a package from the host, or install it again: only then a launch reads the records."""
+    victim.sh(f"{' '.join(victim.rpm)} {f'-i {RPMS}/{LEGACY.file}' if number % 2 else '-e legacy'}")
+
+
 class TestRecords:
     """Records of toy's own are data: damaged ones make nobody touch the host."""
 
@@ -96,15 +101,17 @@ class TestRecords:
         assert is_unharmed(victim)
 
     def test_retired(self, victim: Host) -> None:
-        victim.sh(f"{' '.join(victim.rpm)} -e legacy")
-        for retired in (*self.NAMES, ["x"], {"x": 1}, {"x": {"label": 1, "to": []}}, {"x": {"label": "x", "to": "x"}}):
+        made_up = (*self.NAMES, ["x"], {"x": 1}, {"x": {"label": 1, "to": []}}, {"x": {"label": "x", "to": "x"}})
+        for number, retired in enumerate(made_up):
+            change_host(victim, number)
             victim.write(f"{STATE}/retired", json.dumps({"version": 1, "retired": retired}))
             assert toy(victim, "true").returncode == 0
             assert is_unharmed(victim)
 
     def test_moved(self, victim: Host) -> None:
-        victim.sh(f"{' '.join(victim.rpm)} -e legacy")
-        for moved in (*self.NAMES, ["x"], {"/x": 1}, {"/usr/lib": {"/usr/lib/x": "/../../../CANARY"}}):
+        made_up = (*self.NAMES, ["x"], {"/x": 1}, {"/usr/lib": {"/usr/lib/x": "/../../../CANARY"}})
+        for number, moved in enumerate(made_up):
+            change_host(victim, number)
             victim.write(f"{STATE}/moved", json.dumps({"version": 1, "moved": moved}))
             assert toy(victim, "true").returncode == 0
             assert is_unharmed(victim)

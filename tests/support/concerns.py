@@ -89,7 +89,7 @@ class Users:
 
 
 class Repositories:
-    """Keys of three repositories in one file, and locks: both sides' changes meet key by key."""
+    """Keys of two repositories in one file, and locks: both sides' changes meet key by key."""
 
     is_scripts = False
     path, locks = "/etc/zypp/repos.d/walk.repo", "/etc/zypp/locks"

@@ -36,3 +36,21 @@ def enter(host: Host) -> list[str]:
 
 def in_upper(host: Host, path: str) -> bool:
     return host.run("test", "-e", f"{UPPER}{path}", check=False).returncode == 0
+
+
+def directory(path: str, *files: str) -> Package:
+    """Version 1 of a package, in which the path is a directory with these files, and the directory `to` beside it."""
+    return Package("filesystem", files={f"{path}/{name}": name for name in files}, directories=(path,))
+
+
+def link(path: str, target: str, *files: str) -> Package:
+    """Version 2, in which the path is a link; what else was in the directory moves to where that leads."""
+    # As the filesystem package of distributions does it, since rpm does not.
+    move = f"d=$(dirname {path})/{target}; case {target} in /*) d={target};; esac; mkdir -p $d; cp -an {path}/. $d/"
+    return Package(
+        "filesystem",
+        "2",
+        files={name: name.rpartition("/")[2] for name in files},
+        links={path: target},
+        scripts=f"%pretrans\n[ -L {path} ] || [ ! -d {path} ] || {{ {move}; rm -rf {path}; }}\n",
+    )

@@ -27,7 +27,7 @@ def merge(*, then: bytes, now: bytes, ours: bytes) -> bytes | None:
     """Return the overlay's file `ours` with what the host changed in its own between `then` and `now`.
 
     It is None if the result would say what the host's file says, and has no comment that somebody in the overlay wrote.
-    What both changed is as the overlay has it.
+    What both changed is as the overlay has it, and so is a section that both added with different URLs.
     """
     before = _parse(then)
     files = [before, *(_by_names(_parse(content), before) for content in (now, ours))]

@@ -107,7 +107,7 @@ def owned(record: Path, aliases: Mapping[str, str]) -> dict[HeaderFile, Abstract
 
 
 def renumber(record: Path, to: Mapping[int, int], *, of_users: bool) -> None:
-    """Have files that came from the host count as such with other numbers of their users or groups: see `renumber`."""
+    """Have files that came from the host count as such with other numbers of users or groups (module `renumber`)."""
     known = _read_record(record)
     if known is None:
         return
