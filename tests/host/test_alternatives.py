@@ -283,3 +283,21 @@ def test_the_overlay_removed_all_of_the_hosts_and_the_host_gets_another(host: Ho
         on_host(host, "install", package)
         assert enter(host) == []
     assert edi(host) == "edi-c 1\nedi-c 1\n"
+
+
+def test_the_overlay_removed_all_of_the_hosts_but_not_what_the_host_gets_below_them(host: Host) -> None:
+    publish(host, A, B, editor("edi-c", 3), editor("edi-d", 2))
+    on_host(host, "install", "edi-a", "edi-b")
+    overlay(host, "remove", "edi-a", "edi-b")
+    on_host(host, "install", "edi-c")
+    assert enter(host) == []
+    assert edi(host) == "edi-c 1\nedi-c 1\n"
+    on_host(host, "install", "edi-d")
+    assert enter(host) == []
+    assert edi(host) == "edi-c 1\nedi-c 1\n"
+    on_host(host, "remove", "edi-c")
+    assert enter(host) == []
+    assert edi(host) == "edi-d 1\nedi-d 1\n"
+    on_host(host, "remove", "edi-a", "edi-b")
+    assert enter(host) == []
+    assert edi(host) == "edi-d 1\nedi-d 1\n"

@@ -57,8 +57,9 @@ class State(NamedTuple):
 def follow(parts: Parts) -> list[Event]:
     """Drop states and links of the upper of names for which the overlay needs none of its own, so that the host's show.
 
-    What somebody in the overlay chose stays, as long as it is there, and so does a state with a program of its own, or
-    without one that the host's link leads to; that comes to know the host's programs, and forgets those that are gone.
+    What somebody in the overlay chose stays, as long as it is there, and so does a state with a program of its own.
+    Where the overlay removed the program that the host's link leads to, it needs a state as well. Such a state comes to
+    know the host's programs, and forgets those that are gone.
     The machine's /var is to be filled afterwards. Returns the events.
     """
     happened = []
@@ -71,20 +72,20 @@ def follow(parts: Parts) -> list[Event]:
             continue  # as most are
         ours, theirs = parse(name, content or b""), parse(name, host_content or b"")
         hosts_shows = theirs is not None and view.shows(_target_in_lower(view, f"{_LINKS}/{name}"))
-        if is_hosts:
-            if theirs is not None and hosts_shows:
-                _uncover(view, theirs)
-            continue
+        if content is None and theirs is not None:
+            ours = State(is_manual=False, links=theirs.links, programs={})
         if ours is None or _is_a_packages(view, ours.links[name], name):
             continue
         leads_somewhere = view.shows(_target(view, f"{_LINKS}/{name}"))
-        own = [program for program in ours.programs if theirs is None or program not in theirs.programs]
-        is_wanted = any(map(view.shows, own)) or (ours.is_manual and leads_somewhere)
-        if not is_wanted and (hosts_shows or (not leads_somewhere and not any(map(view.shows, ours.programs)))):
-            _forget(parts, view, name, ours)
+        hosts = [*theirs.programs] if theirs is not None else []
+        own = [program for program in ours.programs if program not in hosts]
+        is_wanted = any(map(view.shows, own)) or (ours.is_manual and leads_somewhere and not is_hosts)
+        if not is_wanted and (hosts_shows or not (leads_somewhere or any(map(view.shows, [*own, *hosts])))):
+            if not is_hosts:
+                _forget(parts, view, name, ours)
+                happened.append(Event(FOLLOWED, f"the host (alternatives of {name})"))
             if theirs is not None and hosts_shows:
                 _uncover(view, theirs)
-            happened.append(Event(FOLLOWED, f"the host (alternatives of {name})"))
             continue
         changes = [_remove(name, program) for program in ours.programs if not view.shows(program)]
         if theirs is not None:
