@@ -22,7 +22,9 @@ NEW = Package("newn", "2", files={"/usr/bin/name": "#!/bin/sh\necho new"}, tags=
 
 def named(host: Host, *where: str) -> list[str]:
     """The packages of these tests that are installed."""
-    return sorted(name for name in packages(host, *where) if name.startswith(("old", "new", "big", "extra")))
+    return sorted(
+        name for name in packages(host, *where) if name.startswith(("old", "new", "big", "extra", "whole", "half"))
+    )
 
 
 @pytest.mark.everywhere
@@ -101,3 +103,36 @@ def test_the_overlay_has_the_new_name_and_the_host_gets_the_old_one(host: Host) 
     assert named(host, *OVERLAY) == ["newn-2"]
     assert host.run(*OVERLAY, "name").stdout == "new\n"
     assert host.run(*OVERLAY, "ls", "/usr/share/oldn", check=False).returncode == 2
+
+
+HALVES = [Package(f"half-{x}", "2", files={f"/usr/bin/{x}": ""}, tags=("Obsoletes: whole < 2",)) for x in "ab"]
+
+
+@pytest.mark.parametrize("removed", [["half-b"], ["half-a", "half-b"]])
+def test_one_became_two_of_which_the_overlay_removed_some_and_the_host_goes_back(
+    host: Host, removed: list[str]
+) -> None:
+    publish(host, Package("whole", files={"/usr/bin/a": "", "/usr/bin/b": ""}), *HALVES)
+    on_host(host, "install", "half-a", "half-b")
+    overlay(host, "remove", *removed)
+    on_host(host, "install", "--oldpackage", "whole=1", "-half-a", "-half-b")
+    assert named(host) == ["whole-1"]
+    if removed == ["half-b"]:
+        why = "removed here, and a part of the host's whole 1-1"
+        assert enter(host) == [f"toy: back: half-b 2-1 ({why}; to do without: toy -n toy -- zypper rm whole)"]
+        assert host.run("toy", "status").stdout.count("back: half-b 2-1") == 1
+    assert enter(host) == []
+    assert named(host, *OVERLAY) == (["whole-1"] if removed == ["half-b"] else [])
+
+
+def test_two_become_one_of_which_the_overlay_removed_one(host: Host) -> None:
+    one, two = Package("old-a", files={"/usr/bin/a": ""}), Package("old-b", files={"/usr/bin/b": ""})
+    publish(host, one, two)
+    on_host(host, "install", "old-a", "old-b")
+    overlay(host, "remove", "old-a")
+    tags = ("Obsoletes: old-a < 2", "Obsoletes: old-b < 2")
+    publish(host, Package("new-both", "2", files={**one.files, **two.files}, tags=tags))
+    on_host(host, "install", "new-both")
+    why = "removed here, and a part of the host's new-both 2-1"
+    assert enter(host) == [f"toy: back: old-a 1-1 ({why}; to do without: toy -n toy -- zypper rm new-both)"]
+    assert named(host, *OVERLAY) == ["new-both-2"]

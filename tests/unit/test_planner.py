@@ -169,6 +169,24 @@ OUTCOMES = {
         World(before=["b-2"], after=[A_1], removed=["b-2"], obsoletes={"b-2": [A_1]}),
         {"hidden": [A_1], "hide": ["/usr/bin/a"], "show": ["/usr/bin/b"]},
     ),
+    "two become one again of which the overlay removed one: it shows, which is said": (
+        World(before=["b-2", "c-2"], after=[A_1], removed=["b-2"], obsoletes={"b-2": [A_1], "c-2": [A_1]}),
+        {
+            "show": ["/usr/bin/b"],
+            "events": [
+                "back: b 2-1 (removed here, and a part of the host's a 1-1; to do without: toy -n toy -- zypper rm a)"
+            ],
+        },
+    ),
+    "two become one of which the overlay removed one: it shows, which is said": (
+        World(before=[A_1, "c-1"], after=["b-2"], removed=[A_1], obsoletes={"b-2": [A_1, "c-1"]}),
+        {
+            "show": ["/usr/bin/a"],
+            "events": [
+                "back: a 1-1 (removed here, and a part of the host's b 2-1; to do without: toy -n toy -- zypper rm b)"
+            ],
+        },
+    ),
     "an older name comes back, but the overlay had only updated the new one": (
         World(before=["b-2"], after=[A_1], own=["b-3"], removed=["b-2"], obsoletes={"b-2": [A_1]}),
         {"own": ["b-3"]},
@@ -314,6 +332,14 @@ def test_what_gave_way_is_known_from_then_on_if_somebody_asked_for_it(
     after = world.done(world.plan())
     assert list(after.plan_after(["b-1", A_2, "c-1"]).retired) == known
     assert not after.plan_after(["b-1"]).retired
+
+
+def test_what_gave_way_to_another_name_is_known_while_the_host_has_its_own_name() -> None:
+    world = World(after=["b-2"], own=[A_1], obsoletes={"b-2": [A_1]})
+    back = world.done(world.plan()).but(after=[A_1])
+    assert list(back.plan().retired) == ["a"]
+    (event, _) = back.done(back.plan()).plan_after([]).events
+    assert str(event).startswith("gone: a 1-1 (it was retired since the host had it, and the host has it no longer;")
 
 
 def test_of_several_versions_that_gave_way_each_is_known() -> None:

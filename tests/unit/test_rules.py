@@ -38,6 +38,8 @@ class Case(NamedTuple):
     """Packages, each with a colon and what rpm would erase if it installed it, joined by commas."""
     damaged: str = ""
     """Packages of the host whose files are not there."""
+    returned: str = ""
+    """Packages of the host, each with a colon and what the overlay removed of them, joined by commas."""
 
 
 X, I5, N = "x86_64", "i586", "noarch"
@@ -167,7 +169,8 @@ CASES = {
         base=f"new-2.{X}", host=f"old-1.{X}", hidden=f"old-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
     ),
     "what the overlay removed has its older name again, which the overlay shows": Case(
-        base=f"new-2.{X} old-2.{X}", host=f"old-1.{X}", merged=f"old-2.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+        base=f"new-2.{X} old-2.{X}", host=f"old-1.{X}", merged=f"old-2.{X}", obsoleted=f"new-2.{X}:old-1.{X}",
+        returned=f"old-1.{X}:new-2.{X}",
     ),
     "what the overlay updated has its older name again: both are there": Case(
         base=f"new-2.{X}", host=f"old-1.{X}", merged=f"new-3.{X}", own=f"new-3.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
@@ -179,10 +182,53 @@ CASES = {
         base=f"old-1.{X}", host=f"old-1.{X} new-2.{X}", hidden=f"old-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
     ),
     "two became one, and the overlay had removed one of them: that one is there": Case(
-        base=f"a-1.{X} b-1.{X}", host=f"both-2.{X}", merged=f"b-1.{X}", obsoleted=f"both-2.{X}:a-1.{X},b-1.{X}"
+        base=f"a-1.{X} b-1.{X}",
+        host=f"both-2.{X}",
+        merged=f"b-1.{X}",
+        obsoleted=f"both-2.{X}:a-1.{X},b-1.{X}",
+        returned=f"both-2.{X}:a-1.{X}",
     ),
     "what the overlay removed became a part of what it shows": Case(
-        base=f"old-1.{X} new-1.{X}", host=f"new-2.{X}", merged=f"new-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
+        base=f"old-1.{X} new-1.{X}",
+        host=f"new-2.{X}",
+        merged=f"new-1.{X}",
+        obsoleted=f"new-2.{X}:old-1.{X}",
+        returned=f"new-2.{X}:old-1.{X}",
+    ),
+    "two become one again, and the overlay had removed one of them: that one is there": Case(
+        base=f"a-2.{X} b-2.{X}",
+        host=f"whole-1.{X}",
+        merged=f"b-2.{X}",
+        obsoleted=f"a-2.{X}:whole-1.{X} b-2.{X}:whole-1.{X}",
+        returned=f"whole-1.{X}:a-2.{X}",
+    ),
+    "two become one again, and the overlay had removed both": Case(
+        base=f"a-2.{X} b-2.{X}",
+        host=f"whole-1.{X}",
+        hidden=f"whole-1.{X}",
+        obsoleted=f"a-2.{X}:whole-1.{X} b-2.{X}:whole-1.{X}",
+    ),
+    "two become one again, and the overlay had removed one and updated the other: that one stays": Case(
+        base=f"a-2.{X} b-2.{X}",
+        host=f"whole-1.{X}",
+        merged=f"b-3.{X}",
+        own=f"b-3.{X}",
+        hidden=f"whole-1.{X}",
+        obsoleted=f"a-2.{X}:whole-1.{X} b-2.{X}:whole-1.{X} b-3.{X}:whole-1.{X}",
+    ),
+    "a part goes into its older self, and the overlay had removed the part": Case(
+        base=f"big-2.{X} part-2.{X}",
+        host=f"big-1.{X}",
+        merged=f"big-2.{X}",
+        obsoleted=f"part-2.{X}:big-1.{X}",
+        returned=f"big-1.{X}:part-2.{X}",
+    ),
+    "what an own package replaces is not removed": Case(
+        base=f"old-1.{X}",
+        host=f"both-2.{X}",
+        merged=f"new-1.{X}",
+        own=f"new-1.{X}",
+        obsoleted=f"new-1.{X}:old-1.{X} both-2.{X}:old-1.{X}",
     ),
     "two became one, and the overlay had removed both": Case(
         base=f"a-1.{X} b-1.{X}", host=f"both-2.{X}", hidden=f"both-2.{X}", obsoleted=f"both-2.{X}:a-1.{X},b-1.{X}"
@@ -220,6 +266,12 @@ CASES = {
 }  # fmt: skip
 
 
+def related(text: str) -> dict[HeaderFile, set[HeaderFile]]:
+    """Return the header files of packages, by that of another one: as `Case.obsoleted`."""
+    pairs = (each.partition(":") for each in text.split())
+    return {file(one): {*map(file, others.split(","))} for one, _, others in pairs}
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_becomes_of_packages(case: Case) -> None:
     def files(names: str) -> frozenset[HeaderFile]:
@@ -232,15 +284,13 @@ def test_what_becomes_of_packages(case: Case) -> None:
         is_newer=lambda one, other: header.label(one) > header.label(other),
         is_sound=lambda each: each not in files(case.damaged),
         several=set(map(QuotedName, case.several.split())),
-        obsoleted={
-            file(one): {*map(file, others.split(","))}
-            for one, _, others in (each.partition(":") for each in case.obsoleted.split())
-        },
+        obsoleted=related(case.obsoleted),
     )
     upper = UpperSet(files(case.own), files(case.hidden))
     assert decision.upper == upper
     assert decision.retired.keys() == files(case.retired)
     assert decision.unsound.keys() == files(case.unsound)
+    assert decision.returned == related(case.returned)
 
 
 STANDING_IN = {

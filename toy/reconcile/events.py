@@ -20,7 +20,7 @@ _FEW = 5
 FOLLOWED = "followed"
 """The kind of an event that is logged and not printed."""
 
-_KINDS = ("guessed", "broken", "gone", "conflict", "retired", "kept", "clash", "stale", "shadowed", FOLLOWED)
+_KINDS = ("guessed", "broken", "gone", "back", "conflict", "retired", "kept", "clash", "stale", "shadowed", FOLLOWED)
 """All kinds of events, in the order in which a launch prints them."""
 
 

@@ -44,6 +44,7 @@ class ReadFacts:
         self._overlay_database = overlay_database
         self._installed = installed
         self._in_upper = parts.sets.upper.list().files
+        self._stored = (self._in_upper, parts.sets.host_files, parts.sets.hidden.list().files)
         self._packages: dict[HeaderFile, Package] = {}
         self._outlines: dict[frozenset[HeaderFile], Outline] = {}
 
@@ -57,12 +58,19 @@ class ReadFacts:
     def package(self, file: HeaderFile) -> Package:
         """See `Facts`. Files at paths that are not in the overlay, such as homes, are left out."""
         if file not in self._packages:
-            # Root in the overlay may have made a header of the upper: a confined process parses it.
-            parser = self._reader if file in self._in_upper else parse
-            found = parser.package(self._blob(file), file=f"{self._source(file).path / file}")
+            found = self._read(file)
             ours = tuple(owned for owned in found.files if not self.tree.is_elsewhere(owned.path))
             self._packages[file] = found._replace(files=ours)
         return self._packages[file]
+
+    def _read(self, file: HeaderFile) -> Package:
+        # Root in the overlay may have made what is in the upper or in its database: a confined process parses it.
+        database = self._overlay_database
+        if database is not None and not any(file in some for some in self._stored):
+            (one,) = database.headers(self._numbers(database, {file}))
+            return self._reader.package(one.blob, file=file)
+        parser = self._reader if file in self._in_upper else parse
+        return parser.package(self._blob(file), file=f"{self._source(file).path / file}")
 
     def amended(self, file: HeaderFile, states: Mapping[str, int]) -> Header:
         """See `Facts`."""

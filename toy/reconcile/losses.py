@@ -32,7 +32,7 @@ def follow(
     earlier = _renamed(state.retired, _new_names(state.facts, visible - state.base))
     gave_way = _gave_way(state.facts, decision)
     names = {header.package(one.name) for one in {**earlier, **gave_way}.values()}
-    had, has = _identities(before, names), _identities(now, names)
+    had, has, theirs = (_identities(files, names) for files in (before, now, visible))
     known: dict[str, Retired] = {}
     events = []
     for key, one in sorted({**earlier, **gave_way}.items()):
@@ -40,6 +40,8 @@ def follow(
             events.append(_event(state.machine, key, one, "it no longer"))
         elif key not in gave_way and (older := _only_older(state.facts, key, one, visible)) is not None:
             events.append(_event(state.machine, key, one, f"{older} now"))
+        elif key in theirs and key not in one.to:  # instead of another name that it gave way to
+            known[key] = one._replace(to=(*one.to, QuotedName(key)))
         elif not has.isdisjoint(one.to):
             known[key] = one
     return known, events

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Plans what becomes of an overlay after its host changed: of its header set, its database and its files.
 
-This only decides, and reads nothing but the `State` that it is given. The rules for packages are in `rules`, those
-for files of two packages at one path in `conflicts`.
+This only decides, and reads nothing but the `State` that it is given. The rules for packages are in `rules`, which
+`decisions` asks, those for files of two packages at one path in `conflicts`.
 """
 
 import os
@@ -12,14 +12,13 @@ from collections.abc import Set as AbstractSet
 from ..errors import quoted
 from ..headers import header
 from ..headers.changes import UpperSet
-from ..headers.header import HeaderFile, QuotedName
+from ..headers.header import HeaderFile
 from ..headers.package import FileTrigger, Package, PackageFile
 from ..overlay.operations import Operations, operations
-from . import generated, losses, rules, triggers
+from . import decisions, generated, losses, rules, triggers
 from .conflicts import Conflict, find_conflicts
 from .events import FOLLOWED, Event
 from .plan import Plan
-from .rules import Decision
 from .state import Facts, State, Tree
 
 
@@ -39,7 +38,7 @@ def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
     own, removed = merged - state.base, state.base - merged
     stand_ins = rules.amended(own, removed & (host | state.hidden), facts.package)
     plain = merged - stand_ins.keys() | set(stand_ins.values())
-    decision = decide(state, stand_ins)
+    decision = decisions.decide(state, stand_ins)
     visible = host - decision.upper.whiteouts
     new = visible - plain
     arrived = sorted(new | visible & set(stand_ins.values()))
@@ -78,7 +77,7 @@ def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
     due = [*triggers.due(kept, came=came, went=went)]
     known, lost = losses.follow(state, decision, before=merged, now=upper.over(host), visible=visible)
     events = [
-        *_retired(facts, decision),
+        *decisions.events(state, decision),
         *lost,
         *_conflicts(facts, conflicts, stand_ins.keys()),
         *_shadowed(facts, touched, covering, known=own_paths | conflicting, todo=todo),
@@ -142,44 +141,6 @@ def _conflicts(
                 yield Event(
                     "conflict", f"{path} is {conflict.owner.label}'s in the overlay ({theirs} of the host has it too)"
                 )
-
-
-def decide(state: State, stand_ins: Mapping[HeaderFile, HeaderFile]) -> Decision:
-    """Return the decision of the rules for packages; `stand_ins` is what `rules.amended` returned."""
-    facts, base, host = state.facts, state.base, state.host
-    merged = state.upper.over(base) - stand_ins.keys() | set(stand_ins.values())
-    own, removed = merged - base, base - merged
-    touched = set(map(header.package_of, base ^ host))
-    known = {file for file in host if header.package_of(file) in touched} | own
-    several = {
-        header.package_of(file) for file in known if rules.is_multiversion(facts.package(file), facts.multiversion)
-    }
-    return rules.decide(
-        base=base,
-        host=host,
-        merged=merged,
-        is_newer=lambda one, other: facts.is_newer(facts.package(one), facts.package(other)),
-        is_sound=lambda file: not facts.tree.missing(facts.package(file).files),
-        several=several,
-        obsoleted=_obsoleted(
-            facts, by=(host - base) | own | (removed - host) & state.hidden, among=base ^ host | own | removed
-        ),
-    )
-
-
-def _obsoleted(
-    facts: Facts, *, by: AbstractSet[HeaderFile], among: AbstractSet[HeaderFile]
-) -> dict[HeaderFile, set[HeaderFile]]:
-    """Return which of the header files `among` are obsolete once that of the key is installed, for each in `by`."""
-    by_name: dict[QuotedName, set[HeaderFile]] = {}
-    for file in among:
-        by_name.setdefault(header.package_of(file), set()).add(file)
-    found: dict[HeaderFile, set[HeaderFile]] = {}
-    for file in by:
-        for name, _, _ in facts.package(file).obsoletes:
-            others = {other for other in by_name.get(header.package(name), ()) if facts.obsoletes(file, other)}
-            found.setdefault(file, set()).update(others)
-    return found
 
 
 def _freed(facts: Facts, hidden: AbstractSet[HeaderFile], stand_ins: Mapping[HeaderFile, HeaderFile]) -> set[str]:
@@ -261,24 +222,3 @@ def _stale(state: State, due: Iterable[tuple[Package, FileTrigger, list[str]]]) 
         yield Event(
             "stale", f"what {label} keeps of others' files (its trigger is in Lua, which only rpm runs: {again})"
         )
-
-
-def _retired(facts: Facts, decision: Decision) -> Iterator[Event]:
-    for file, theirs in sorted(decision.retired.items()):
-        package = facts.package(file)
-        versions = ", ".join(_version(facts.package(other), package.name) for other in sorted(theirs))
-        yield Event("retired", f"{package.label} (host has {versions})")
-    for file, ours in sorted(decision.unsound.items()):
-        package = facts.package(file)
-        for name in sorted({facts.package(own).name for own in ours}):
-            version = _version(package, name)
-            yield Event(
-                "kept",
-                f"the overlay's {name}, although the host has {version}: some files of {version}"
-                f" are missing on the host (see there: rpm -V {package.name})",
-            )
-
-
-def _version(package: Package, name: str) -> str:
-    """Return the version of a package, with its name unless that is `name`."""
-    return package.version if package.name == name else package.label

@@ -16,7 +16,7 @@ from ..headers import header
 from ..headers.header import HeaderFile
 from ..host.mounted import is_in
 from ..overlay.move import MovableUpper
-from . import moved, planner, rules
+from . import decisions, moved, rules
 from .events import FOLLOWED, Event
 from .parts import Parts
 from .state import State, Tree
@@ -80,7 +80,7 @@ def moves(state: State) -> list[Move]:
     perhaps = sorted({*into_links, *_out_of_links(state, own - stand_ins.keys()), *_back(state)})
     if not perhaps:
         return []
-    stays = planner.decide(state, stand_ins).upper
+    stays = decisions.decide(state, stand_ins).upper
     rivals = set(map(header.package_of, stays.files | stays.whiteouts))
     found: list[Move] = []
     for move in perhaps:

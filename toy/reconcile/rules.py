@@ -26,6 +26,8 @@ class Decision(NamedTuple):
     """The overlay's own packages that give way, each with those of the host's that it gives way to."""
     unsound: Mapping[HeaderFile, AbstractSet[HeaderFile]]
     """The host's packages of which some files are missing, each with those of the overlay's that stay therefore."""
+    returned: Mapping[HeaderFile, AbstractSet[HeaderFile]]
+    """The host's new packages that show, each with those that the overlay removed and that are a part of it."""
 
 
 def decide(
@@ -42,11 +44,11 @@ def decide(
 
     A package that only one side changed is as that side has it. If both changed it: of an own package of the overlay
     and the host's, the newer one stays, or the host's if they are equal; a package that the overlay removed stays
-    removed. `is_newer` says whether the package of one header file is newer than that of another; `is_sound` whether
-    the host has all files of a package. `several` are the packages (as they stand in file names) of which any number
-    of versions can be installed: like keys, different versions of them are no rivals. `obsoleted` are, for each package
-    of the overlay, each new one of the host, and each that the overlay removed, those that rpm would erase if it
-    installed that one.
+    removed, also by another name, unless the host's new package is more than what was removed. `is_newer` says whether
+    the package of one header file is newer than that of another; `is_sound` whether the host has all files of a
+    package. `several` are the packages (as they stand in file names) of which any number of versions can be installed:
+    like keys, different versions of them are no rivals. `obsoleted` are, for each package of the overlay, each new one
+    of the host, and each that the host has no longer, those that rpm would erase if it installed that one.
     """
     own, removed = merged - base, base - merged
     touched = set(map(header.package_of, base ^ host))
@@ -72,26 +74,41 @@ def decide(
         elif rivals in removed_by_key and not ours:
             hidden |= theirs
     shown = set(map(header.package_of, merged))
+    replaced = {other for file in own for other in obsoleted.get(file, frozenset())}
+    by_user = {file for file in removed - replaced if header.package_of(file) not in shown}
+    renamed = _renamed(host - base, base - host, obsoleted)
     for new in sorted(host - base - hidden):
-        losers = obsoleted.get(new, frozenset())
-        ours = (losers & own) - retired.keys()
-        gone = losers & (base - host)
+        ours = (obsoleted.get(new, frozenset()) & own) - retired.keys()
+        older = renamed[new]
         if ours and not is_sound(new):
             hidden.add(new)
             unsound[new] = ours
         elif ours:
             retired |= {file: {new} for file in ours}
-        elif gone and gone <= removed and shown.isdisjoint(map(header.package_of, {new, *gone})):
+        elif older and older <= by_user and header.package_of(new) not in shown:
             hidden.add(new)  # by another name, it is what the overlay removed
-    for old in removed - host:
-        for new in obsoleted.get(old, frozenset()) & (host - base):
-            if shown.isdisjoint(map(header.package_of, (old, new))):
-                hidden.add(new)  # by an older name, it is what the overlay removed
     for file in own - retired.keys():
         # Some of what it obsoletes, the overlay may have all the same.
         hidden |= {new for new in obsoleted.get(file, set()) & (host - base) if header.package_of(new) not in shown}
     upper = UpperSet(files=own - host - retired.keys(), whiteouts=frozenset(hidden))
-    return Decision(upper, retired, unsound)
+    returned = {new: older & by_user for new, older in renamed.items() if new not in hidden and older & by_user}
+    return Decision(upper, retired, unsound, returned)
+
+
+def _renamed(
+    new: AbstractSet[HeaderFile],
+    old: AbstractSet[HeaderFile],
+    obsoleted: Mapping[HeaderFile, AbstractSet[HeaderFile]],
+) -> dict[HeaderFile, set[HeaderFile]]:
+    """Return, for each of the `new` packages, the `old` ones that have its name now, or are a part of it.
+
+    One of the two obsoletes the other: which one depends on whether the host went on or back.
+    """
+    found = {file: {*obsoleted.get(file, frozenset()) & old} for file in new}
+    for file in old:
+        for other in obsoleted.get(file, frozenset()) & new:
+            found[other].add(file)
+    return found
 
 
 def is_multiversion(package: Package, listed: AbstractSet[str]) -> bool:
