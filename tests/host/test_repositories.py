@@ -100,3 +100,78 @@ def test_comments_stay_and_blanks_take_no_time(zypper: Host) -> None:
     assert enter(zypper) == []
     lines = shown(zypper, *OVERLAY).splitlines()
     assert {"# mine", blanks, "enabled=0", "priority=70"} <= set(lines)
+
+
+def test_what_both_removed_and_the_host_adds_anew_is_there(zypper: Host) -> None:
+    overlay(zypper, "removerepo", "other")
+    on_host(zypper, "removerepo", "other")
+    assert enter(zypper) == []
+    zypper.run("zypper", "-n", "addrepo", "--no-gpgcheck", "dir:///srv/repository", "other")
+    assert enter(zypper) == []
+    assert "other" in overlay(zypper, "repos").split()
+    assert not in_upper(zypper, OTHER)
+
+
+def test_what_the_overlay_removed_stays_removed_while_the_host_has_it(zypper: Host) -> None:
+    overlay(zypper, "removerepo", "other")
+    on_host(zypper, "modifyrepo", "--priority", "70", "other")
+    assert enter(zypper) == []
+    assert "other" not in overlay(zypper, "repos").split()
+    more = "[more]\nname=more\nenabled=1\nautorefresh=0\nbaseurl=dir:///srv/repository?more\ngpgcheck=0\n"
+    zypper.sh(f"cat >> {OTHER} <<'END'\n{more}END")
+    assert enter(zypper) == []
+    repositories = overlay(zypper, "repos").split()
+    assert "more" in repositories
+    assert "other" not in repositories
+
+
+def test_a_service_that_both_removed_and_the_host_adds_anew_is_there(zypper: Host) -> None:
+    add = ("addservice", "--type", "ris", "https://example.com/svc", "svc")
+    on_host(zypper, *add)
+    assert enter(zypper) == []
+    overlay(zypper, "removeservice", "svc")
+    on_host(zypper, "removeservice", "svc")
+    assert enter(zypper) == []
+    on_host(zypper, *add)
+    assert enter(zypper) == []
+    assert "svc" in overlay(zypper, "services").split()
+
+
+@pytest.mark.parametrize("how", ["zypper -n removelock theirs", "rm /etc/zypp/locks"])
+def test_new_locks_arrive_after_the_overlay_removed_all(zypper: Host, how: str) -> None:
+    on_host(zypper, "addlock", "theirs")
+    assert enter(zypper) == []
+    zypper.run(*OVERLAY, "sh", "-c", how)
+    on_host(zypper, "addlock", "more")
+    assert enter(zypper) == []
+    locks = overlay(zypper, "locks")
+    assert "more" in locks
+    assert "theirs" not in locks
+    on_host(zypper, "removelock", "theirs", "more")
+    assert enter(zypper) == []
+    on_host(zypper, "addlock", "theirs")
+    assert enter(zypper) == []
+    assert "theirs" in overlay(zypper, "locks")
+
+
+@pytest.mark.parametrize("path", ["/etc/zypp/credentials.d/other", "/etc/zypp/vars.d/name"])
+def test_credentials_and_variables(zypper: Host, path: str) -> None:
+    def on(*where: str, do: str) -> None:
+        zypper.run(*where, "sh", "-ec", f"mkdir -p {path.rpartition('/')[0]}; {do}")
+
+    on(do=f"echo username=a > {path}")
+    assert enter(zypper) == []
+    on(*OVERLAY, do=f"chmod 600 {path}; echo username=a > {path}")
+    on(do=f"echo username=b > {path}")
+    assert enter(zypper) == []
+    assert zypper.run(*OVERLAY, "cat", path).stdout == "username=b\n"
+    on(*OVERLAY, do=f"echo username=mine > {path}")
+    on(do=f"echo username=c > {path}")
+    assert enter(zypper) == [f"toy: shadowed: {path} (the host has another one; the overlay keeps its own)"]
+    assert enter(zypper) == []
+    on(*OVERLAY, do=f"rm {path}")
+    on(do=f"rm {path}")
+    assert enter(zypper) == []
+    on(do=f"echo username=d > {path}")
+    assert enter(zypper) == []
+    assert zypper.run(*OVERLAY, "cat", path).stdout == "username=d\n"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What becomes of repositories and locks that host and overlay both changed."""
 
+from pathlib import PurePath
 from typing import NamedTuple
 
 import pytest
@@ -37,6 +38,10 @@ REPOSITORIES = {
     "the host added a repository": Case(ON, ON + "[b]\nenabled=1\n", OFF, OFF + "[b]\nenabled=1\n"),
     "the host removed a repository": Case(ON + "[b]\nenabled=1\n", ON, OFF + "[b]\nenabled=1\n", OFF),
     "the host removed the file": Case(ON, "", ON, None),
+    "the overlay removed it, the host changed it": Case(ON, MOVED, "", ""),
+    "the overlay removed it, the host added another": Case(ON, ON + "[b]\nenabled=1\n", "", "[b]\nenabled=1\n"),
+    "both removed it": Case(ON, "", "", None),
+    "the host made it anew after both had removed it": Case("", ON, "", None),
     "the host removed the file, the overlay changed it": Case(ON, "", OFF, OFF),
     "both made one of this name": Case("", ON, "[a]\nenabled=0\n", OFF),
     "both made one of this name, with other URLs": Case("", MOVED + "gpgcheck=0\n", ON, ON),
@@ -90,12 +95,26 @@ LOCKS = {
     "the overlay removed one": Case(ONE + TWO, ONE + TWO + THREE, ONE, ONE + THREE),
     "both added the same": Case(ONE, ONE + TWO, TWO + ONE, None),
     "the host removed all": Case(ONE, "", ONE, None),
+    "the overlay removed all": Case(ONE, ONE + TWO, "", TWO),
+    "the overlay removed all, and the host others": Case(ONE + TWO, ONE, "", ""),
+    "both removed all": Case(ONE, "", "", None),
 }
+
+WHOLE = {
+    "the host changed it": Case("a\n", "b\n", "a\n", None),
+    "the host removed it": Case("a\n", "", "a\n", None),
+    "the host added it": Case("", "a\n", "", None),
+    "both changed it": Case("a\n", "b\n", "c\n", "c\n"),
+    "both made the same of it": Case("a\n", "b\n", "b\n", None),
+    "the overlay removed it": Case("a\n", "b\n", "", ""),
+    "both removed it": Case("a\n", "", "", None),
+}
+"""Credentials and variables."""
 
 
 @pytest.mark.parametrize("case", REPOSITORIES.values(), ids=REPOSITORIES)
 def test_repositories(case: Case) -> None:
-    check("a.repo", case)
+    check("repos.d/a.repo", case)
 
 
 @pytest.mark.parametrize("case", LOCKS.values(), ids=LOCKS)
@@ -103,14 +122,21 @@ def test_locks(case: Case) -> None:
     check("locks", case)
 
 
+@pytest.mark.parametrize("folder", ["credentials.d", "vars.d"])
+@pytest.mark.parametrize("case", WHOLE.values(), ids=WHOLE)
+def test_files_that_are_merged_as_a_whole(case: Case, folder: str) -> None:
+    check(f"{folder}/a", case)
+
+
 def test_bytes_of_no_encoding() -> None:
     ours = OFF.encode() + b"name=\xff\0\n"
-    assert merge("a.repo", then=ON.encode(), now=MOVED.encode(), ours=ours) == ours.replace(b"one", b"two")
+    path = PurePath("repos.d/a.repo")
+    assert merge(path, then=ON.encode(), now=MOVED.encode(), ours=ours) == ours.replace(b"one", b"two")
 
 
-def check(name: str, case: Case) -> None:
-    merged = merge(name, then=case.then.encode(), now=case.now.encode(), ours=case.ours.encode())
+def check(path: str, case: Case) -> None:
+    merged = merge(PurePath(path), then=case.then.encode(), now=case.now.encode(), ours=case.ours.encode())
     assert (None if merged is None else merged.decode().strip()) == (case.merged and case.merged.strip())
     if merged is not None:
-        again = merge(name, then=case.then.encode(), now=case.now.encode(), ours=merged)
+        again = merge(PurePath(path), then=case.then.encode(), now=case.now.encode(), ours=merged)
         assert again == merged

@@ -141,10 +141,10 @@ def of_database(machine: Machine, dbpath: str) -> str:
 
 
 def of_configuration(machine: Machine) -> str:
-    """Return the fingerprint of the host's accounts, repositories and locks; of changes just now, see `of_database`."""
+    """Return the fingerprint of the host's accounts and zypper's files; of changes just now, see `of_database`."""
     etc = f"{machine.root.rstrip('/')}/etc"
     accounts = (f"{etc}/{name}" for name in ACCOUNTS)
-    folders = [f"{etc}/zypp/{name}" for name in ("repos.d", "services.d")]
+    folders = [f"{etc}/zypp/{name}" for name in ("repos.d", "services.d", "credentials.d", "vars.d")]
     repositories = (f"{folder}/{name}" for folder in folders for name in names(folder))
     return stat_lines([*accounts, *folders, *repositories, f"{etc}/zypp/locks"], settled=True)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Merges the host's repositories, services and package locks into those of an overlay that has its own.
+"""Merges the host's repositories, services, locks, credentials and variables into those of an overlay that has its own.
 
 Once zypper in the overlay has changed such a file (zypper modifyrepo, addlock), the overlay's copy hides what the host
-changes in its own. So each gets a three-way merge, as accounts do: of the host's file at the last launch, the host's
-now, and the overlay's.
+changes in its own; once it has removed one (removerepo), a whiteout does, and stands for an empty file here. So each
+gets a three-way merge, as accounts do: of the host's file at the last launch, the host's now, and the overlay's.
 """
 
 import contextlib
@@ -11,13 +11,15 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
-from ..filesystem import files
+from ..filesystem import files, whiteout
 from . import ini
 from .events import FOLLOWED, Event
 
 _ZYPP = PurePath("etc/zypp")
-_FOLDERS: Mapping[str, str] = {"repos.d": ".repo", "services.d": ".service"}
-"""Directories of INI files, and how their names end."""
+_FOLDERS: Mapping[str, str] = {"repos.d": ".repo", "services.d": ".service", "credentials.d": "", "vars.d": ""}
+"""Directories of files, and how their names end."""
+_WHOLE = frozenset({"credentials.d", "vars.d"})
+"""Those of files that mean one thing each; the others have INI files."""
 _LOCKS = PurePath("locks")
 
 _LONGEST = 1 << 20
@@ -36,16 +38,20 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
         now, then = files.content(lower, _ZYPP / path), files.content(saved, path)
         if now == then:
             continue
-        ours = files.content(upper, _ZYPP / path, longest=_LONGEST)
+        is_hidden = _is_hidden(upper, _ZYPP / path)
+        ours = b"" if is_hidden else files.content(upper, _ZYPP / path, longest=_LONGEST)
         if ours is not None:
-            merged = merge(path.name, then=then or b"", now=now or b"", ours=ours)
+            merged = merge(path, then=then or b"", now=now or b"", ours=ours)
             with files.directory(upper, _ZYPP / path.parent) as fd, files.naming(upper / _ZYPP / path):
                 if merged is None:
                     os.unlink(path.name, dir_fd=fd)
                 elif merged != ours:
-                    files.rewrite(fd, path.name, merged)
+                    (files.write if is_hidden else files.rewrite)(fd, path.name, merged)
             if merged != ours:
                 happened.append(Event(FOLLOWED, f"the host (/{_ZYPP / path})"))
+            elif ours and path.parent.name in _WHOLE:
+                what = f"/{_ZYPP / path} (the host has another one; the overlay keeps its own)"
+                happened.append(Event("shadowed", what))
         _save(saved, path, now)
     return happened
 
@@ -58,6 +64,13 @@ def _names(folder: Path) -> Iterator[PurePath]:
     yield _LOCKS
 
 
+def _is_hidden(upper: Path, path: PurePath) -> bool:
+    """Say whether the upper has a whiteout at a path."""
+    with contextlib.suppress(FileNotFoundError, files.NotADirectory), files.directory(upper, path.parent) as fd:
+        return whiteout.is_whiteout(os.stat(path.name, dir_fd=fd, follow_symlinks=False))
+    return False
+
+
 def _save(saved: Path, path: PurePath, content: bytes | None) -> None:
     saved.mkdir(mode=0o700, exist_ok=True)
     with files.directory(saved, path.parent, create=True) as fd, files.naming(saved / path):
@@ -67,14 +80,16 @@ def _save(saved: Path, path: PurePath, content: bytes | None) -> None:
             files.write(fd, path.name, content)
 
 
-def merge(name: str, *, then: bytes, now: bytes, ours: bytes) -> bytes | None:
-    """Return the overlay's file `ours` with what the host changed between `then` and `now`.
+def merge(path: PurePath, *, then: bytes, now: bytes, ours: bytes) -> bytes | None:
+    """Return the overlay's file `ours` with what the host changed between `then` and `now`; b"" stands for no file.
 
     It is None if the overlay needs no file of its own, since that would say what the host's says. What both changed is
-    as the overlay has it. A file that makes no sense stays as it is.
+    as the overlay has it. A file that makes no sense stays as it is. `path` is that below /etc/zypp.
     """
-    if name == _LOCKS.name:
+    if path == _LOCKS:
         return _merged_locks(then, now, ours)
+    if path.parent.name in _WHOLE:
+        return None if ours in (then, now) else ours
     return ini.merge(then=then, now=now, ours=ours)
 
 
