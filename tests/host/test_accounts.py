@@ -295,3 +295,47 @@ def test_what_is_no_file_of_accounts_is_left_alone(users: Host, damage: str) -> 
     users.run("useradd", "-u", "7010", "more")
     assert "7010" not in users.sh("cat /etc/hostname")
     assert toy(users, "true").returncode == 0
+
+
+def test_ranges_that_both_gave_away(host: Host) -> None:
+    host.sh("rm -f /etc/subuid /etc/subgid; touch /etc/subuid /etc/subgid")
+    host.run(*OVERLAY, "sh", "-ec", "echo alice:100000:65536 | tee -a /etc/subuid >> /etc/subgid")
+    host.sh("echo bob:100000:65536 | tee -a /etc/subuid >> /etc/subgid")
+    assert toy(host, "true").stderr.splitlines() == [
+        f"toy: clash: 100000 to 165535 belong to bob on the host, to alice in the overlay (/etc/{name})"
+        for name in ("subuid", "subgid")
+    ]
+    assert toy(host, "cat", "/etc/subuid").stdout == "alice:100000:65536\nbob:100000:65536\n"
+    assert toy(host, "true").stderr == ""
+
+
+@pytest.mark.parametrize("later", ["true", "useradd x"], ids=["the host's", "its own since then"])
+def test_an_account_that_went_and_has_another_number_when_it_comes_back(host: Host, later: str) -> None:
+    places = ("/srv/a", "/var/lib/a")
+    host.sh(SYSTEM.format("svca", 899))
+    host.run(*OVERLAY, "sh", "-ec", f"install -o svca -g svca -d {' '.join(places)}")
+    host.sh("userdel svca; groupdel svca 2>/dev/null || :")
+    assert toy(host, "sh", "-ec", later).stderr == ""
+    host.sh(SYSTEM.format("svcb", 898))
+    assert toy(host, "true").stderr == ""
+    host.sh(SYSTEM.format("svca", 895))
+    assert toy(host, "true").stderr == ""
+    assert toy(host, "stat", "-c", "%U:%G %u:%g", *places).stdout.splitlines() == ["svca:svca 895:895"] * 2
+    log = host.sh(f"cat {LOG}")
+    assert "followed: the host (/etc/passwd: svca is 895, and so are its files; it was 899)" in log
+    assert toy(host, "true").stderr == ""
+
+
+def test_an_account_that_went_and_whose_number_another_has(host: Host) -> None:
+    host.sh(SYSTEM.format("svca", 899))
+    host.run(*OVERLAY, "install", "-o", "svca", "-d", "/srv/a")
+    host.sh("userdel svca; groupdel svca 2>/dev/null || :")
+    toy(host, "true")
+    host.sh(SYSTEM.format("svcb", 899))
+    clash = "toy: clash: number 899 belongs to svcb on the host, to svca in the overlay (/etc/passwd)\n"
+    assert toy(host, "true").stderr == clash
+    assert toy(host, "true").stderr == ""
+    host.sh(SYSTEM.format("svca", 895))
+    clash = "toy: clash: svca has number 895 on the host, 899 in the overlay (/etc/passwd)\n"
+    assert toy(host, "stat", "-c", "%u", "/srv/a").stderr == clash
+    assert toy(host, "stat", "-c", "%u", "/srv/a").stdout == "899\n"

@@ -59,6 +59,27 @@ class TestTheRule:
         assert answer(host, "ls", "-d", "/home/bob", "/home/file").split() == ["/home/bob", "/home/file"]
         assert host.run("ls", "-d", "/home/bob", "/home/file", check=False).stdout == ""
 
+    @pytest.mark.everywhere
+    def test_one_of_the_overlay_s_own_that_the_host_comes_to_have_is_named(self, host: Host) -> None:
+        answer(host, "sh", "-ec", "useradd -m -u 1234 alice; echo hers > /home/alice/file")
+        host.sh("useradd -m -u 1234 alice; echo theirs > /home/alice/file")
+        done = toy(host, "cat", "/home/alice/file")
+        assert done.stdout == "theirs\n"
+        (line,) = done.stderr.splitlines()
+        place = line.removeprefix("toy: kept: ").partition(" of the overlay's own in ")[2].partition(" (")[0]
+        assert host.sh(f"cat {place}/file") == "hers\n"
+        assert line.removeprefix("toy: ") in host.run("toy", "status").stdout
+        assert toy(host, "true").stderr == ""
+        host.sh("userdel -r alice 2>/dev/null")
+        assert answer(host, "cat", "/home/alice/file") == "hers\n"
+        host.sh("useradd -m -u 1234 alice")
+        assert toy(host, "true").stderr == f"{line}\n"
+
+    def test_an_empty_one_is_not_worth_a_word(self, host: Host) -> None:
+        answer(host, "sh", "-ec", "mkdir /home/alice")
+        host.sh("useradd -m alice")
+        assert toy(host, "true").stderr == ""
+
     @pytest.mark.parametrize(
         "entry",
         ["alice:x:1500:100::/home/alice:/bin/sh", "alice:x:500:100::/usr/share:/bin/sh", "alice:x:1500:100::/:/bin/sh"],

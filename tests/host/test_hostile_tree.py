@@ -116,6 +116,13 @@ class TestRecords:
             assert toy(victim, "true").returncode == 0
             assert is_unharmed(victim)
 
+    def test_homes(self, victim: Host) -> None:
+        for number, hidden in enumerate((*self.NAMES, 1, [1, None, ["x"]], {"/home": 1}, [*self.NAMES])):
+            change_host(victim, number)
+            victim.write(f"{STATE}/homes", json.dumps({"version": 1, "hidden": hidden}))
+            assert toy(victim, "true").returncode == 0
+            assert is_unharmed(victim)
+
     def test_renumbering(self, victim: Host) -> None:
         wrong = [["x", 0, 1]], [["x", 1, 0]], [["x", 1, "x"]], [["x", 1, 2**32 - 1]], [["x"]], {"x": 1}, 1, [self.NAMES]
         of_files = [[[name, []]] for name in self.NAMES]
@@ -146,7 +153,7 @@ class TestRecords:
             assert refused(victim, *command).startswith(f"the plan {STATE}/intent is damaged")
         assert is_unharmed(victim)
 
-    @pytest.mark.parametrize("record", ["base", "intent", "renumbering", "seeded", "keys"])
+    @pytest.mark.parametrize("record", ["base", "homes", "intent", "renumbering", "seeded", "keys"])
     def test_a_later_toys_is_refused(self, victim: Host, record: str) -> None:
         path = f"{STATE}/{record}"
         victim.sh(f"{' '.join(victim.rpm)} -e legacy; cp {path} /tmp/record 2>/dev/null || :")

@@ -49,6 +49,35 @@ def test_names_in_another_encoding_clash_as_well() -> None:
     assert str(found) == "number 5 belongs to \udcff on the host, to b in the overlay"
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "ours", "shared"),
+    [
+        ("", "a:5:3\n", "b:5:3\n", ["5 to 7 belong to a on the host, to b in the overlay"]),
+        ("", "a:5:3\n", "b:6:9\n", ["6 to 7 belong to a on the host, to b in the overlay"]),
+        ("", "a:5:3\n", "b:8:9\n", []),
+        ("", "a:5:3\n", "a:5:3\n", []),
+        ("", "a:5:3\n", "a:6:3\n", []),
+        ("a:5:3\n", "a:5:3\n", "a:5:3\nb:5:3\n", []),
+        ("b:5:3\n", "b:5:3\na:5:3\n", "b:5:3\n", []),  # as on the host
+        ("", "a:x:3\na:5\na:5:99999999999\n", "b:5:3\n", []),
+    ],
+)
+def test_ranges_of_subordinate_numbers_that_two_have(then: str, now: str, ours: str, shared: list[str]) -> None:
+    assert numbers.shared_ranges(then=then.encode(), now=now.encode(), ours=ours.encode()) == shared
+
+
+@pytest.mark.parametrize(
+    ("table", "known", "left"),
+    [
+        ("a:x:5\nb:x:6", ["a:x:7\n"], "b:x:6\n"),
+        ("a:x:5\n\n+b:x:6\nc:x\n", [], "a:x:5\n"),
+        ("a:x:5\nb:x:6\nc:x:7\n", ["a:x:5\n", "b:x:6\n"], "c:x:7\n"),
+    ],
+)
+def test_accounts_of_other_names(table: str, known: list[str], left: str) -> None:
+    assert numbers.of_others(table.encode(), *(each.encode() for each in known)) == left.encode()
+
+
 Accounts = Mapping[str, int]
 
 

@@ -24,6 +24,10 @@ _MEMBERS: Mapping[str, tuple[int, ...]] = {"group": (3,), "gshadow": (2, 3)}
 _BY_LINE = frozenset({"subuid", "subgid"})
 """Files in which one name may have several entries: subuid(5)."""
 
+_GONE = ".gone"
+"""The end of names in `Machine.accounts`: files with accounts that the host has no longer. An overlay without accounts
+of its own does not keep them, and may have files of theirs."""
+
 PATHS = frozenset(f"/{_ETC}/{name}{suffix}" for name in ACCOUNTS for suffix in ("", "-"))
 """The paths of account files, and of the copies that useradd(8) and the like keep of them."""
 
@@ -42,12 +46,20 @@ def follow(machine: Machine, tell: Tell) -> list[Event]:
     changed = [name for name in now if now[name] != then[name]]
     if not changed:
         return happened
+    own = {name: files.content(upper, _ETC / name) for name in changed}
+    gone = {name: files.content(saved, PurePath(name + _GONE)) or b"" for name in renumber.TABLES}
     settled = [
-        _settle(machine, name, then=then[name], now=now[name], own=files.content(upper, _ETC / name))
+        _settle(machine, name, then=then[name], now=now[name], own=own[name], gone=gone[name])
         for name in renumber.TABLES
         if name in changed
     ]
     events = [event for each in settled for event in each.events]
+    events += [
+        Event("clash", f"{text} (/{_ETC / name})")
+        for name in changed
+        if name in _BY_LINE
+        for text in numbers.shared_ranges(then=then[name], now=now[name], ours=own[name] or b"")
+    ]
     if events:
         renumber.begin(machine, Renumbering([step for each in settled for step in each.steps], events))
         happened += renumber.finish(machine, tell)
@@ -59,10 +71,12 @@ def follow(machine: Machine, tell: Tell) -> list[Event]:
             if merged != ours:
                 with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
                     files.rewrite(fd, name, merged)
-    with files.directory(saved) as fd:
+    with files.directory(saved) as fd, files.within(saved):
+        for name in gone.keys() & changed:
+            before = b"\n".join((gone[name], then[name]))
+            files.write(fd, name + _GONE, numbers.of_others(before, now[name], own[name] or b""))
         for name in changed:
-            with files.naming(saved / name):
-                files.write(fd, name, now[name])
+            files.write(fd, name, now[name])
     return happened
 
 
@@ -75,12 +89,18 @@ class _Settled(NamedTuple):
     """Numbers that stay those of different groups, on the host and in the overlay."""
 
 
-def _settle(machine: Machine, table: str, *, then: bytes, now: bytes, own: bytes | None) -> _Settled:
-    """Decide which accounts get other numbers; `own` is the overlay's passwd or group, None if it has the host's."""
-    ours = then if own is None else own
+def _settle(machine: Machine, table: str, *, then: bytes, now: bytes, own: bytes | None, gone: bytes) -> _Settled:
+    """Decide which accounts get other numbers; `own` is the overlay's passwd or group, None if it has the host's.
+
+    `gone` are accounts that the host had before, and that the overlay did not keep.
+    """
+    gone = numbers.of_others(gone, then, own or b"")
+    then = b"\n".join((then, gone))
+    theirs = then if own is None else gone
+    ours = b"\n".join((own or b"", theirs))
     found = numbers.clashes(then=then, now=now, ours=ours)
-    if found and own is None:  # only those accounts matter that have files in the overlay
-        ours = numbers.of_these(then, renumber.used(machine, table))
+    if found and theirs:  # only those accounts matter that have files in the overlay
+        ours = b"\n".join((own or b"", numbers.of_these(theirs, renumber.used(machine, table))))
         found = numbers.clashes(then=then, now=now, ours=ours)
     moves = {move.name: move for move in numbers.goals(found, then=then, now=now, ours=ours)}
     before = numbers.in_use(then)

@@ -112,6 +112,37 @@ def of_these(table: bytes, used: Collection[int]) -> bytes:
     return b"".join(line for line in table.splitlines(keepends=True) if _of_entry(line) in used)
 
 
+def of_others(table: bytes, *known: bytes) -> bytes:
+    """Return the lines of passwd or group whose accounts have names that nobody in `known` has."""
+    names = {name for content in known for name, _ in _entries(content)}
+    return b"".join(line + b"\n" for line in table.splitlines() for name, _ in _entries(line) if name not in names)
+
+
+def shared_ranges(*, then: bytes, now: bytes, ours: bytes) -> list[str]:
+    """Return a text for each range in subuid(5) or subgid that is new on the host, and another's in the overlay.
+
+    `ours` is the overlay's file, `then` and `now` are the host's at the last launch and now.
+    """
+    before, after, mine = map(_ranges, (then, now, ours))
+    return [
+        f"{max(start, first)} to {min(end, last)} belong to {name} on the host, to {holder} in the overlay"
+        for name, start, end in sorted(after - before)
+        for holder, first, last in sorted(mine - after)  # else the host itself has two of that range
+        if holder != name and first <= end and start <= last
+    ]
+
+
+def _ranges(content: bytes) -> set[tuple[str, int, int]]:
+    """Return name, first and last number of each range in subuid(5)."""
+    found = set()
+    for line in content.splitlines():
+        name, *fields = line.split(b":")
+        if len(fields) == 2 and all(field.isdigit() and len(field) <= len(str(MOST)) for field in fields):
+            first, count = map(int, fields)
+            found.add((os.fsdecode(name), first, first + count - 1))
+    return found
+
+
 def renumbered(content: bytes, field: int, name: str | None, number: int, to: int) -> bytes:
     """Return passwd or group with another number in a field of one account, or of all if `name` is None."""
     lines = content.split(b"\n")

@@ -20,7 +20,7 @@ from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 from ..overlay import labels
-from . import accounts, adopt, events, host_set, repositories, var
+from . import accounts, adopt, events, host_set, own_homes, repositories, var
 from .events import Event
 from .journal import Journal
 from .merged_database import reader_of
@@ -129,6 +129,7 @@ def _reconcile(
     try:
         upper, root = Path(machine.overlay), Path(machine.root)
         logged = accounts.follow(machine, lambda settled: events.record(log, settled, time))
+        happened += own_homes.follow(machine)
         happened += repositories.follow(upper, root, Path(machine.repositories))
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts, is_left_alone=is_left_alone)
