@@ -262,3 +262,18 @@ def test_a_package_that_was_relocated(host: Host, side: str) -> None:
     assert host.run(*OVERLAY, "cat", "/usr/lib/moved/a").stdout == "1\n"
     assert host.run("toy", "status").stderr == ""
     host.run(*where, *host.rpm, "-e", "movable")  # of whose paths a query by rpm says "(none)"
+
+
+@pytest.mark.parametrize("of", ["overlay", "host"])
+def test_a_conflict_by_name_is_named(host: Host, of: str) -> None:
+    own = Package("own", tags=("Conflicts: theirs",) if of == "overlay" else ())
+    theirs = Package("theirs", tags=("Conflicts: own",) if of == "host" else ())
+    publish(host, own, theirs, Package("itself", tags=("Provides: virtual", "Conflicts: virtual")))
+    overlay(host, "install", "own")
+    on_host(host, "install", "theirs", "itself")
+    problem = "theirs conflicts with own-1-1.noarch" if of == "overlay" else "own conflicts with theirs-1-1.noarch"
+    assert enter(host) == [f"toy: broken: {problem} (mend it: toy -n toy -- zypper verify)"]
+    assert f"broken: {problem}\n" in host.run("toy", "status").stdout
+    assert enter(host) == []
+    overlay(host, "remove", "own")
+    assert "broken" not in host.run("toy", "status").stdout

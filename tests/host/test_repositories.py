@@ -175,3 +175,19 @@ def test_credentials_and_variables(zypper: Host, path: str) -> None:
     on(do=f"echo username=d > {path}")
     assert enter(zypper) == []
     assert zypper.run(*OVERLAY, "cat", path).stdout == "username=d\n"
+
+
+@pytest.mark.parametrize("change", [["modifyrepo", "--disable"], ["removerepo"]])
+def test_the_host_gives_the_file_of_what_the_overlay_changed_another_name(zypper: Host, change: list[str]) -> None:
+    overlay(zypper, *change, "other")
+    zypper.sh(f"mv {OTHER} /etc/zypp/repos.d/another.repo")
+    assert enter(zypper) == []
+    repositories = [line.split("|") for line in overlay(zypper, "repos").splitlines() if "|" in line]
+    enabled = [fields[3].strip() for fields in repositories if fields[1].strip() == "other"]
+    assert enabled == ([] if change == ["removerepo"] else ["No"])
+    assert not in_upper(zypper, OTHER)
+    on_host(zypper, "modifyrepo", "--priority", "70", "other")
+    assert enter(zypper) == []
+    path = "/etc/zypp/repos.d/another.repo"
+    is_there = "priority=70" in zypper.run(*OVERLAY, "cat", path, check=False).stdout
+    assert is_there == (change != ["removerepo"])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from toy.reconcile.repositories import merge
+from toy.reconcile.repositories import merge, renamed
 
 
 class Case(NamedTuple):
@@ -79,6 +79,12 @@ REPOSITORIES = {
     "the host renamed one and added another": Case(
         ON, ON.replace("[a]", "[b]") + "[c]\nbaseurl=x\n", OFF, OFF.replace("[a]", "[b]") + "[c]\nbaseurl=x\n"
     ),
+    "one section twice: each by itself": Case(
+        ON + "# two\n" + OFF,
+        MOVED + "# two\n" + OFF_AND_MOVED,
+        OFF + "# two\n" + OFF,
+        OFF_AND_MOVED + "# two\n" + OFF_AND_MOVED,
+    ),
     "no end of the last line": Case(ON, NAMED, OFF.rstrip(), OFF + "name=A\n"),
     "a blank for each step of an expression with two loops": Case(
         ON, MOVED, f"{OFF}k{' ' * 10**6}x\n", f"{OFF}k{' ' * 10**6}x\n"
@@ -126,6 +132,39 @@ def test_locks(case: Case) -> None:
 @pytest.mark.parametrize("case", WHOLE.values(), ids=WHOLE)
 def test_files_that_are_merged_as_a_whole(case: Case, folder: str) -> None:
     check(f"{folder}/a", case)
+
+
+RENAMED = {
+    "another name": ({"repos.d/a.repo": ON}, {"repos.d/b.repo": MOVED}, {"repos.d/a.repo": "repos.d/b.repo"}),
+    "another repository": ({"repos.d/a.repo": ON}, {"repos.d/b.repo": "[b]\n"}, {}),
+    "one more repository": ({"repos.d/a.repo": ON}, {"repos.d/b.repo": ON + "[b]\n"}, {}),
+    "still there": ({"repos.d/a.repo": ON}, {"repos.d/a.repo": ON, "repos.d/b.repo": ON}, {}),
+    "there before": ({"repos.d/a.repo": ON, "repos.d/b.repo": ON}, {"repos.d/b.repo": ON}, {}),
+    "no repository": ({"repos.d/a.repo": ""}, {"repos.d/b.repo": ""}, {}),
+    "a service": ({"repos.d/a.repo": ON}, {"services.d/a.service": ON}, {}),
+    "no sections": ({"vars.d/a": ON}, {"vars.d/b": ON}, {}),
+    "twice": (
+        {"repos.d/a.repo": ON},
+        {"repos.d/b.repo": ON, "repos.d/c.repo": ON},
+        {"repos.d/a.repo": "repos.d/b.repo"},
+    ),
+    "two at once": (
+        {"repos.d/a.repo": ON, "repos.d/b.repo": "[b]\n"},
+        {"repos.d/c.repo": "[b]\n", "repos.d/d.repo": ON},
+        {"repos.d/a.repo": "repos.d/d.repo", "repos.d/b.repo": "repos.d/c.repo"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "found"), RENAMED.values(), ids=RENAMED)
+def test_files_that_the_host_gave_other_names(
+    before: dict[str, str], after: dict[str, str], found: dict[str, str]
+) -> None:
+    paths = sorted({*before, *after})
+    then, now = (
+        {PurePath(path): some[path].encode() if path in some else None for path in paths} for some in (before, after)
+    )
+    assert renamed(then, now) == {PurePath(old): PurePath(new) for old, new in found.items()}
 
 
 def test_bytes_of_no_encoding() -> None:

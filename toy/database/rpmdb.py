@@ -142,6 +142,13 @@ class Database:
 
         Nothing is installed or erased. Problems that exist already are left out.
         """
+        return self._broken(erase, install, are_there=False)
+
+    def broken_among(self, numbers: Sequence[int]) -> list[str]:
+        """Return rpm's dependency problems of the packages with these hdrNums, one line each."""
+        return self._broken((), (found.blob for found in self.headers(numbers)), are_there=True)
+
+    def _broken(self, erase: Iterable[int], install: Iterable[bytes], *, are_there: bool) -> list[str]:
         ts = connected(self.path)  # a new one: what is added to a transaction set stays in it
         try:
             for number in erase:
@@ -154,17 +161,13 @@ class Database:
             return sorted(
                 str(problem).replace("(installed) ", "")
                 for problem in ts.problems() or ()
-                # A package that is installed already conflicts with itself here.
-                if problem.type != rpm.RPMPROB_CONFLICT or problem.pkgNEVR != problem.altNEVR
+                # A package that is installed already conflicts with itself here; with others, they conflict with it.
+                if not (are_there and problem.type == rpm.RPMPROB_CONFLICT and problem.pkgNEVR == problem.altNEVR)
             )
         except rpm.error as error:  # a check that fails is no reason to stop
             return [f"rpm could not check the dependencies: {error}"]
         finally:
             ts.closeDB()
-
-    def broken_among(self, numbers: Sequence[int]) -> list[str]:
-        """Return rpm's dependency problems of the packages with these hdrNums, one line each."""
-        return self.broken_by(erase=(), install=(found.blob for found in self.headers(numbers)))
 
     def named(self, name: str) -> Iterator[Header]:
         """Yield the headers of all packages with a name."""

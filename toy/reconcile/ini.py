@@ -48,6 +48,11 @@ def merge(*, then: bytes, now: bytes, ours: bytes) -> bytes | None:
     return b"".join(b"%b\n" % line for line in edited)
 
 
+def names(content: bytes) -> set[bytes]:
+    """Return the names of the sections."""
+    return {section for section in _parse(content) if section is not None}
+
+
 def _merged(
     old: Mapping[bytes, list[bytes]] | None,
     new: Mapping[bytes, list[bytes]] | None,
@@ -93,18 +98,24 @@ def _edited(ours: list[_Line], theirs: list[_Line], wanted: Mapping[bytes, list[
 
 
 def _parse(content: bytes) -> dict[bytes | None, list[_Line]]:
-    """Return the lines of each section; those before the first one are of a section None."""
+    """Return the lines of each section; those before the first one are of a section None.
+
+    Of a section that is there several times, each but the first has a name with a line break and its number.
+    """
     section: bytes | None = None
     key: bytes | None = None
     sections: dict[bytes | None, list[_Line]] = {section: []}
+    times: dict[bytes, int] = {}
     for line in content.removesuffix(b"\n").split(b"\n"):
         text = line.strip()
         before, equals, value = text.partition(b"=")
         if not text or text.startswith((b"#", b";")):
             sections[section].append((None, b"", line))
         elif text.startswith(b"[") and b"]" in text:
-            section, key = text[1 : text.rindex(b"]")], None
-            sections.setdefault(section, []).append((_HEADER, section, line))
+            name = text[1 : text.rindex(b"]")]
+            times[name] = times.get(name, 0) + 1
+            section, key = name if times[name] == 1 else b"%b\n%d" % (name, times[name]), None
+            sections[section] = [(_HEADER, name, line)]
         elif section is not None and equals and before and not any(byte in before for byte in _NOT_IN_KEYS):
             key = before.rstrip()
             sections[section].append((key, value.lstrip(), line))

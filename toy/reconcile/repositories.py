@@ -34,8 +34,16 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
     event for each file that changed.
     """
     happened = []
-    for path in sorted({*_names(lower / _ZYPP), *_names(saved)}):
-        now, then = files.content(lower, _ZYPP / path), files.content(saved, path)
+    paths = sorted({*_names(lower / _ZYPP), *_names(saved)})
+    before = {path: files.content(saved, path) for path in paths}
+    after = {path: files.content(lower, _ZYPP / path) for path in paths}
+    for old, new in renamed(before, after).items():
+        _rename(upper / _ZYPP, old, new)
+        _save(saved, new, before[old])  # before the old one goes: else an interrupted launch loses both
+        _save(saved, old, None)
+        before[old], before[new] = None, before[old]
+    for path in paths:
+        then, now = before[path], after[path]
         if now == then:
             continue
         is_hidden = _is_hidden(upper, _ZYPP / path)
@@ -62,6 +70,36 @@ def _names(folder: Path) -> Iterator[PurePath]:
         with contextlib.suppress(OSError):
             yield from (PurePath(name, each) for each in os.listdir(folder / name) if each.endswith(suffix))
     yield _LOCKS
+
+
+def renamed(
+    before: Mapping[PurePath, bytes | None], after: Mapping[PurePath, bytes | None]
+) -> dict[PurePath, PurePath]:
+    """Return the new paths of the host's files that went while another one came with the same sections.
+
+    `before` and `after` have the same paths, and None for a file that is not there.
+    """
+    went = [path for path in before if after[path] is None and path.parent.name not in _WHOLE]
+    found: dict[PurePath, PurePath] = {}
+    for new in (path for path in after if before[path] is None):
+        sections = ini.names(after[new] or b"")
+        alike = (
+            old
+            for old in went
+            if (old.parent, old.suffix) == (new.parent, new.suffix) and ini.names(before[old] or b"") == sections
+        )
+        old = next(alike, None)
+        if old is not None and sections:
+            went.remove(old)
+            found[old] = new
+    return found
+
+
+def _rename(folder: Path, old: PurePath, new: PurePath) -> None:
+    """Give a file or whiteout of an upper another name, unless something has it."""
+    with contextlib.suppress(FileNotFoundError, files.NotADirectory), files.directory(folder, old.parent) as fd:
+        if not files.exists(fd, new.name):
+            os.rename(old.name, new.name, src_dir_fd=fd, dst_dir_fd=fd)
 
 
 def _is_hidden(upper: Path, path: PurePath) -> bool:
