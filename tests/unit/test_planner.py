@@ -178,6 +178,13 @@ OUTCOMES = {
             ],
         },
     ),
+    "what the overlay removed became a part of what it has: that is said": (
+        World(before=["b-1", "c-1"], after=["c-2"], removed=["b-1"], obsoletes={"c-2": ["b-1"]}),
+        {
+            "show": ["/usr/bin/b"],
+            "events": ["back: b 1-1 (removed here, and a part of the host's c 2-1)"],
+        },
+    ),
     "two become one of which the overlay removed one: it shows, which is said": (
         World(before=[A_1, "c-1"], after=["b-2"], removed=[A_1], obsoletes={"b-2": [A_1, "c-1"]}),
         {

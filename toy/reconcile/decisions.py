@@ -77,12 +77,14 @@ def events(state: State, decision: Decision) -> Iterator[Event]:
                 f"the overlay's {name}, although the host has {version}: some files of {version}"
                 f" are missing on the host (see there: rpm -V {package.name})",
             )
+    shown = set(map(header.package_of, state.upper.over(state.base)))
     for file, older in sorted(decision.returned.items()):
         package = facts.package(file)
         labels = ", ".join(" ".join(header.name_and_evr(old)) for old in sorted(older))
-        without = f"toy -n {state.machine} -- zypper rm {quoted(package.name)}"
         what = f"removed here, and a part of the host's {package.label}"
-        yield Event("back", f"{labels} ({what}; to do without: {without})")
+        if header.package_of(file) not in shown:  # else it was there before, and is wanted
+            what += f"; to do without: toy -n {state.machine} -- zypper rm {quoted(package.name)}"
+        yield Event("back", f"{labels} ({what})")
 
 
 def _version(package: Package, name: str) -> str:
