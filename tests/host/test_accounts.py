@@ -297,15 +297,25 @@ def test_what_is_no_file_of_accounts_is_left_alone(users: Host, damage: str) -> 
     assert toy(users, "true").returncode == 0
 
 
-def test_ranges_that_both_gave_away(host: Host) -> None:
-    host.sh("rm -f /etc/subuid /etc/subgid; touch /etc/subuid /etc/subgid")
-    host.run(*OVERLAY, "sh", "-ec", "echo alice:100000:65536 | tee -a /etc/subuid >> /etc/subgid")
-    host.sh("echo bob:100000:65536 | tee -a /etc/subuid >> /etc/subgid")
-    assert toy(host, "true").stderr.splitlines() == [
-        f"toy: clash: 100000 to 165535 belong to bob on the host, to alice in the overlay (/etc/{name})"
-        for name in ("subuid", "subgid")
-    ]
-    assert toy(host, "cat", "/etc/subuid").stdout == "alice:100000:65536\nbob:100000:65536\n"
+@pytest.mark.parametrize("number", [99999, 100000, 165535])
+def test_ranges_that_both_gave_away(host: Host, number: int) -> None:
+    host.sh("echo x:200000:65536 > /etc/subuid; cp /etc/subuid /etc/subgid")
+    script = f"for x in u g; do echo alice:100000:65536 >> /etc/sub${{x}}id; done; touch /srv/a; chown {number} /srv/a"
+    host.run(*OVERLAY, "sh", "-ec", script)
+    host.sh("for x in u g; do echo bob:100000:65536 >> /etc/sub${x}id; done")
+    said = toy(host, "true").stderr
+    files = toy(host, "cat", "/etc/subuid", "/etc/subgid").stdout.replace("x:200000:65536\n", "").split()
+    moved, stays, bob = ("alice:265536:65536", "alice:100000:65536", "bob:100000:65536")
+    if number == 99999:
+        assert said == ""
+        assert files == [moved, bob] * 2
+        assert "followed: the host (/etc/subuid: alice has 265536 to 331071; it was 100000 to 165535)" in host.sh(
+            f"cat {LOG}"
+        )
+    else:
+        text = "100000 to 165535 belong to alice in the overlay, 100000 to 165535 to bob on the host"
+        assert said == f"toy: clash: {text} (/etc/subuid)\n"
+        assert files == [stays, bob, moved, bob]
     assert toy(host, "true").stderr == ""
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toy.reconcile import numbers
-from toy.reconcile.numbers import Move
+from toy.reconcile.numbers import Move, Range
 
 
 @pytest.mark.parametrize(
@@ -50,20 +50,30 @@ def test_names_in_another_encoding_clash_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "ours", "shared"),
+    ("then", "now", "ours", "clashes"),
     [
-        ("", "a:5:3\n", "b:5:3\n", ["5 to 7 belong to a on the host, to b in the overlay"]),
-        ("", "a:5:3\n", "b:6:9\n", ["6 to 7 belong to a on the host, to b in the overlay"]),
-        ("", "a:5:3\n", "b:8:9\n", []),
-        ("", "a:5:3\n", "a:5:3\n", []),
-        ("", "a:5:3\n", "a:6:3\n", []),
-        ("a:5:3\n", "a:5:3\n", "a:5:3\nb:5:3\n", []),
-        ("b:5:3\n", "b:5:3\na:5:3\n", "b:5:3\n", []),  # as on the host
-        ("", "a:x:3\na:5\na:5:99999999999\n", "b:5:3\n", []),
+        ("", "a:5:3\n", "b:5:3\n", {("b", 5, 7): ("a", 5, 7)}),
+        ("", "a:5:3\n", "b:7:9\n", {("b", 7, 15): ("a", 5, 7)}),
+        ("", "a:5:3\n", "b:1:5\n", {("b", 1, 5): ("a", 5, 7)}),
+        ("", "a:5:3\n", "b:8:9\nc:1:4\n", {}),
+        ("", "a:5:3\n", "a:5:3\n", {}),
+        ("", "a:5:3\n", "a:6:3\n", {}),
+        ("a:5:3\n", "a:5:3\n", "a:5:3\nb:5:3\n", {}),
+        ("b:5:3\n", "b:5:3\na:5:3\n", "b:5:3\n", {}),  # as on the host
+        ("", "a:x:3\na:5\na:5:99999999999\n", "b:5:3\n", {}),
     ],
 )
-def test_ranges_of_subordinate_numbers_that_two_have(then: str, now: str, ours: str, shared: list[str]) -> None:
-    assert numbers.shared_ranges(then=then.encode(), now=now.encode(), ours=ours.encode()) == shared
+def test_ranges_that_clash(then: str, now: str, ours: str, clashes: Mapping[object, object]) -> None:
+    assert numbers.clashing_ranges(then=then.encode(), now=now.encode(), ours=ours.encode()) == clashes
+
+
+def test_another_range() -> None:
+    one = Range("b", 5, 7)
+    to = numbers.free_range(one, b"a:20:3\n", b"b:5:3\n")
+    assert to == ("b", 23, 25)
+    assert numbers.with_range(b"# x\nb:5:3\nb:6:3\na:5:3", one, to) == b"# x\nb:23:3\nb:6:3\na:5:3"
+    assert numbers.free_range(one, b"a:600099997:1\n") == ("b", 600_099_998, 600_100_000)
+    assert numbers.free_range(one, b"a:600099998:1\n") is None
 
 
 @pytest.mark.parametrize(

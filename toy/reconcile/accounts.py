@@ -21,8 +21,8 @@ _ETC = PurePath("etc")
 _MEMBERS: Mapping[str, tuple[int, ...]] = {"group": (3,), "gshadow": (2, 3)}
 """The fields, from 0, that are lists of names: group(5), gshadow(5)."""
 
-_BY_LINE = frozenset({"subuid", "subgid"})
-"""Files in which one name may have several entries: subuid(5)."""
+_TABLE_OF = {"subuid": "passwd", "subgid": "group"}
+"""Files in which one name may have several entries, subuid(5), and those that have other numbers of their kind."""
 
 _GONE = ".gone"
 """The end of names in `Machine.accounts`: files with accounts that the host has no longer. An overlay without accounts
@@ -54,12 +54,6 @@ def follow(machine: Machine, tell: Tell) -> list[Event]:
         if name in changed
     ]
     events = [event for each in settled for event in each.events]
-    events += [
-        Event("clash", f"{text} (/{_ETC / name})")
-        for name in changed
-        if name in _BY_LINE
-        for text in numbers.shared_ranges(then=then[name], now=now[name], ours=own[name] or b"")
-    ]
     if events:
         renumber.begin(machine, Renumbering([step for each in settled for step in each.steps], events))
         happened += renumber.finish(machine, tell)
@@ -67,7 +61,13 @@ def follow(machine: Machine, tell: Tell) -> list[Event]:
     for name in changed:
         ours = files.content(upper, _ETC / name)
         if ours is not None:
-            merged = merge(name, then=then[name], now=now[name], ours=ours, apart=apart)
+            mine = ours
+            if name in _TABLE_OF:
+                mine, ranges = _settle_ranges(machine, name, then=then[name], now=now[name], ours=ours)
+                if ranges:
+                    tell(ranges)
+                    happened += ranges
+            merged = merge(name, then=then[name], now=now[name], ours=mine, apart=apart)
             if merged != ours:
                 with files.directory(upper, _ETC) as fd, files.naming(upper / _ETC / name):
                     files.rewrite(fd, name, merged)
@@ -113,6 +113,25 @@ def _settle(machine: Machine, table: str, *, then: bytes, now: bytes, own: bytes
     )
 
 
+def _settle_ranges(machine: Machine, name: str, *, then: bytes, now: bytes, ours: bytes) -> tuple[bytes, list[Event]]:
+    """Return the overlay's subuid or subgid in which no range has numbers of one that is new on the host.
+
+    A range in which files have numbers stays.
+    """
+    events = []
+    found = numbers.clashing_ranges(then=then, now=now, ours=ours)
+    used = renumber.used(machine, _TABLE_OF[name]) if found else set()
+    for one, other in found.items():
+        to = numbers.free_range(one, now, ours)
+        if to is None or any(one.first <= number <= one.last for number in used):
+            text = f"{one} belong to {one.name} in the overlay, {other} to {other.name} on the host (/{_ETC / name})"
+            events.append(Event("clash", text))
+        else:
+            ours = numbers.with_range(ours, one, to)
+            events.append(Event(FOLLOWED, f"the host (/{_ETC / name}: {one.name} has {to}; it was {one})"))
+    return ours, events
+
+
 def _event(table: str, clash: Clash, move: Move | None, before: Collection[int]) -> Event:
     """Return the event for a clash, and the move that settles it, if any; `before` are the host's numbers until now."""
     path = f"/{_ETC / table}"
@@ -155,7 +174,7 @@ def merge(name: str, *, then: bytes, now: bytes, ours: bytes, apart: Collection[
 
 def _key(name: str, line: bytes) -> bytes:
     line = line.rstrip(b"\n")
-    return line if name in _BY_LINE else line.partition(b":")[0]
+    return line if name in _TABLE_OF else line.partition(b":")[0]
 
 
 def _entries(name: str, content: bytes) -> dict[bytes, bytes]:

@@ -22,6 +22,27 @@ _DETOURS = range(0x7000_0000, 0x7FFF_FFFF)
 """Numbers that nothing uses (https://systemd.io/UIDS-GIDS), for accounts that wait for others to leave theirs."""
 
 
+_LAST_SUBORDINATE = 600_100_000
+"""The last number in ranges that useradd(8) gives to accounts, without a login.defs(5)."""
+
+
+class Range(NamedTuple):
+    """A range of subordinate numbers, see subuid(5)."""
+
+    name: str
+    """Whose it is."""
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
+
+    @property
+    def line(self) -> bytes:
+        """The line in subuid(5)."""
+        return os.fsencode(f"{self.name}:{self.first}:{self.last - self.first + 1}")
+
+
 class Clash(NamedTuple):
     """An account of the overlay, user or group, whose number is not, or not only, its own."""
 
@@ -118,28 +139,40 @@ def of_others(table: bytes, *known: bytes) -> bytes:
     return b"".join(line + b"\n" for line in table.splitlines() for name, _ in _entries(line) if name not in names)
 
 
-def shared_ranges(*, then: bytes, now: bytes, ours: bytes) -> list[str]:
-    """Return a text for each range in subuid(5) or subgid that is new on the host, and another's in the overlay.
+def clashing_ranges(*, then: bytes, now: bytes, ours: bytes) -> dict[Range, Range]:
+    """Return, by ranges of the overlay's in subuid(5) or subgid, the host's new ones that have numbers in common.
 
     `ours` is the overlay's file, `then` and `now` are the host's at the last launch and now.
     """
     before, after, mine = map(_ranges, (then, now, ours))
-    return [
-        f"{max(start, first)} to {min(end, last)} belong to {name} on the host, to {holder} in the overlay"
-        for name, start, end in sorted(after - before)
-        for holder, first, last in sorted(mine - after)  # else the host itself has two of that range
-        if holder != name and first <= end and start <= last
-    ]
+    return {
+        one: other
+        for one in sorted(mine - after)  # else the host itself has two of that range
+        for other in sorted(after - before)
+        if one.name != other.name and one.first <= other.last and other.first <= one.last
+    }
 
 
-def _ranges(content: bytes) -> set[tuple[str, int, int]]:
-    """Return name, first and last number of each range in subuid(5)."""
+def free_range(one: Range, *tables: bytes) -> Range | None:
+    """Return another range for the same account, after all in these files, or None if there is no room."""
+    first = max(each.last for table in tables for each in _ranges(table)) + 1
+    last = first + one.last - one.first
+    return Range(one.name, first, last) if last <= _LAST_SUBORDINATE else None
+
+
+def with_range(content: bytes, one: Range, other: Range) -> bytes:
+    """Return subuid(5) or subgid with a range in the place of another."""
+    lines = content.split(b"\n")
+    return b"\n".join(other.line if _ranges(line) == {one} else line for line in lines)
+
+
+def _ranges(content: bytes) -> set[Range]:
     found = set()
     for line in content.splitlines():
         name, *fields = line.split(b":")
         if len(fields) == 2 and all(field.isdigit() and len(field) <= len(str(MOST)) for field in fields):
             first, count = map(int, fields)
-            found.add((os.fsdecode(name), first, first + count - 1))
+            found.add(Range(os.fsdecode(name), first, first + count - 1))
     return found
 
 
