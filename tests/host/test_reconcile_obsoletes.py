@@ -136,3 +136,25 @@ def test_two_become_one_of_which_the_overlay_removed_one(host: Host) -> None:
     why = "removed here, and a part of the host's new-both 2-1"
     assert enter(host) == [f"toy: back: old-a 1-1 ({why}; to do without: toy -n toy -- zypper rm new-both)"]
     assert named(host, *OVERLAY) == ["new-both-2"]
+
+
+@pytest.mark.parametrize("provides", [(), ("Provides: oldn = 2",)])
+def test_what_an_own_package_needs_is_renamed_on_the_host(host: Host, provides: tuple[str, ...]) -> None:
+    publish(host, OLD, Package("needy", tags=("Requires: oldn",)))
+    on_host(host, "install", "oldn")
+    overlay(host, "install", "needy")
+    publish(host, replace(NEW, tags=(*NEW.tags, *provides)))
+    on_host(host, "install", "newn")
+    problem = "oldn is needed by needy-1-1.noarch (mend it: toy -n toy -- zypper verify)"
+    assert enter(host) == ([] if provides else [f"toy: broken: {problem}"])
+    assert named(host, *OVERLAY) == ["newn-2"]
+    overlay(host, "remove", "needy")
+
+
+def test_only_names_are_obsolete_not_what_is_provided(host: Host) -> None:
+    publish(host, replace(OLD, tags=("Provides: virtual = 1",)))
+    overlay(host, "install", "oldn")
+    publish(host, replace(NEW, files={"/usr/bin/other": ""}, tags=("Obsoletes: virtual < 2",)))
+    on_host(host, "install", "newn")
+    assert enter(host) == []
+    assert named(host, *OVERLAY) == ["newn-2", "oldn-1"]
