@@ -144,6 +144,8 @@ class Machine:
         """The record of the machine's packages that gave way to the host's."""
         self.log = f"{self.directory}/log"
         """The log of what became of the machine after the host changed."""
+        self.untold = f"{self.directory}/untold"
+        """The record of events that nobody was told of yet."""
         self.limits = f"{self.directory}/limits"
         """The record of mount points of the host that the last launch showed only read-only, or not at all."""
         self.intent = f"{self.directory}/intent"

@@ -131,29 +131,35 @@ def test_a_script_in_lua_is_named(host: Host) -> None:
 
 
 def test_more_files_than_a_command_line_takes(host: Host) -> None:
-    log = f"%transfiletriggerin -- /usr/share/things\nsort | tail -1 >> {INDEX}\n"
+    log = f"%transfiletriggerin -- /usr/share/things\nwc -l >> {INDEX}\n"
     many = {f"/usr/share/things/{'long' * 50}/{number:05}": "" for number in range(6000)}
     publish(host, indexer(log), Package("many", files=many))
     overlay(host, "install", "indexer")
     host.run(*OVERLAY, "rm", "-f", INDEX)
     on_host(host, "install", "many")
     assert enter(host) == []
-    assert host.run(*OVERLAY, "tail", "-1", INDEX).stdout.endswith("/05999\n")
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == "6000\n"
 
 
-def test_an_index_that_a_package_of_the_hosts_wrote_in_the_overlay_is_named_by_the_status(host: Host) -> None:
+@pytest.mark.everywhere
+def test_an_index_that_a_package_of_the_hosts_keeps_has_what_both_have(host: Host) -> None:
     index = "/usr/share/index"
-    scripts = f"%transfiletriggerin -- /usr/share/things\nls /usr/share/things > {index}\n"
-    publish(host, indexer(scripts), *map(things, "12"))
-    on_host(host, "install", "indexer")
+    list_them = f"ls /usr/share/things > {index}\n"
+    scripts = "".join(f"%transfiletrigger{when} -- /usr/share/things\n{list_them}" for when in ("in", "postun"))
+    publish(host, indexer(scripts), *map(things, "123"))
     overlay(host, "install", "thing-1")
-    assert host.run(*OVERLAY, "cat", index).stdout == "1\n"
     on_host(host, "install", "thing-2")
     enter(host)
-    shadowed = [line for line in host.run("toy", "status").stdout.splitlines() if line.startswith("shadowed")]
-    assert shadowed == [f"shadowed: {index} (changed later on the host)"]
-    overlay(host, "install", "--force", "thing-1")
+    on_host(host, "install", "indexer")
+    assert enter(host) == []
     assert host.run(*OVERLAY, "cat", index).stdout == "1\n2\n"
+    on_host(host, "install", "thing-3")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", index).stdout == "1\n2\n3\n"
+    on_host(host, "remove", "thing-2")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", index).stdout == "1\n3\n"
+    assert "shadowed" not in host.run("toy", "status").stdout
 
 
 def test_a_script_finds_what_it_finds_when_rpm_runs_it(host: Host) -> None:
@@ -165,3 +171,114 @@ def test_a_script_finds_what_it_finds_when_rpm_runs_it(host: Host) -> None:
     on_host(host, "install", "thing-2")
     assert enter(host) == []
     assert host.run(*OVERLAY, "cat", INDEX).stdout == by_rpm
+
+
+def test_the_order_is_rpms(host: Host) -> None:
+    """By priority, and file triggers before those of transactions."""
+    kinds = [("transfiletriggerin", 1), ("transfiletriggerin", 20000), ("transfiletriggerin", 3), ("filetriggerin", 2)]
+    for name, (kind, priority) in zip("abcd", kinds, strict=True):
+        scripts = f"%{kind} -P {priority} -- /usr/share/things\necho {name} >> {INDEX}\n"
+        publish(host, Package(f"indexer-{name}", files={f"/usr/share/{name}": ""}, scripts=scripts))
+    publish(host, *map(things, "12"))
+    overlay(host, "install", *(f"indexer-{name}" for name in "abcd"))
+    overlay(host, "install", "thing-1")
+    by_rpm = host.run(*OVERLAY, "cat", INDEX).stdout
+    host.run(*OVERLAY, "rm", INDEX)
+    on_host(host, "install", "thing-2")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == by_rpm == "d\nb\nc\na\n"
+
+
+def test_what_goes_is_given_as_rpm_gives_it(host: Host) -> None:
+    scripts = "".join(
+        f"%{kind} -- /usr/share/things\necho {kind} $# >> {INDEX}; cat >> {INDEX}\n"
+        for kind in ("filetriggerun", "filetriggerpostun", "transfiletriggerun", "transfiletriggerpostun")
+    )
+    publish(host, indexer(scripts), things("1"))
+    overlay(host, "install", "indexer", "thing-1")
+    overlay(host, "remove", "thing-1")
+    by_rpm = host.run(*OVERLAY, "cat", INDEX).stdout
+    host.run(*OVERLAY, "rm", INDEX)
+    on_host(host, "install", "thing-1")
+    enter(host)
+    on_host(host, "remove", "thing-1")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == by_rpm
+
+
+def test_a_prefix_that_is_a_file(host: Host) -> None:
+    publish(
+        host, indexer(f"%transfiletriggerpostun -- /usr/share/things/1\necho gone >> {INDEX}\n"), *map(things, "12")
+    )
+    overlay(host, "install", "indexer")
+    on_host(host, "install", "thing-1", "thing-2")
+    enter(host)
+    on_host(host, "remove", "thing-2")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "ls", INDEX, check=False).stdout == ""
+    on_host(host, "remove", "thing-1")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == "gone\n"
+
+
+def test_what_a_package_that_gives_way_takes_away(host: Host) -> None:
+    list_them = f"ls /usr/share/things > {INDEX}"
+    publish(host, indexer(f"%transfiletriggerpostun -- /usr/share/things\n{list_them}\n"), *map(things, "12"))
+    publish(host, Package("thing-1", "2", files={"/usr/share/other": ""}))
+    overlay(host, "install", "indexer", "thing-1=1", "thing-2")
+    on_host(host, "install", "thing-1=2")
+    assert enter(host) == ["toy: retired: thing-1 1-1 (host has 2-1)"]
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == "2\n"
+
+
+def test_a_script_may_ask_rpm(host: Host) -> None:
+    ask = f"rpm -qf --qf '%%{{NAME}} %%{{VERSION}}\\n' $(cat) >> {INDEX}"
+    publish(host, indexer(f"%transfiletriggerin -- /usr/share/things\n{ask}\n"), things("1"), things("1", "2"))
+    overlay(host, "install", "indexer")
+    for version in "12":
+        on_host(host, "install", f"thing-1={version}")
+        assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == "thing-1 1\nthing-1 2\n"
+
+
+def test_a_launch_that_is_killed_while_a_script_runs(host: Host) -> None:
+    once = f"[ -e /var/lib/begun ] || {{ touch /var/lib/begun; sleep 600; }}; cat > {INDEX}"
+    publish(host, indexer(f"%transfiletriggerin -- /usr/share/things\n{once}\n"), things("1"))
+    overlay(host, "install", "indexer")
+    on_host(host, "install", "thing-1")
+    host.sh("toy -- true & until [ -e /var/lib/toy/toy/var/lib/begun ]; do sleep 0.1; done; kill -KILL $!; wait || :")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == "/usr/share/things/1\n"
+
+
+@pytest.mark.everywhere
+def test_triggers_for_packages_run_as_rpm_runs_them(host: Host) -> None:
+    scripts = "".join(
+        f"%trigger{when} -- thing-1 < 3, thing-2\necho {when} $* >> {INDEX}\n" for when in ("in", "un", "postun")
+    )
+    publish(host, indexer(scripts), things("1"), things("1", "2"), things("1", "3"), things("2"), things("3"))
+    overlay(host, "install", "indexer")
+    steps = [
+        ("install", "thing-1=1"),
+        ("install", "thing-1=2", "thing-3"),
+        ("install", "thing-1=3"),
+        ("remove", "thing-1"),
+    ]
+    for step in steps:
+        overlay(host, *step)
+    by_rpm = host.run(*OVERLAY, "cat", INDEX).stdout
+    overlay(host, "remove", "thing-3")
+    host.run(*OVERLAY, "rm", INDEX)
+    for step in steps:
+        on_host(host, *step)
+        assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == by_rpm
+
+
+def test_a_trigger_that_comes_too_late_is_named(host: Host) -> None:
+    publish(host, indexer(f"%triggerprein -- thing-1\ntouch {INDEX}\n"), things("1"))
+    overlay(host, "install", "indexer")
+    on_host(host, "install", "thing-1")
+    late = "its %triggerprein has to run before what the host brought"
+    assert enter(host) == [f"{STALE} ({late}: toy -n toy -- zypper in -f indexer)"]
+    assert host.run(*OVERLAY, "ls", INDEX, check=False).stdout == ""

@@ -10,7 +10,8 @@ import pytest
 from host import Host
 from image import EDITOR, HELLO, LEGACY, publish
 from overlay import start
-from reconciled import TOOL, enter, on_host, overlay
+from packages import Package
+from reconciled import TOOL, directory, enter, link, on_host, overlay
 from truth import OVERLAY, packages
 
 pytestmark = pytest.mark.usefixtures("database_and_files_agree")
@@ -132,3 +133,45 @@ def test_a_lost_database_loses_no_decision(host: Host, lost: str) -> None:
         assert host.run(*OVERLAY, "hello").stdout == "Hello, world!\n"
     assert "tool-2" in packages(host, *OVERLAY)
     assert not [name for name in packages(host, *OVERLAY) if name.startswith(("legacy", "tool-1"))]
+
+
+def killed_before(host: Host, module: str, line: str) -> None:
+    """Launch, and have toy kill itself where a line of it begins so."""
+    folder, name = host.sh(f"rpm -ql toy | grep /{module}.py").strip().rsplit("/", 1)
+    kill = f"sed -i 's/^\\( *\\){line}/\\1import os; os.kill(os.getpid(), 9)\\n&/' {folder}/{name}"
+    host.sh(f"cp -a {folder} /tmp/modules; rm {folder}/__pycache__/{name[:-3]}.*; {kill}")
+    killed = host.run(*OVERLAY, "true", check=False).returncode
+    host.sh(f"cp -a /tmp/modules/. {folder}")
+    assert killed in (-signal.SIGKILL, 128 + signal.SIGKILL)
+
+
+WHERE = {
+    "before the plan is recorded": ("reconcile/reconcile", "journal.intend"),
+    "while the plan is carried out": ("reconcile/carry_out", "for path, command in plan.caches"),
+    "before the database is in place": ("reconcile/journal", "files.flush"),
+    "when the database is in place": ("reconcile/journal", "self._new_base.rename"),
+    "before it is logged": ("reconcile/prepare", "events.record(log, events.in_order"),
+    "before it is said": ("reconcile/prepare", "events.say"),
+}
+
+
+@pytest.mark.parametrize(("module", "line"), WHERE.values(), ids=WHERE)
+def test_what_happened_before_a_launch_was_killed_is_said(host: Host, module: str, line: str) -> None:
+    make = "[ -e /usr/share/made ] || echo $(date +%N) > /usr/share/made"
+    scripts = f"%ghost %attr(644,root,root) /usr/share/made\n%post\n{make}\n"
+    maker = Package("maker", files={"/usr/share/maker": ""}, scripts=scripts)
+    publish(host, directory("/usr/lib/one", "theirs"), maker)
+    on_host(host, "install", "filesystem")
+    overlay(host, "install", "maker")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/lib/one/new; mkdir /usr/lib/two; echo more > /usr/lib/two/new")
+    publish(host, link("/usr/lib/one", "two"))
+    on_host(host, "update")
+    on_host(host, "install", "maker")
+    killed_before(host, module, line)
+    moved = "/usr/lib/two/new.rpmsave (it was /usr/lib/one/new; /usr/lib/one is /usr/lib/two on the host now)"
+    made = "/usr/share/made.rpmsave (it was /usr/share/made, of which the host has its own now)"
+    said = ["toy: retired: maker 1-1 (host has 1-1)", f"toy: kept: {moved}", f"toy: kept: {made}"]
+    assert sorted(enter(host)) == sorted(said)
+    assert host.run(*OVERLAY, "cat", "/usr/lib/one/new", "/usr/lib/one/new.rpmsave").stdout == "more\nmine\n"
+    assert {f"toy: {line}" for line in host.run("toy", "status").stdout.splitlines()}.issuperset(said)
+    assert enter(host) == []

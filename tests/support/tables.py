@@ -5,7 +5,7 @@ import hashlib
 import stat
 
 from toy.headers.header import HeaderFile
-from toy.headers.package import Package, PackageFile
+from toy.headers.package import Package, PackageFile, Trigger
 
 WHITEOUT, OPAQUE, DIRECTORY, FILE, COPY = "whiteout", "opaque", "directory", "file", "copy"
 """What an upper may have at a path; a file there is never what the lower has, a copy is what it had before."""
@@ -40,3 +40,8 @@ def package(label: str, *paths: str) -> Package:
     name, _, version = label.partition("/")[0].rpartition("-")
     files = tuple(map(package_file, paths))
     return Package(name, "noarch", ("0", version, "1"), frozenset([name]), (), files, frozenset(), label, ())
+
+
+def trigger(kind: str, *names: str, priority: int = 0, program: str = "/bin/sh") -> Trigger:
+    """Return a trigger of this kind, for packages of these names or paths that begin so."""
+    return Trigger(kind, tuple((name, 0, "") for name in names), priority, program, "")

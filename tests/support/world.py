@@ -12,7 +12,7 @@ from world_facts import Facts
 from toy.headers import header
 from toy.headers.changes import UpperSet
 from toy.headers.header import Header, HeaderFile
-from toy.headers.package import FileTrigger, Package
+from toy.headers.package import Package, Trigger
 from toy.reconcile.moved import Moved
 from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
@@ -51,8 +51,8 @@ class World:
     """Names of packages that others needed, and that nobody asked for."""
     obsoletes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The packages that are obsolete once one is installed, by that."""
-    triggers: Mapping[str, str] = field(default_factory=dict)
-    """What paths begin with for which a package has a file trigger, by package."""
+    triggers: Mapping[str, Sequence[Trigger]] = field(default_factory=dict)
+    """The triggers of packages."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """The name that a package requires, by package."""
     has_database: bool = True
@@ -62,9 +62,7 @@ class World:
         name = label.partition("/")[0].rpartition("-")[0]
         found = package(label, *self.files.get(label, [f"/usr/bin/{name}={label}"]))
         obsoleted = {other.rpartition("-")[0] for other in self.obsoletes.get(label, ())}
-        triggers = tuple(
-            FileTrigger(False, (prefix,), "/bin/sh", "") for prefix in [self.triggers.get(label)] if prefix is not None
-        )
+        triggers = tuple(self.triggers.get(label, ()))
         return found._replace(obsoletes=tuple((name, 0, "") for name in sorted(obsoleted)), triggers=triggers)
 
     def stand_in(self, label: str, states: Mapping[str, int]) -> Header:

@@ -13,7 +13,7 @@ from tables import COPY, DIRECTORY, FILE, OPAQUE, WHITEOUT, file
 
 from toy.headers import header
 from toy.headers.header import Header, HeaderFile
-from toy.headers.package import Outline, Package, PackageFile
+from toy.headers.package import Condition, Outline, Package, PackageFile
 
 if TYPE_CHECKING:
     from world import World
@@ -65,6 +65,20 @@ class Facts:
         files = self.files_of(gone)
         folders = {os.path.dirname(each.path) for each in files}
         return Outline(folders, {each.path: each.target for each in files if each.target})
+
+    def paths_of(self, gone: AbstractSet[HeaderFile], prefixes: AbstractSet[str]) -> list[str]:
+        paths = (path for each in sorted(gone) for path in sorted(_paths(self._packages[each])))
+        return [path for path in paths if path.startswith(tuple(prefixes))]
+
+    def with_file_triggers(self) -> set[HeaderFile]:
+        return {
+            file(label)
+            for label in self._world.after
+            if any(each.is_for_files for each in self._world.package(label).triggers)
+        }
+
+    def meets(self, file: HeaderFile, condition: Condition) -> bool:
+        return self._packages[file].name == condition[0]
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
         stand_ins = itertools.starmap(self._world.stand_in, self._world.stand_ins.items())

@@ -19,6 +19,7 @@ from toy.reconcile import generated
 from toy.reconcile.events import Event
 from toy.reconcile.plan import Plan
 from toy.reconcile.retired import Retired
+from toy.reconcile.triggers import Run
 
 PLAN = Plan(
     base=frozenset({file("a-1"), file("b-1")}),
@@ -38,7 +39,7 @@ PLAN = Plan(
     ),
     caches=[("/etc/ld.so.cache", ["ldconfig"])],
     events=[Event("retired", "a 1-1 (host has 2-1)")],
-    triggers=[("t 1-1", [["sh", "-c", "script", "/usr/share/fonts/a"]])],
+    triggers=[Run("t 1-1", ["sh", "-c", "script"], ["/usr/share/fonts/a"], "t")],
     retired={"a": Retired("a 1-1", (QuotedName("a"),))},
 )
 
@@ -95,6 +96,12 @@ def test_an_earlier_version_is_read() -> None:
 def test_an_earlier_version_without_a_base_is_read() -> None:
     stored = [BY_PLACE[0], None, *BY_PLACE[2:]]
     assert Plan.from_json(json.dumps(stored).encode()) == PLAN._replace(base=None, retired={}, triggers=[])
+
+
+def test_triggers_are_read_as_they_were_stored_with_the_paths_in_commands() -> None:
+    commands = [["sh", "-c", "script", path] for path in ("/a", "/b")]
+    stored = {**json.loads(PLAN.to_json()), "triggers": [{"package": "t 1-1", "commands": commands}]}
+    assert Plan.from_json(json.dumps(stored).encode()).triggers == [Run("t 1-1", each, [], "t") for each in commands]
 
 
 def test_a_later_version_is_told_from_a_damaged_one() -> None:

@@ -2,7 +2,7 @@
 """What becomes of an overlay after its host changed: toy(8)'s table, row by row."""
 
 import pytest
-from tables import COPY, file
+from tables import COPY, file, trigger
 from world import World, outcome
 
 from toy.headers.header import QuotedName
@@ -365,9 +365,9 @@ def test_of_several_versions_that_gave_way_each_is_known() -> None:
 
 def test_a_trigger_runs_once_for_a_package_that_came_and_has_a_stand_in() -> None:
     files = {A_1: ["/usr/bin/a"], "b-1": ["/usr/bin/a=b", "/usr/share/b"]}
-    world = World(after=["b-1"], own=[A_1], files=files, triggers={A_1: "/usr/share"})
+    world = World(after=["b-1"], own=[A_1], files=files, triggers={A_1: [trigger("filetriggerin", "/usr/share")]})
     first = world.plan()
-    ((label, (command,)),) = first.triggers
-    assert (label, command[-1]) == ("a 1-1", "/usr/share/b")
+    (run,) = first.triggers
+    assert (run.package, run.paths) == ("a 1-1", ["/usr/share/b"])
     assert first.stand_ins
     assert world.done(first).plan_after(["b-1", "d-1"]).triggers == []

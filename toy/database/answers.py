@@ -11,7 +11,7 @@ from typing import Any
 
 from ..headers import header
 from ..headers.header import Header, HeaderFile
-from ..headers.package import FileTrigger, Outline, Package, PackageFile
+from ..headers.package import Condition, Outline, Package, PackageFile, Trigger
 from ..headers.stamp import Stamp
 
 
@@ -85,7 +85,7 @@ def to_package(value: Any) -> Package:
         text(arch),
         (epoch, version, release),
         frozenset(map(text, provides)),
-        tuple((text(obsoleted), int(flags), text(limit)) for obsoleted, flags, limit in obsoletes),
+        tuple(map(to_condition, obsoletes)),
         tuple(map(to_package_file, files)),
         frozenset(map(text, absent)),
         text(installation),
@@ -93,10 +93,16 @@ def to_package(value: Any) -> Package:
     )
 
 
-def to_trigger(value: Any) -> FileTrigger:
-    """Return a file trigger."""
-    is_removal, prefixes, program, script = value
-    return FileTrigger(bool(is_removal), tuple(map(text, prefixes)), text(program), text(script))
+def to_condition(value: Any) -> Condition:
+    """Return a condition for packages."""
+    name, flags, version = value
+    return text(name), int(flags), text(version)
+
+
+def to_trigger(value: Any) -> Trigger:
+    """Return a trigger."""
+    kind, conditions, priority, program, script = value
+    return Trigger(text(kind), tuple(map(to_condition, conditions)), int(priority), text(program), text(script))
 
 
 def to_package_file(value: Any) -> PackageFile:

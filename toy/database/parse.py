@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from ..errors import ToyError, quoted
 from ..headers import header
 from ..headers.header import Header
-from ..headers.package import FileTrigger, Package, PackageFile, is_plain
+from ..headers.package import Condition, Package, PackageFile, Trigger, is_plain
 from .librpm import parsed, rpm, to_header, unreadable
 
 _UNKNOWN = -1
@@ -83,21 +83,35 @@ def _package(blob: bytes, file: str) -> Package:
         tuple(files),
         frozenset(absent),
         header.installation(blob),
-        (*_triggers(found, "filetrigger"), *_triggers(found, "transfiletrigger")),
+        tuple(trigger for kind in ("trigger", "filetrigger", "transfiletrigger") for trigger in _triggers(found, kind)),
     )
 
 
-def _triggers(found: "rpm.hdr", kind: str) -> Iterator[FileTrigger]:
-    """Yield the file triggers in tags (rpm, include/rpm/rpmtag.h) that begin with a word: (trans)filetrigger."""
-    names, flags, scripts = (found[f"{kind}{what}"] for what in ("name", "flags", "index"))
-    programs, bodies = found[f"{kind}scriptprog"], found[f"{kind}scripts"]
-    for number, (program, body) in enumerate(zip(programs, bodies, strict=True)):
-        mine = [(name, flag) for name, flag, script in zip(names, flags, scripts, strict=True) if script == number]
-        prefixes = tuple(name for name, _ in mine)
-        if any(flag & rpm.RPMSENSE_TRIGGERIN for _, flag in mine):
-            yield FileTrigger(False, prefixes, program, body)
-        elif any(flag & rpm.RPMSENSE_TRIGGERPOSTUN for _, flag in mine):
-            yield FileTrigger(True, prefixes, program, body)
+_WHEN = {
+    rpm.RPMSENSE_TRIGGERPREIN: "prein",
+    rpm.RPMSENSE_TRIGGERIN: "in",
+    rpm.RPMSENSE_TRIGGERUN: "un",
+    rpm.RPMSENSE_TRIGGERPOSTUN: "postun",
+}
+"""How the kind of a trigger ends, by the flag that its conditions have."""
+
+
+def _triggers(found: "rpm.hdr", kind: str) -> Iterator[Trigger]:
+    """Yield the triggers in tags (rpm, include/rpm/rpmtag.h) that begin with a word: trigger, (trans)filetrigger."""
+    scripts = list(zip(found[f"{kind}scriptprog"], found[f"{kind}scripts"], strict=True))
+    priorities = (found[f"{kind}priorities"] if kind != "trigger" else None) or [0] * len(scripts)
+    columns = [found[f"{kind}{what}"] for what in ("index", "name", "flags", "version")]
+    for number, ((program, script), priority) in enumerate(zip(scripts, priorities, strict=True)):
+        rows = zip(*columns, strict=True)
+        conditions = tuple((name, flags, version) for index, name, flags, version in rows if index == number)
+        for flag, when in _WHEN.items():
+            if conditions and conditions[0][1] & flag:
+                yield Trigger(f"{kind}{when}", conditions, priority, program, script)
+
+
+def paths_beginning(blob: bytes, prefixes: tuple[str, ...], *, file: str = "") -> list[str]:
+    """Return the paths of a package's files that begin with one of these. Raises ToyError if rpm cannot read it."""
+    return [path for path in _paths(parsed(blob, file), file) if path.startswith(prefixes)]
 
 
 def folders(blob: bytes, *, file: str = "") -> AbstractSet[str]:
@@ -130,12 +144,16 @@ def obsoletes(one: Package, name: str, evr: str) -> bool:
 
     Packages of the name of `one` do not count: those are other versions of it.
     """
-    found = [(flags, limit) for obsoleted, flags, limit in one.obsoletes if obsoleted == name != one.name]
-    with contextlib.suppress(OverflowError, TypeError, ValueError):  # it was not rpm that made the header
-        itself = rpm.ds((name, rpm.RPMSENSE_EQUAL, evr), rpm.RPMTAG_PROVIDENAME)
-        return any(
-            rpm.ds((name, flags & _SENSE, limit), rpm.RPMTAG_OBSOLETENAME).Compare(itself) for flags, limit in found
-        )
+    return name != one.name and any(meets(name, evr, condition) for condition in one.obsoletes)
+
+
+def meets(name: str, evr: str, condition: Condition) -> bool:
+    """Say whether a condition is for the package of this name and [EPOCH:]VERSION-RELEASE."""
+    wanted, flags, limit = condition
+    if wanted == name:
+        with contextlib.suppress(OverflowError, TypeError, ValueError):  # it was not rpm that made the header
+            itself = rpm.ds((name, rpm.RPMSENSE_EQUAL, evr), rpm.RPMTAG_PROVIDENAME)
+            return bool(rpm.ds((name, flags & _SENSE, limit), rpm.RPMTAG_OBSOLETENAME).Compare(itself))
     return False
 
 

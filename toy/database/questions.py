@@ -105,6 +105,10 @@ class _Questions:
         files = (file for blob in around for file in parse.package(blob).files)
         return [file for file in files if os.path.dirname(file.path) in wanted]
 
+    def paths_beginning(self, numbers: list[int], prefixes: list[str]) -> list[str]:
+        blobs = (found.blob for found in self._database.headers(numbers))
+        return [path for blob in blobs for path in parse.paths_beginning(blob, tuple(prefixes))]
+
     def has_below(self, directory: str) -> bool:
         return self._database.has_below(directory)
 

@@ -272,6 +272,11 @@ class ForeignDatabase:
         found = self.reader.ask("files_in", numbers, sorted(folders))
         return [self.reader.typed(answers.to_package_file, file) for file in found]
 
+    def paths_beginning(self, numbers: Sequence[int], prefixes: Iterable[str]) -> Iterator[str]:
+        """Yield the paths of the packages with these hdrNums that begin with one of these."""
+        for batch in rpmdb.batches(numbers):
+            yield from self.reader.typed(answers.to_texts, self.reader.ask("paths_beginning", batch, sorted(prefixes)))
+
     def has_below(self, directory: str) -> bool:
         """Say whether any package has a file in a directory or below it, or the directory itself."""
         return bool(self.reader.ask("has_below", directory))

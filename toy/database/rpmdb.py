@@ -122,6 +122,11 @@ class Database:
         names = header.file_names(self.headers(numbers))
         return {file: number for (file, _), number in zip(names, numbers, strict=True)}
 
+    def with_file_triggers(self) -> Iterator[Header]:
+        """Yield the headers of packages that have file triggers."""
+        tags = ("filetriggername", "transfiletriggername")
+        yield from self.headers(sorted({number for tag in tags for _, found in self._index(tag) for number in found}))
+
     def around(self, directory: str) -> Iterator[Header]:
         """Yield the headers of packages with a file in a directory, below it, or in a directory that it lies in."""
         numbers: set[int] = set()

@@ -72,15 +72,36 @@ class Outline(NamedTuple):
     """The targets of their symbolic links, by path."""
 
 
-class FileTrigger(NamedTuple):
-    """A script of a package that runs when other packages bring files to certain directories, or take them away."""
+Condition = tuple[str, int, str]
+"""Which packages are meant: name, flags (rpm, include/rpm/rpmds.h: rpmsenseFlags), [EPOCH:]VERSION[-RELEASE] or ""."""
 
-    is_removal: bool
-    """Whether it is of the second kind."""
-    prefixes: tuple[str, ...]
-    """What the paths of such files begin with."""
+
+class Trigger(NamedTuple):
+    """A script of a package that runs when other packages, or files of theirs, come or go."""
+
+    kind: str
+    """As in a spec file: triggerin, filetriggerin, transfiletriggerin, or one of these with prein, un or postun."""
+    conditions: tuple[Condition, ...]
+    """For which packages; of a trigger for files, each name is what their paths begin with, and the rest is nothing."""
+    priority: int
+    """Those with higher ones run first; only triggers for files have others than 0."""
     program: str
     script: str
+
+    @property
+    def is_for_files(self) -> bool:
+        """Whether it is for files rather than for packages."""
+        return "file" in self.kind
+
+    @property
+    def is_removal(self) -> bool:
+        """Whether it is for what goes."""
+        return self.kind.endswith("un")
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What the paths begin with that it is for."""
+        return tuple(name for name, _, _ in self.conditions if self.is_for_files)
 
 
 class Package(NamedTuple):
@@ -93,15 +114,15 @@ class Package(NamedTuple):
     """Epoch ("0" if there is none), version, release, as rpm compares them."""
     provides: frozenset[str]
     """The names of its Provides."""
-    obsoletes: tuple[tuple[str, int, str], ...]
-    """Its Obsoletes: name, flags (rpm, include/rpm/rpmds.h: rpmsenseFlags), [EPOCH:]VERSION[-RELEASE] or ""."""
+    obsoletes: tuple[Condition, ...]
+    """What it obsoletes."""
     files: tuple[PackageFile, ...]
     """Its files that are installed."""
     absent: frozenset[str]
     """Paths of its files that were left out, or that another package has replaced."""
     installation: str
     """The digest that `header.installation` returns."""
-    triggers: tuple[FileTrigger, ...]
+    triggers: tuple[Trigger, ...]
 
     @property
     def version(self) -> str:

@@ -4,7 +4,7 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 
@@ -12,13 +12,21 @@ from ..filesystem import attributes, compare, files, whiteout
 from ..filesystem.walk import walk
 from ..headers.package import PackageFile, folders
 from .operations import Operations
-from .upper_files import UpperFiles, has_content
+from .upper_files import Trees, UpperFiles, has_content
 
 _CHANGED = "{} (changed in the overlay)"
+
+RENAMED = "{now} (it was {path}, of which the host has its own now)"
+"""What is said of a file that stays with another name."""
 
 
 class WritableUpper(UpperFiles):
     """An upper on which operations are carried out."""
+
+    def __init__(self, trees: Trees, will_rename: Callable[[str, str], None] = lambda _, __: None) -> None:
+        """Take the trees, and a function that is called with both paths before a file gets another name."""
+        super().__init__(trees)
+        self._will_rename = will_rename
 
     def apply(self, operations: Operations) -> list[str]:
         """Carry out operations; to repeat them changes nothing.
@@ -76,8 +84,10 @@ class WritableUpper(UpperFiles):
             if file.kept:
                 return _CHANGED.format(path)
             saved = files.saved_name(dir_fd, name)
+            now = f"{os.path.dirname(path)}/{saved}"
+            self._will_rename(path, now)
             os.rename(name, saved, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-            return f"{os.path.dirname(path)}/{saved} (it was {path}, of which the host has its own now)"
+            return RENAMED.format(path=path, now=now)
         os.unlink(name, dir_fd=dir_fd)
         return None
 

@@ -137,8 +137,11 @@ class MovableUpper(WritableUpper):
                 os.unlink(name, dir_fd=dir_fd)
                 return None
             free = files.saved_name(fd, where.name) if is_there else where.name
+            now = os.path.join(os.path.dirname(target), free)
+            if is_there:
+                self._will_rename(source, now)
             os.rename(name, free, src_dir_fd=dir_fd, dst_dir_fd=fd)
-            return os.path.join(os.path.dirname(target), free)
+            return now
 
 
 def _is_whiteout(dir_fd: int, name: str) -> bool:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Commits a reconciliation: puts a machine's new database in place, with the base, keys and /var that go with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -16,25 +16,29 @@ from .events import Event
 from .parts import Parts
 
 
-def commit(parts: Parts, upper: UpperSet, *, before: Content | None, made: Content | None) -> list[Event]:
+def commit(
+    parts: Parts, upper: UpperSet, so_far: Sequence[Event], *, before: Content | None, made: Content | None
+) -> list[Event]:
     """Put a new database in place, or keep the old one if none was made, with all that goes with it.
 
     `before` and `made` are the contents of the old and the new database, None if there is none. `upper` is the
-    overlay's part of the header set that the database was made for. Returns the events.
+    overlay's part of the header set that the database was made for. Returns the events, those so far among them: from
+    now on, nothing else would say what happened.
     """
-    happened: list[Event] = []
+    happened = list(so_far)
     machine, journal, sets = parts.machine, parts.journal, parts.sets
     if made is not None:
         # libsolv's cache knows packages by hdrNum, and a new database has other hdrNums.
         var.forget_installed(Path(machine.var))
     if journal.base() != sets.host_files:
-        happened = alternatives.follow(parts)
+        happened += alternatives.follow(parts)
         _seed(parts, journal.base(), upper)
     if made is not None:
         parts.builder.close(made)
     then = keyring.recall(Path(machine.keys)) if before is not None else {}
     target = Path(machine.rpmdb) if made is None else made.path
     keys = keyring.follow(target, own=Path(machine.rpmdb), host=connection.dbpath(Path(machine.root)), then=then)
+    journal.keep(happened)
     if made is not None:
         journal.commit(sets.host_files)
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import printable
-from ..filesystem import files
+from ..filesystem import files, records
 
 _FEW = 5
 """Lines on events that a launch prints at most."""
@@ -70,6 +70,25 @@ def record(log: Path, events: Iterable[Event], time: str | None = None) -> None:
     time = time or now()
     with files.naming(log), open(log, "a", encoding="utf-8") as file:
         file.writelines(f"{time} {printable(str(event))}\n" for event in events)
+
+
+def untold(record: Path) -> list[Event]:
+    """Return the events in a record of those that nobody was told of; none if it cannot be read."""
+    stored = records.read(record)
+    try:
+        return [Event(str(each["kind"]), str(each["text"])) for each in stored["events"]]
+    except (LookupError, TypeError):
+        return []
+
+
+def keep(record: Path, happened: Iterable[Event]) -> None:
+    """Add events to a record of those that nobody was told of, durably: the launch may be killed before it says them.
+
+    What cannot be seen afterwards, such as another name of a file, is kept before it is done.
+    """
+    new = [event for event in happened if event.kind != FOLLOWED]
+    if new and (every := dict.fromkeys([*(before := untold(record)), *new])).keys() != set(before):
+        records.write(record, {"events": [event._asdict() for event in every]}, durable=True)
 
 
 def last(log: Path) -> Reconciliation | None:

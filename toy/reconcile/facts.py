@@ -18,7 +18,7 @@ from ..headers.changes import UpperSet
 from ..headers.contents import Content
 from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
-from ..headers.package import Outline, Package, PackageFile
+from ..headers.package import Condition, Outline, Package, PackageFile
 from ..overlay.view import UpperView
 from . import host_set, moved, retired, rules, var
 from .header_sets import HeaderSets
@@ -122,6 +122,22 @@ class ReadFacts:
         if files not in self._outlines:
             self._outlines[files] = database.outline(self._numbers(database, self._with_stand_ins(files)))
         return self._outlines[files]
+
+    def paths_of(self, gone: AbstractSet[HeaderFile], prefixes: AbstractSet[str]) -> list[str]:
+        """See `Facts`. Paths that are not in the overlay, such as homes, are left out."""
+        database = self._overlay_database
+        if database is None or not gone:
+            return []
+        paths = database.paths_beginning(self._numbers(database, self._with_stand_ins(gone)), prefixes)
+        return [path for path in paths if not self.tree.is_elsewhere(path)]
+
+    def with_file_triggers(self) -> AbstractSet[HeaderFile]:
+        """See `Facts`."""
+        return {file for file, _ in header.file_names(self._host_database.with_file_triggers())}
+
+    def meets(self, file: HeaderFile, condition: Condition) -> bool:
+        """See `Facts`."""
+        return parse.meets(*header.name_and_evr(file), condition)
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> list[PackageFile]:
         """See `Facts`."""

@@ -2,10 +2,12 @@
 """The journal of a machine: its merged database, the base of that, and the plan that is about to be carried out.
 
 The order on stable storage is: the plan, then (by `reconcile`) files and header set, then the database, then the base.
+At the end, when triggers were run and the user was told of all that happened, the plan goes.
 """
 
 import os
 import sys
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import cast
@@ -16,6 +18,8 @@ from ..filesystem import files, records
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..machine import Machine
+from . import events
+from .events import Event
 from .plan import Plan
 
 
@@ -38,6 +42,7 @@ class Journal:
         self._base = Path(machine.base)
         self._name = machine.name
         self._plan = Path(machine.intent)
+        self._untold = Path(machine.untold)
         self._new = Path(machine.new_rpmdb)
         self._old = self._directory / "rpmdb.old"
         self._new_base = Path(machine.new_base)
@@ -73,7 +78,7 @@ class Journal:
             ) from None
 
     def intend(self, plan: Plan) -> None:
-        """Record a plan before anything of it is done; `commit` and `rebase` remove the record when it is done."""
+        """Record a plan before anything of it is done."""
         with files.directory(self._directory) as fd, files.naming(self._plan):
             files.write(fd, self._plan.name, plan.to_json(), durable=True)
 
@@ -88,19 +93,27 @@ class Journal:
         files.flush(self._new)
         self._write_base(self._new_base, base)  # from here on, finish() goes forward
         self.finish()
-        self._forget_plan()
 
     def rebase(self, base: AbstractSet[HeaderFile]) -> None:
-        """Record another base for the database that is in place; the plan is done."""
+        """Record another base for the database that is in place."""
         if base != self.base():
             self._write_base(self._base, base)
-        self._forget_plan()
 
-    def _forget_plan(self) -> None:
-        if self._plan.exists():
-            self._plan.unlink()
-            with files.directory(self._directory) as fd:
-                os.fsync(fd)
+    def untold(self) -> list[Event]:
+        """Return the events of earlier launches that nobody was told of."""
+        return events.untold(self._untold)
+
+    def keep(self, happened: Iterable[Event]) -> None:
+        """Keep events until `close`, lest they are lost if this launch is killed; see `events.keep`."""
+        events.keep(self._untold, happened)
+
+    def close(self) -> None:
+        """Forget the plan, which is done, and the events, of which the user was told."""
+        for path in (self._plan, self._untold):
+            if path.exists():
+                path.unlink()
+                with files.directory(self._directory) as fd:
+                    os.fsync(fd)
 
     def _write_base(self, path: Path, base: AbstractSet[HeaderFile]) -> None:
         self._known = None

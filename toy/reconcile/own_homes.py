@@ -6,6 +6,7 @@ home goes.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from ..filesystem import files, records
@@ -14,20 +15,23 @@ from ..machine import Machine
 from .events import Event
 
 
-def follow(machine: Machine) -> list[Event]:
-    """Return an event for each home that is hidden, and was not at the last launch."""
+def follow(machine: Machine, keep: Callable[[list[Event]], None]) -> list[Event]:
+    """Return an event for each home that is hidden, and was not at the last launch; `keep` gets them before."""
     record = Path(machine.homes)
     stored = records.read(record)
     known = stored.get("hidden") if isinstance(stored, dict) else None
     places = {path: _place(machine, path) for path in homes.names()}
     hidden = {path: place for path, place in places.items() if _has_files(*place)}
-    if hidden or known:
-        records.write(record, {"hidden": sorted(hidden)})
-    return [
+    events = [
         Event("kept", f"{path} of the overlay's own in {os.path.join(*place)} (the host has a home there, which shows)")
         for path, place in sorted(hidden.items())
         if not isinstance(known, list) or path not in known
     ]
+    if events:
+        keep(events)
+    if hidden or known:
+        records.write(record, {"hidden": sorted(hidden)})
+    return events
 
 
 def _place(machine: Machine, path: str) -> tuple[Path, PurePath]:

@@ -19,10 +19,7 @@ from . import generated, retired
 from .events import Event
 from .generated import Cache
 from .retired import Retired
-from .triggers import Command
-
-Trigger = tuple[str, list[Command]]
-"""The package of a file trigger, NAME [EPOCH:]VERSION-RELEASE, and commands that run it."""
+from .triggers import Run
 
 
 class Plan(NamedTuple):
@@ -40,8 +37,8 @@ class Plan(NamedTuple):
     """Operations on the overlay's files."""
     caches: list[Cache]
     """Generated files to make anew in the overlay."""
-    triggers: list[Trigger]
-    """File triggers to run in the overlay."""
+    triggers: list[Run]
+    """Triggers to run in the overlay, once the database is in place."""
     events: list[Event]
     """Events to print and to log."""
     retired: dict[str, Retired]
@@ -66,7 +63,7 @@ class Plan(NamedTuple):
                     "remove": [file._asdict() for file in self.operations.remove],
                 },
                 "caches": [{"path": path, "command": command} for path, command in self.caches],
-                "triggers": [{"package": label, "commands": commands} for label, commands in self.triggers],
+                "triggers": [run._asdict() for run in self.triggers],
                 "events": [event._asdict() for event in self.events],
                 "retired": retired.to_fields(self.retired),
             }
@@ -98,7 +95,7 @@ class Plan(NamedTuple):
             operations=Operations(**operations),
             caches=[(cache["path"], list(cache["command"])) for cache in stored["caches"]],
             # toy did not always store them
-            triggers=[(str(one["package"]), _commands(one["commands"])) for one in stored.get("triggers", [])],
+            triggers=[run for one in stored.get("triggers", []) for run in _runs(one)],
             retired=retired.from_fields(stored.get("retired", {})),
             events=[Event(**event) for event in stored["events"]],
         )
@@ -116,9 +113,16 @@ class Plan(NamedTuple):
             raise ValueError("it runs what no launch does")
 
 
-def _commands(stored: list[list[str]]) -> list[Command]:
-    """Return commands of a record. They run in the overlay, which brought them, with no other rights than it has."""
-    return [list(map(str, words)) for words in stored]
+def _runs(stored: dict[str, Any]) -> list[Run]:
+    """Return the runs in a record. They are done in the overlay, with no other rights than it has.
+
+    toy stored several commands for each trigger once, with the paths in them.
+    """
+    package = str(stored["package"])
+    again = str(stored.get("again", package.partition(" ")[0]))
+    commands = stored["commands"] if "commands" in stored else [stored["command"]]
+    paths = list(map(str, stored.get("paths", [])))
+    return [Run(package, list(map(str, words)), paths, again) for words in commands]
 
 
 def _named(stored: list[Any]) -> dict[str, Any]:

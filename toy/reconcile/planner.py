@@ -9,11 +9,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from ..errors import quoted
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile
-from ..headers.package import FileTrigger, Package, PackageFile
+from ..headers.package import Package, PackageFile
 from ..overlay.operations import Operations, operations
 from . import decisions, generated, losses, rules, triggers
 from .conflicts import Conflict, find_conflicts
@@ -71,26 +70,22 @@ def plan(state: State, covering: Iterable[str] = ()) -> Plan | None:
     upper = UpperSet(decision.upper.files | stand_in.keys(), decision.upper.whiteouts | conflicts.keys())
     if state.base == host and upper == state.upper:
         return None
-    came = [file.path for package in sorted(new) for file in facts.package(package).files]
-    has_triggers = any(package.triggers for package in kept)
-    went = facts.outline(state.base - host).folders if has_triggers else frozenset()
-    due = [*triggers.due(kept, came=came, went=went)]
+    ours = decision.upper.files
+    due = triggers.due(state, before=plain, after=visible | ours, own=own - stand_ins.keys(), kept=ours)
     known, lost = losses.follow(state, decision, before=merged, now=upper.over(host), visible=visible)
     events = [
         *decisions.events(state, decision),
         *lost,
         *_conflicts(facts, conflicts, stand_ins.keys()),
         *_shadowed(facts, touched, covering, known=own_paths | conflicting, todo=todo),
-        *_stale(state, due),
+        *triggers.stale(state, due),
         *_broken(state, upper.over(host), stand_in),
         Event(
             FOLLOWED,
             f"the host (packages that came: {len(host - state.base)}, that went: {len(state.base - host)})",
         ),
     ]
-    runs = [
-        (package.label, [*triggers.commands(one, paths)]) for package, one, paths in due if one.program != triggers.LUA
-    ]
+    runs = [one.run for one in due if one.problem is None]
     return Plan(state.recorded, host, upper, stand_in, todo, stale, runs, events, known)
 
 
@@ -215,10 +210,3 @@ def _shadowed(
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
 
 
-def _stale(state: State, due: Iterable[tuple[Package, FileTrigger, list[str]]]) -> Iterator[Event]:
-    """Yield an event for each package with a file trigger that only rpm can run."""
-    for name, label in sorted({(one.name, one.label) for one, trigger, _ in due if trigger.program == triggers.LUA}):
-        again = f"toy -n {state.machine} -- zypper in -f {quoted(name)}"
-        yield Event(
-            "stale", f"what {label} keeps of others' files (its trigger is in Lua, which only rpm runs: {again})"
-        )

@@ -123,13 +123,18 @@ def _reconcile(
     def run_in_overlay(command: Sequence[str], stdin: bytes = b"") -> None:
         run(lower, command, stdin)
 
-    log, time = Path(machine.log), events.now()
+    log, time, journal = Path(machine.log), events.now(), Journal(machine)
+
+    def tell(settled: Iterable[Event]) -> None:
+        events.record(log, settled, time)
+        journal.keep(settled)
+
     logged: list[Event] = []
-    happened: list[Event] = []
+    happened = journal.untold()
     try:
         upper, root = Path(machine.overlay), Path(machine.root)
-        logged = accounts.follow(machine, lambda settled: events.record(log, settled, time))
-        happened += own_homes.follow(machine)
+        logged = accounts.follow(machine, tell)
+        happened += own_homes.follow(machine, journal.keep)
         happened += repositories.follow(upper, root, Path(machine.repositories))
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts, is_left_alone=is_left_alone)
@@ -144,9 +149,11 @@ def _reconcile(
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts)
     finally:
+        happened = [*dict.fromkeys(happened)]
         if happened:
             events.record(log, events.in_order(happened), time)
         events.say(events.in_order([*logged, *happened]), say, more=f"toy status {machine.name}")
+    journal.close()
     return lower
 
 

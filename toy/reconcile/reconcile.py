@@ -9,17 +9,19 @@ intend         the plan is recorded                                             
 carry out      files, generated files and header set are changed                carry_out
 merge          a database is made that holds what the header set does           merge
 commit         database, base, keys and /var are put in place together          commit
+run triggers   those of packages run for what the host brought and took away    carry_out
 """
 
 from . import planner
 from .adopt import adopt, adopted_before
-from .carry_out import carry_out
+from .carry_out import carry_out, run_triggers
 from .commit import commit
 from .events import Event
 from .facts import read_state
 from .merge import merge
 from .parts import Parts
 from .relocate import relocate
+from .triggers import Run
 
 
 def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
@@ -43,8 +45,11 @@ def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
     adopted = (is_left_alone and adopted_before(journal, sets)) or adopt(machine, journal, sets, parts.reader)
     upper, base = sets.upper.check().upper_set(), adopted.base
     done: list[Event] = []
+    runs: list[Run] = []
     if base is not None:
         pending = journal.pending()
+        if pending is not None and recorded in (pending.base, pending.host):
+            runs = pending.triggers
         if pending is not None and pending.base == recorded:
             done = carry_out(parts, pending)
             upper, base = pending.upper, pending.host
@@ -54,10 +59,10 @@ def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
                 done += relocated.events
                 plan = planner.plan(state, relocated.covering)
             if plan is not None:
-                plan = plan._replace(events=[*done, *plan.events])
+                plan = plan._replace(events=[*done, *plan.events], triggers=[*runs, *plan.triggers])
                 journal.intend(plan)
                 done = carry_out(parts, plan)
-                upper = plan.upper
+                upper, runs = plan.upper, plan.triggers
     made = merge(parts, adopted.database, upper)
-    committed = commit(parts, upper, before=adopted.database, made=made)
-    return [*happened, *done, *committed]
+    happened = commit(parts, upper, [*happened, *done], before=adopted.database, made=made)
+    return [*happened, *run_triggers(parts, runs)]

@@ -45,7 +45,12 @@ def relocate(parts: Parts, state: State) -> Relocated:
     todo = moves(state)
     if not todo:
         return Relocated([], [])
-    upper = MovableUpper(parts.trees)
+
+    def kept(path: str, now: str) -> Event:
+        move = next(move for move in todo if is_in(path, [move.source]))
+        return Event("kept", f"{now} (it was {path}; {move.source} is {move.target} on the host now)")
+
+    upper = MovableUpper(parts.trees, lambda path, now: parts.journal.keep([kept(path, now)]))
     own = state.upper.over(state.base) - state.base
     own_paths = {file.path for package in own for file in state.facts.package(package).files}
     record = {link: dict(paths) for link, paths in state.moved.items() if not _is_directory_again(state, link)}
@@ -53,8 +58,7 @@ def relocate(parts: Parts, state: State) -> Relocated:
     happened, covering = [], []
     for move in todo:
         result = upper.move(*move)
-        for path, now in result.renamed:
-            happened.append(Event("kept", f"{now} (it was {path}; {move.source} is {move.target} on the host now)"))
+        happened += [kept(*paths) for paths in result.renamed]
         covering += [path for old, path in result.covering if old not in own_paths]
         if result.paths:
             happened.append(Event(FOLLOWED, f"the host (what was in {move.source} is in {move.target})"))

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from ..headers.changes import UpperSet
 from ..headers.header import Header, HeaderFile
-from ..headers.package import Outline, Package, PackageFile
+from ..headers.package import Condition, Outline, Package, PackageFile
 from .moved import Moved
 from .retired import Retired
 
@@ -82,6 +82,15 @@ class Facts(Protocol):
 
     def outline(self, gone: AbstractSet[HeaderFile]) -> Outline:
         """Return the outline of packages in the overlay's database, or of their stand-ins there."""
+
+    def paths_of(self, gone: AbstractSet[HeaderFile], prefixes: AbstractSet[str]) -> Sequence[str]:
+        """Return the paths that begin with a prefix, of packages in the overlay's database, or of their stand-ins."""
+
+    def with_file_triggers(self) -> AbstractSet[HeaderFile]:
+        """Return the header files of the host's packages that have file triggers."""
+
+    def meets(self, file: HeaderFile, condition: Condition) -> bool:
+        """Say whether the package of a header file is one that a trigger's condition is for."""
 
     def files_of(self, gone: AbstractSet[HeaderFile]) -> Iterable[PackageFile]:
         """Return the files of packages in the overlay's database, or of their stand-ins there.

@@ -1,67 +1,164 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""File triggers of the overlay's own packages, for what the host's packages brought or took away.
+"""Triggers that the overlay has to run, for what the host's packages brought or took away.
 
-rpm ran in the host, which does not have these packages. So an index that one of them keeps, of fonts say, would lack
-what the host added. Their scripts run in the overlay, as they would have, with the paths on stdin.
+rpm ran in the host, which does not have the overlay's packages. So an index that one of them keeps, of fonts say, would
+lack what the host added; and so would one that a package of the host's keeps of files of the overlay's packages as
+well, since that lies in the overlay. Their scripts run in the overlay, as they would have.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
-from ..headers.package import FileTrigger, Package
+from ..errors import quoted
+from ..headers import header
+from ..headers.header import HeaderFile
+from ..headers.package import Package, Trigger
+from .events import Event
+from .state import State
 
 Command = list[str]
-
-_MOST = 500_000
-"""Most bytes of paths in one command line: the kernel takes 2 MiB (execve(2)). More paths take more commands."""
 
 _RUN = """
 program=$1 script=$2
 shift 2
 # As rpm has them in a machine, see macros.machine.
-PATH=$(rpm --eval '%{_install_script_path}') SYSTEMD_OFFLINE=1 SYSTEMD_IN_CHROOT=1
+PATH=$(rpm --eval '%{_install_script_path}' </dev/null) SYSTEMD_OFFLINE=1 SYSTEMD_IN_CHROOT=1
 export PATH SYSTEMD_OFFLINE SYSTEMD_IN_CHROOT
-[ "$script" ] || { printf '%s\\n' "$@" | "$program"; exit; }
-file=$(mktemp) && printf '%s\\n' "$script" > "$file" && printf '%s\\n' "$@" | "$program" "$file" 0
+[ "$script" ] || exec "$program"
+file=$(mktemp) && printf '%s\\n' "$script" > "$file" && "$program" "$file" "$@"
 status=$?
 rm -f "$file"
 exit $status
 """
 
+_KINDS = (
+    *("transfiletriggerun", "triggerprein", "triggerin", "filetriggerin", "triggerun", "filetriggerun"),
+    *("triggerpostun", "filetriggerpostun", "transfiletriggerin", "transfiletriggerpostun"),
+)
+"""In which order rpm runs them if a package replaces another one."""
+
+_WITHOUT_PATHS = "transfiletriggerpostun"
+"""The kind of triggers for files that do not get the paths: rpm does not know them any more by then."""
+
+_UNABLE: Mapping[str, str] = {
+    "lua": "its trigger is in Lua, which only rpm runs",
+    "prein": "its %triggerprein has to run before what the host brought",
+}
+"""Why a trigger cannot be run."""
+
 _TOY = "toy"
 """The package whose triggers keep header sets: that of the overlay is what is being changed."""
 
-LUA = "<lua>"
-"""The program of a script that only rpm can run."""
+
+class Run(NamedTuple):
+    """A trigger to run in the overlay."""
+
+    package: str
+    """Whose it is: NAME [EPOCH:]VERSION-RELEASE."""
+    command: Command
+    paths: list[str]
+    """What it reads from stdin, each in a line."""
+    again: str
+    """The package of the overlay's that has the same done when it is installed once more: NAME."""
+
+
+class Due(NamedTuple):
+    """A trigger that is to be run, with what rpm would give it."""
+
+    package: Package
+    trigger: Trigger
+    again: str
+    paths: Sequence[str] = ()
+    arguments: tuple[int, ...] = (0,)
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be run, or None."""
+        if self.trigger.program == "<lua>":
+            return _UNABLE["lua"]
+        return _UNABLE["prein"] if self.trigger.kind.endswith("prein") else None
+
+    @property
+    def run(self) -> Run:
+        """How to run it."""
+        arguments = [self.trigger.program, self.trigger.script, *map(str, self.arguments)]
+        return Run(self.package.label, ["sh", "-c", _RUN, "sh", *arguments], [*dict.fromkeys(self.paths)], self.again)
 
 
 def due(
-    packages: Iterable[Package], *, came: Sequence[str], went: AbstractSet[str]
-) -> Iterator[tuple[Package, FileTrigger, list[str]]]:
-    """Yield the triggers that are to be run, with their package and the paths for stdin.
+    state: State,
+    *,
+    before: AbstractSet[HeaderFile],
+    after: AbstractSet[HeaderFile],
+    own: AbstractSet[HeaderFile],
+    kept: AbstractSet[HeaderFile],
+) -> list[Due]:
+    """Return the triggers to run, in the order in which rpm would.
 
-    `came` are the paths of the host's new packages, `went` the directories of files of those that are gone.
+    `before` and `after` are the header files that the overlay shows, without stand-ins; `own` are those of its own
+    packages before, `kept` those that are left of them.
     """
-    for package in packages:
-        if package.name == _TOY:
+    facts = state.facts
+    others = facts.with_file_triggers() & (after - kept) if own else frozenset()
+    packages = {file: facts.package(file) for file in (*sorted(kept), *sorted(others))}
+    found = [
+        (file, trigger)
+        for file, package in packages.items()
+        for trigger in package.triggers
+        if package.name != _TOY and (file in kept or trigger.is_for_files)
+    ]
+    if not found:
+        return []
+    came = [file.path for new in sorted(after - before) for file in facts.package(new).files]
+    prefixes = {prefix for _, trigger in found if trigger.is_removal for prefix in trigger.prefixes}
+    went = facts.paths_of(before - after, prefixes) if prefixes else []
+    owners = {file.path: each.name for each in map(facts.package, sorted(own)) for file in each.files}
+    runs: list[Due] = []
+    for file, trigger in found:
+        package = packages[file]
+        if not trigger.is_for_files:
+            runs += _for_packages(state, package, trigger, before=before, after=after)
             continue
-        for trigger in package.triggers:
-            if trigger.is_removal:
-                if any(f"{folder}/".startswith(prefix) for folder in went for prefix in trigger.prefixes):
-                    yield package, trigger, []
-            elif paths := [path for path in came if path.startswith(trigger.prefixes)]:
-                yield package, trigger, paths
+        paths = [path for path in (went if trigger.is_removal else came) if path.startswith(trigger.prefixes)]
+        again = package.name
+        if file in others:
+            ours = [path for path in owners if path.startswith(trigger.prefixes)]
+            if not ours:
+                continue  # nothing that it keeps lies in the overlay
+            again = owners[ours[0]]
+            if file not in before and not trigger.is_removal:
+                paths += ours  # what it made on the host is without them
+        if paths:
+            runs.append(Due(package, trigger, again, () if trigger.kind == _WITHOUT_PATHS else paths))
+    return sorted(runs, key=lambda one: (_KINDS.index(one.trigger.kind), -one.trigger.priority))
 
 
-def commands(trigger: FileTrigger, paths: Sequence[str]) -> Iterator[Command]:
-    """Yield the commands that run a trigger's script in the overlay."""
-    start = ["sh", "-c", _RUN, "sh", trigger.program, trigger.script]
-    batch: list[str] = []
-    size = 0
-    for path in paths:
-        if batch and size + len(path) > _MOST:
-            yield [*start, *batch]
-            batch, size = [], 0
-        batch.append(path)
-        size += len(path) + 1
-    yield [*start, *batch]
+def _for_packages(
+    state: State,
+    package: Package,
+    trigger: Trigger,
+    *,
+    before: AbstractSet[HeaderFile],
+    after: AbstractSet[HeaderFile],
+) -> Iterator[Due]:
+    """Yield, for a trigger for packages, how to run it for each name of those that came or went."""
+    changed = before - after if trigger.is_removal else after - before
+    targets = {file for file in changed if any(state.facts.meets(file, each) for each in trigger.conditions)}
+    # Another version comes before the one that it replaces goes.
+    there = after if trigger.is_removal else after | before
+    for name in sorted(set(map(header.package_of, targets))):
+        number = sum(header.package_of(file) == header.package(package.name) for file in after)
+        yield Due(package, trigger, package.name, (), (number, sum(header.package_of(file) == name for file in there)))
+
+
+def stale(state: State, found: Iterable[Due]) -> Iterator[Event]:
+    """Yield an event for each package with a trigger that cannot be run."""
+    for label, problem, again in sorted({(one.package.label, one.problem, one.again) for one in found if one.problem}):
+        yield event(state.machine, label, problem, again)
+
+
+def event(machine: str, label: str, problem: str, again: str) -> Event:
+    """Return the event for a trigger of a package that did not run to its end."""
+    mend = f"toy -n {machine} -- zypper in -f {quoted(again)}"
+    return Event("stale", f"what {label} keeps of others' files ({problem}: {mend})")
