@@ -90,6 +90,41 @@ class TestVar:
             == host.run("cat", "/var/lib/zypp/AutoInstalled").stdout
         )
 
+    CA = "/var/lib/ca-certificates"
+    ANCHORS = "/usr/share/pki/trust/anchors /etc/pki/trust/anchors"
+
+    def with_own_certificate(self, host: Host) -> None:
+        """Have a host with a tool as openSUSE's ca-certificates has it, and one more certificate in the overlay."""
+        make = f"cat {self.ANCHORS.replace(' ', '/* ')}/* > {self.CA}/ca-bundle.pem"
+        files = {"/usr/sbin/update-ca-certificates": f"#!/bin/sh\n{make}", "/usr/share/pki/trust/anchors/one": "one"}
+        publish(host, Package("ca", files=files, directories=(self.CA, *self.ANCHORS.split())))
+        host.zypper("install", "ca")
+        host.sh(
+            "chmod 755 /usr/sbin/update-ca-certificates; echo two > /etc/pki/trust/anchors/two; update-ca-certificates"
+        )
+        toy(host, "sh", "-c", "echo own > /etc/pki/trust/anchors/own; update-ca-certificates")
+        assert toy(host, "cat", f"{self.CA}/ca-bundle.pem").stdout == "one\nown\ntwo\n"
+
+    @pytest.mark.only_plain("its root is read-only")
+    def test_a_bundle_of_certificates_that_was_made_in_the_overlay_is_made_anew(self, host: Host) -> None:
+        self.with_own_certificate(host)
+        host.sh("echo three > /etc/pki/trust/anchors/three; update-ca-certificates")
+        host.zypper("install", "hello")
+        done = toy(host, "cat", f"{self.CA}/ca-bundle.pem")
+        assert (done.stdout, done.stderr) == ("one\nown\nthree\ntwo\n", "")
+        assert self.CA not in host.run("toy", "status").stdout
+
+    @pytest.mark.only_plain("its root is read-only")
+    def test_one_that_cannot_be_made_anew_is_named(self, host: Host) -> None:
+        self.with_own_certificate(host)
+        toy(host, "sh", "-c", "echo exit 1 > /usr/sbin/update-ca-certificates")
+        host.sh("echo three > /etc/pki/trust/anchors/three; update-ca-certificates")
+        host.zypper("install", "hello")
+        anew = "make it anew: toy -n toy -- update-ca-certificates"
+        assert toy(host, "true").stderr == f"toy: stale: {self.CA} (the host's is newer; {anew})\n"
+        assert toy(host, "true").stderr == ""
+        assert f"shadowed: {self.CA} (changed later on the host; {anew})\n" in host.run("toy", "status").stdout
+
     def test_a_link_in_it_leads_nowhere_on_the_host(self, host: Host) -> None:
         toy(host, "sh", "-c", "rm -r /var/lib /var/cache; ln -s /etc /var/lib; ln -s /etc /var/cache")
         before = host.sh("ls -R /etc | md5sum")

@@ -199,6 +199,7 @@ def test_the_same_plan_is_stored_in_the_same_way() -> None:
     assert (len(stored["since_base"]["added"]), len(stored["since_base"]["removed"])) == (3, 3)
 
 
+INFO = 'for file in "$1"/*.info*; do install-info "$file" "$1/dir" || exit; done'
 CACHES = {
     "/etc/ld.so.cache": "ldconfig",
     "/etc/udev/hwdb.bin": "systemd-hwdb update",
@@ -207,6 +208,7 @@ CACHES = {
     "/usr/share/applications/mimeinfo.cache": "update-desktop-database -q /usr/share/applications",
     "/usr/share/glib-2.0/schemas/gschemas.compiled": "glib-compile-schemas /usr/share/glib-2.0/schemas",
     "/usr/share/icons/hicolor/icon-theme.cache": "gtk-update-icon-cache -f -q /usr/share/icons/hicolor",
+    "/usr/share/info/dir": f"sh -c {INFO} sh /usr/share/info",
     "/usr/share/mime/mime.cache": "update-mime-database /usr/share/mime",
 }
 

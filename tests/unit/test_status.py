@@ -37,7 +37,7 @@ def test_state_and_history() -> None:
         added=[Versions("a", "noarch", "2-1", "1-1"), Versions("b", "x86_64", "1-1", None)],
         removed=[Versions("c", "noarch", None, "1:1-1")],
         conflicts=[Conflict("/x", "d 1-1", None)],
-        shadowed=["/y"],
+        shadowed=["/y", "/usr/share/mime/mime.cache", "/var/lib/ca-certificates"],
         broken=["e is needed by a"],
         read_only=["/opt/deep"],
         missing=[],
@@ -50,6 +50,10 @@ def test_state_and_history() -> None:
         "removed: c (host has 1:1-1)",
         "conflict: /x of the host's d 1-1 is missing here",
         "shadowed: /y (changed later on the host)",
+        "shadowed: /usr/share/mime/mime.cache"
+        " (changed later on the host; make it anew: toy -n m -- update-mime-database /usr/share/mime)",
+        "shadowed: /var/lib/ca-certificates"
+        " (changed later on the host; make it anew: toy -n m -- update-ca-certificates)",
         "read-only: /opt/deep (the kernel mounts no overlay over it)",
         "lacking: /var/lib/z (in the machine's own /var; to copy the host's: cp -a /var/lib/z /var/lib/toy/m/var/lib/)",
         "broken: e is needed by a",
@@ -69,7 +73,7 @@ def test_state_and_history() -> None:
         ],
         "removed": [{"name": "c", "arch": "noarch", "overlay": None, "host": "1:1-1"}],
         "conflicts": [{"path": "/x", "host": "d 1-1", "overlay": None}],
-        "shadowed": ["/y"],
+        "shadowed": ["/y", "/usr/share/mime/mime.cache", "/var/lib/ca-certificates"],
         "broken": ["e is needed by a"],
         "reconciled": "2026-01-01T00:00:00+00:00",
         "retired": ["f 1-1 (host has 2-1)"],

@@ -11,7 +11,7 @@ from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
 from ..headers.header import HeaderFile
-from . import alternatives, var
+from . import alternatives, made_in_var, var
 from .events import Event
 from .parts import Parts
 
@@ -33,6 +33,7 @@ def commit(
     if journal.base() != sets.host_files:
         happened += alternatives.follow(parts)
         _seed(parts, journal.base(), upper)
+        happened += made_in_var.make_anew(parts)
     if made is not None:
         parts.builder.close(made)
     then = keyring.recall(Path(machine.keys)) if before is not None else {}

@@ -6,12 +6,16 @@ An overlay's copy of such a file is stale once the host changed.
 
 import fnmatch
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 
 from ..headers.package import PackageFile, is_plain
 
 _DIRECTORY = "{}"
 """In a command: the directory of the file."""
+
+_INFO = 'for file in "$1"/*.info*; do install-info "$file" "$1/dir" || exit; done'
+"""The script that adds to a directory of info files what it lacks (install-info(1))."""
 
 _CACHES: Mapping[str, tuple[str, ...]] = {
     "/etc/ld.so.cache": ("ldconfig",),
@@ -21,9 +25,13 @@ _CACHES: Mapping[str, tuple[str, ...]] = {
     "/usr/share/applications/mimeinfo.cache": ("update-desktop-database", "-q", _DIRECTORY),
     "/usr/share/glib-2.0/schemas/gschemas.compiled": ("glib-compile-schemas", _DIRECTORY),
     "/usr/share/icons/*/icon-theme.cache": ("gtk-update-icon-cache", "-f", "-q", _DIRECTORY),
+    "/usr/share/info/dir": ("sh", "-c", _INFO, "sh", _DIRECTORY),
     "/usr/share/mime/mime.cache": ("update-mime-database", _DIRECTORY),
 }
 """Patterns (glob(7)) of paths, and the command that makes the file anew."""
+
+IN_VAR: Mapping[str, tuple[str, ...]] = {"/var/lib/ca-certificates": ("update-ca-certificates",)}
+"""Directories of generated files in a machine's own /var, and the command that makes them anew: see `made_in_var`."""
 
 _MADE = (*_CACHES, "/usr/share/mime/[!p]*")
 """Patterns of all paths that these commands make, in which * stands for slashes as well.
@@ -47,6 +55,13 @@ def is_made(file: PackageFile) -> bool:
 
 def _command(path: str, words: Iterable[str]) -> list[str]:
     return [os.path.dirname(path) if word == _DIRECTORY else word for word in words]
+
+
+def anew(path: str, machine: str) -> str | None:
+    """Return what to type to have a generated file made anew, or None if this is none."""
+    found = [_command(path, words) for pattern, words in _CACHES.items() if fnmatch.fnmatchcase(path, pattern)]
+    found += [[*IN_VAR[path]]] if path in IN_VAR else []
+    return f"toy -n {machine} -- {shlex.join(found[0])}" if found else None
 
 
 def is_known(cache: Cache) -> bool:

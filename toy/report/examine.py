@@ -19,7 +19,7 @@ from ..headers.package import Package, folders
 from ..host.mounted import Mounted
 from ..launch import limits
 from ..machine import OWN_BASE, Machine
-from ..reconcile import events, host_set, rules
+from ..reconcile import events, host_set, made_in_var, rules
 from ..reconcile.events import Event, Reconciliation
 from ..reconcile.header_sets import hidden_of
 from ..reconcile.journal import Journal, read_base
@@ -55,6 +55,7 @@ def status(machine: Machine) -> Status:
     own_packages = [packages[file] for file in sorted(own)]
     owned = {file.path for package in own_packages for file in package.files}
     shadowed = [path for path in differences.shadowing(machine) if path not in owned]
+    shadowed += made_in_var.outdated(Path(machine.var))
     current = host_set.peek(machine) == base
     return Status(
         machine=machine.name,

@@ -11,6 +11,7 @@ from ..errors import Attempt, ToyError, printable, quoted
 from ..headers.package import Package
 from ..host import inside
 from ..machine import DEFAULT, Machine
+from ..reconcile import generated
 from ..reconcile.events import Event
 from ..reconcile.journal import Journal
 from ..reconcile.merged_database import open_database, reader_of
@@ -55,7 +56,9 @@ def lines(status: Status) -> Iterator[str]:
     for conflict in status.conflicts or ():
         here = f"{conflict.overlay}'s here" if conflict.overlay else "missing here"
         yield f"conflict: {conflict.path} of the host's {conflict.host} is {here}"
-    yield from (f"shadowed: {path} (changed later on the host)" for path in status.shadowed or ())
+    for path in status.shadowed or ():
+        mend = generated.anew(path, name)
+        yield f"shadowed: {path} (changed later on the host{f'; make it anew: {mend}' if mend else ''})"
     yield from (f"read-only: {path} (the kernel mounts no overlay over it)" for path in status.read_only or ())
     yield from (f"missing: {path} (toy cannot show what is mounted there on the host)" for path in status.missing or ())
     for path in status.lacking or ():

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Generated files in a machine's own /var that were made there before the host's were made anew: certificates.
+
+They follow the host's (`var.seed`) until somebody makes them in the overlay, with a certificate of his own say. From
+then on they lack what the host's get: what makes those anew is systemd (ca-certificates.path), or scripts of packages.
+"""
+
+import contextlib
+import os
+import stat
+from pathlib import Path, PurePath
+
+from ..errors import ToyError
+from ..filesystem import compare
+from ..filesystem.walk import walk
+from . import generated
+from .events import Event
+from .parts import Parts
+
+_HOST = Path("/var")
+
+
+def outdated(var: Path) -> list[str]:
+    """Return the directories in which a generated file of a machine's is older than the host's, and differs."""
+    return [folder for folder in generated.IN_VAR if _is_outdated(var, PurePath(folder).relative_to(_HOST))]
+
+
+def _is_outdated(var: Path, folder: PurePath) -> bool:
+    for here, fd in walk(var, folder):
+        for name in os.listdir(fd):
+            ours, theirs = os.stat(name, dir_fd=fd, follow_symlinks=False), _HOST / here / name
+            with contextlib.suppress(OSError):
+                is_newer = theirs.lstat().st_ctime_ns > ours.st_ctime_ns
+                if stat.S_ISREG(ours.st_mode) and is_newer and not compare.same(fd, name, theirs):
+                    return True
+    return False
+
+
+def make_anew(parts: Parts) -> list[Event]:
+    """Have what is outdated after /var has followed the host's made anew. Returns an event for what still is."""
+    for folder in outdated(parts.trees.var):
+        with contextlib.suppress(ToyError):  # what is outdated after that, is named
+            parts.run(generated.IN_VAR[folder])
+    return [
+        Event("stale", f"{folder} (the host's is newer; make it anew: {generated.anew(folder, parts.machine.name)})")
+        for folder in outdated(parts.trees.var)
+    ]
