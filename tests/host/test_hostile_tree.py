@@ -123,6 +123,14 @@ class TestRecords:
             assert toy(victim, "true").returncode == 0
             assert is_unharmed(victim)
 
+    def test_untold(self, victim: Host) -> None:
+        for number, events in enumerate((["x"], {"x": 1}, [{"kind": "x"}], [{"kind": ["x"], "text": "\x1b[31m"}], 1)):
+            change_host(victim, number)
+            victim.write(f"{STATE}/untold", json.dumps({"version": 1, "events": events}))
+            done = toy(victim, "true")
+            assert (done.returncode, "\x1b" in done.stderr) == (0, False)
+            assert victim.run("ls", f"{STATE}/untold", check=False).returncode != 0
+
     def test_renumbering(self, victim: Host) -> None:
         wrong = [["x", 0, 1]], [["x", 1, 0]], [["x", 1, "x"]], [["x", 1, 2**32 - 1]], [["x"]], {"x": 1}, 1, [self.NAMES]
         of_files = [[[name, []]] for name in self.NAMES]
@@ -153,7 +161,7 @@ class TestRecords:
             assert refused(victim, *command).startswith(f"the plan {STATE}/intent is damaged")
         assert is_unharmed(victim)
 
-    @pytest.mark.parametrize("record", ["base", "homes", "intent", "renumbering", "seeded", "keys"])
+    @pytest.mark.parametrize("record", ["base", "homes", "intent", "renumbering", "seeded", "keys", "untold"])
     def test_a_later_toys_is_refused(self, victim: Host, record: str) -> None:
         path = f"{STATE}/{record}"
         victim.sh(f"{' '.join(victim.rpm)} -e legacy; cp {path} /tmp/record 2>/dev/null || :")

@@ -18,7 +18,7 @@ WRONG_KINDS = {
 }
 
 DIRECTORIES = ("overlay", "work", "hidden", "accounts", "rpmdb")
-FILES = ("base", "intent", "log", "seen", "seeded", "base.new")
+FILES = ("base", "intent", "log", "seen", "seeded", "untold", "base.new")
 
 
 @pytest.mark.parametrize("kind", WRONG_KINDS)

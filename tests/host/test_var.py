@@ -114,6 +114,19 @@ class TestVar:
         assert (done.stdout, done.stderr) == ("one\nown\nthree\ntwo\n", "")
         assert self.CA not in host.run("toy", "status").stdout
 
+    def test_so_is_a_catalog_of_messages(self, host: Host) -> None:
+        def add(number: int) -> str:
+            text = f"-- {number:032}\\nSubject: {number}\\n\\nNone.\\n"
+            return f"printf -- '{text}' > /usr/lib/systemd/catalog/{number}.catalog"
+
+        host.change(f"mkdir -p /usr/lib/systemd/catalog; {add(1)}")
+        toy(host, "sh", "-c", f"{add(2)}; journalctl --update-catalog")
+        host.change(add(3))
+        host.run("journalctl", "--update-catalog")
+        host.zypper("install", "hello")
+        listed = toy(host, "journalctl", "--list-catalog").stdout
+        assert [line.split()[0][-1] for line in listed.splitlines() if line.startswith("0" * 31)] == ["1", "2", "3"]
+
     @pytest.mark.only_plain("its root is read-only")
     def test_one_that_cannot_be_made_anew_is_named(self, host: Host) -> None:
         self.with_own_certificate(host)

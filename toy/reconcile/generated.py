@@ -14,7 +14,7 @@ from ..headers.package import PackageFile, is_plain
 _DIRECTORY = "{}"
 """In a command: the directory of the file."""
 
-_INFO = 'for file in "$1"/*.info*; do install-info "$file" "$1/dir" || exit; done'
+_INFO = 'for file in "$1"/*.info*; do [ ! -e "$file" ] || install-info "$file" "$1/dir" || exit; done'
 """The script that adds to a directory of info files what it lacks (install-info(1))."""
 
 _CACHES: Mapping[str, tuple[str, ...]] = {
@@ -30,7 +30,10 @@ _CACHES: Mapping[str, tuple[str, ...]] = {
 }
 """Patterns (glob(7)) of paths, and the command that makes the file anew."""
 
-IN_VAR: Mapping[str, tuple[str, ...]] = {"/var/lib/ca-certificates": ("update-ca-certificates",)}
+IN_VAR: Mapping[str, tuple[str, ...]] = {
+    "/var/lib/ca-certificates": ("update-ca-certificates",),
+    "/var/lib/systemd/catalog": ("journalctl", "--update-catalog"),
+}
 """Directories of generated files in a machine's own /var, and the command that makes them anew: see `made_in_var`."""
 
 _MADE = (*_CACHES, "/usr/share/mime/[!p]*")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Generated files in a machine's own /var that were made there before the host's were made anew: certificates.
+"""Generated files in a machine's own /var that were made there before the host's were made anew: certificates, say.
 
-They follow the host's (`var.seed`) until somebody makes them in the overlay, with a certificate of his own say. From
-then on they lack what the host's get: what makes those anew is systemd (ca-certificates.path), or scripts of packages.
+Once somebody makes them in the overlay, with a certificate of his own, they do not follow the host's any more
+(`var.seed`), and lack what those get: on the host it is systemd that makes them anew (ca-certificates.path).
 """
 
 import contextlib
