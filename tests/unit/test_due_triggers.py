@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which triggers run in an overlay after its host changed, in which order, and with what."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
 from tables import trigger
 from world import World
 
+from toy.database import answers
 from toy.headers.package import Trigger
 
 FONTS = ["/usr/share/fonts/a"]
@@ -208,3 +210,10 @@ def test_what_cannot_run_is_named(one: Trigger, why: str) -> None:
     assert [str(event) for event in planned.events if event.kind == "stale"] == [
         f"stale: what a 1-1 keeps of others' files ({why}: toy -n toy -- zypper in -f a)"
     ]
+
+
+def test_an_answer_with_another_kind_is_refused() -> None:
+    one = trigger("filetriggerin", "/usr", priority=3)
+    assert answers.to_trigger(json.loads(json.dumps(one))) == one
+    with pytest.raises(ValueError):
+        answers.to_trigger(one._replace(kind="filetriggerprein"))

@@ -87,3 +87,15 @@ def test_what_is_no_line_of_the_log_is_none(tmp_path: Path, line: str) -> None:
     last = events.last(tmp_path / "log")
     assert last is not None
     assert last.events == [Event("kept", "a"), Event("kept", r"b \xe9 c")]
+
+
+def test_what_nobody_was_told_of_is_kept_once(tmp_path: Path) -> None:
+    record = tmp_path / "untold"
+    assert events.untold(record) == []
+    events.keep(record, [Event(events.FOLLOWED, "the host")])
+    assert not record.exists()
+    for text in ("a", "b", "a"):
+        events.keep(record, [Event("kept", text), Event(events.FOLLOWED, "the host")])
+    assert events.untold(record) == [Event("kept", "a"), Event("kept", "b")]
+    record.write_text("[")
+    assert events.untold(record) == []

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..headers import header
 from ..headers.header import Header, HeaderFile
-from ..headers.package import Condition, Outline, Package, PackageFile, Trigger
+from ..headers.package import KINDS, Condition, Outline, Package, PackageFile, Trigger
 from ..headers.stamp import Stamp
 
 
@@ -102,6 +102,8 @@ def to_condition(value: Any) -> Condition:
 def to_trigger(value: Any) -> Trigger:
     """Return a trigger."""
     kind, conditions, priority, program, script = value
+    if kind not in KINDS:
+        raise ValueError
     return Trigger(text(kind), tuple(map(to_condition, conditions)), int(priority), text(program), text(script))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from ..errors import ToyError, quoted
 from ..headers import header
 from ..headers.header import Header
-from ..headers.package import Condition, Package, PackageFile, Trigger, is_plain
+from ..headers.package import KINDS, Condition, Package, PackageFile, Trigger, is_plain
 from .librpm import parsed, rpm, to_header, unreadable
 
 _UNKNOWN = -1
@@ -105,7 +105,7 @@ def _triggers(found: "rpm.hdr", kind: str) -> Iterator[Trigger]:
         rows = zip(*columns, strict=True)
         conditions = tuple((name, flags, version) for index, name, flags, version in rows if index == number)
         for flag, when in _WHEN.items():
-            if conditions and conditions[0][1] & flag:
+            if f"{kind}{when}" in KINDS and conditions and conditions[0][1] & flag:
                 yield Trigger(f"{kind}{when}", conditions, priority, program, script)
 
 

@@ -76,11 +76,18 @@ Condition = tuple[str, int, str]
 """Which packages are meant: name, flags (rpm, include/rpm/rpmds.h: rpmsenseFlags), [EPOCH:]VERSION[-RELEASE] or ""."""
 
 
+KINDS = (
+    *("transfiletriggerun", "triggerprein", "triggerin", "filetriggerin", "triggerun", "filetriggerun"),
+    *("triggerpostun", "filetriggerpostun", "transfiletriggerin", "transfiletriggerpostun"),
+)
+"""The kinds of triggers, as in a spec file, in the order in which rpm runs them if a package replaces another one."""
+
+
 class Trigger(NamedTuple):
     """A script of a package that runs when other packages, or files of theirs, come or go."""
 
     kind: str
-    """As in a spec file: triggerin, filetriggerin, transfiletriggerin, or one of these with prein, un or postun."""
+    """One of `KINDS`."""
     conditions: tuple[Condition, ...]
     """For which packages; of a trigger for files, each name is what their paths begin with, and the rest is nothing."""
     priority: int

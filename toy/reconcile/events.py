@@ -87,7 +87,9 @@ def keep(record: Path, happened: Iterable[Event]) -> None:
     What cannot be seen afterwards, such as another name of a file, is kept before it is done.
     """
     new = [event for event in happened if event.kind != FOLLOWED]
-    if new and (every := dict.fromkeys([*(before := untold(record)), *new])).keys() != set(before):
+    before = untold(record) if new else []
+    if not set(before).issuperset(new):
+        every = dict.fromkeys([*before, *new])
         records.write(record, {"events": [event._asdict() for event in every]}, durable=True)
 
 

@@ -6,14 +6,14 @@ lack what the host added; and so would one that a package of the host's keeps of
 well, since that lies in the overlay. Their scripts run in the overlay, as they would have.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from ..errors import quoted
 from ..headers import header
 from ..headers.header import HeaderFile
-from ..headers.package import Package, Trigger
+from ..headers.package import KINDS, Package, Trigger
 from .events import Event
 from .state import State
 
@@ -32,20 +32,8 @@ rm -f "$file"
 exit $status
 """
 
-_KINDS = (
-    *("transfiletriggerun", "triggerprein", "triggerin", "filetriggerin", "triggerun", "filetriggerun"),
-    *("triggerpostun", "filetriggerpostun", "transfiletriggerin", "transfiletriggerpostun"),
-)
-"""In which order rpm runs them if a package replaces another one."""
-
 _WITHOUT_PATHS = "transfiletriggerpostun"
 """The kind of triggers for files that do not get the paths: rpm does not know them any more by then."""
-
-_UNABLE: Mapping[str, str] = {
-    "lua": "its trigger is in Lua, which only rpm runs",
-    "prein": "its %triggerprein has to run before what the host brought",
-}
-"""Why a trigger cannot be run."""
 
 _TOY = "toy"
 """The package whose triggers keep header sets: that of the overlay is what is being changed."""
@@ -76,8 +64,10 @@ class Due(NamedTuple):
     def problem(self) -> str | None:
         """Why it cannot be run, or None."""
         if self.trigger.program == "<lua>":
-            return _UNABLE["lua"]
-        return _UNABLE["prein"] if self.trigger.kind.endswith("prein") else None
+            return "its trigger is in Lua, which only rpm runs"
+        if self.trigger.kind == "triggerprein":
+            return "its %triggerprein has to run before what the host brought"
+        return None
 
     @property
     def run(self) -> Run:
@@ -131,7 +121,7 @@ def due(
                 paths += ours  # what it made on the host is without them
         if paths:
             runs.append(Due(package, trigger, again, () if trigger.kind == _WITHOUT_PATHS else paths))
-    return sorted(runs, key=lambda one: (_KINDS.index(one.trigger.kind), -one.trigger.priority))
+    return sorted(runs, key=lambda one: (KINDS.index(one.trigger.kind), -one.trigger.priority))
 
 
 def _for_packages(
