@@ -208,5 +208,3 @@ def _shadowed(
             found.add(by)
     for path in sorted(found):
         yield Event("shadowed", f"{path} (the host has another one; the overlay keeps its own)")
-
-
