@@ -110,9 +110,12 @@ class TestRecords:
 
     def test_moved(self, victim: Host) -> None:
         made_up = (*self.NAMES, ["x"], {"/x": 1}, {"/usr/lib": {"/usr/lib/x": "/../../../CANARY"}})
-        for number, moved in enumerate(made_up):
+        texts = ("\0", "x" * 5000, "/", "../../../../CANARY", "", 1)
+        links = [{"/usr/lib": {"/usr/lib/x": text}} for text in texts]
+        records = [*((moved, {}) for moved in made_up), *(({"/usr/lib": {}}, each) for each in (*made_up, *links))]
+        for number, (moved, gone) in enumerate(records):
             change_host(victim, number)
-            victim.write(f"{STATE}/moved", json.dumps({"version": 1, "moved": moved}))
+            victim.write(f"{STATE}/moved", json.dumps({"version": 1, "moved": moved, "links": gone}))
             assert toy(victim, "true").returncode == 0
             assert is_unharmed(victim)
 

@@ -13,7 +13,7 @@ from toy.headers import header
 from toy.headers.changes import UpperSet
 from toy.headers.header import Header, HeaderFile
 from toy.headers.package import Package, Trigger
-from toy.reconcile.moved import Moved
+from toy.reconcile.moved import Moved, Paths
 from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
 from toy.reconcile.retired import Retired
@@ -45,7 +45,7 @@ class World:
     multiversion: Sequence[str] = ()
     retired: Mapping[str, Retired] = field(default_factory=dict)
     """Packages that gave way to the host's before."""
-    moved: Moved = field(default_factory=dict)
+    moved: Paths = field(default_factory=dict)
     """What moved when the host got links, by link, old and new path."""
     auto_installed: Sequence[str] = ()
     """Names of packages that others needed, and that nobody asked for."""
@@ -97,7 +97,7 @@ class World:
             upper=upper,
             hidden=frozenset(upper.whiteouts - set(map(file, self.forgotten))),
             retired=self.retired,
-            moved=self.moved,
+            moved=Moved(self.moved, {}),
             installed=upper.over(base) if self.has_database else None,
             facts=Facts(self, upper.over(base) if self.has_database else frozenset()),
         )

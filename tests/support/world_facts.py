@@ -138,8 +138,9 @@ class Tree:
     def has_folder(self, folder: str) -> bool:
         return any(path.startswith(f"{folder}/") for path in self._upper)
 
-    def turned_into_links(self) -> dict[str, str]:
-        return {path: target for path, target in self._links.items() if self._upper.get(path) == DIRECTORY}
+    def turned_into_links(self, new: AbstractSet[str]) -> dict[str, str]:
+        kinds = {path: (DIRECTORY, OPAQUE) if path in new else (DIRECTORY,) for path in self._links}
+        return {path: target for path, target in self._links.items() if self._upper.get(path) in kinds[path]}
 
     def files_below(self, folder: str) -> list[str]:
         return [path for path in self._upper if path.startswith(f"{folder}/") and self.has(path)]

@@ -2,7 +2,7 @@
 """Which files move along where the host turned directories into links, or links into directories."""
 
 import pytest
-from tables import DIRECTORY, FILE
+from tables import DIRECTORY, FILE, OPAQUE
 from world import World
 
 from toy.reconcile.relocate import moves
@@ -41,6 +41,42 @@ MOVES = {
     ),
     "the overlay removed the package of the link": (
         World(before=[FS_1], after=[FS_2], removed=[FS_1], files=TO_LINK, upper={"/usr/sbin": DIRECTORY}),
+        {},
+    ),
+    "a directory that the overlay removed and made anew became a link": (
+        World(before=[FS_1], after=[FS_2], own=[A_1], files=TO_LINK, upper={"/usr/sbin": OPAQUE}),
+        {"/usr/sbin": "/usr/bin"},
+    ),
+    "its package was removed and installed anew, and gives way": (
+        World(
+            before=["fs-0"],
+            after=[FS_2],
+            removed=["fs-0"],
+            own=[FS_1, A_1],
+            files=TO_LINK,
+            upper={"/usr/sbin": OPAQUE},
+        ),
+        {"/usr/sbin": "/usr/bin"},
+    ),
+    "the overlay made a directory in the place of the link": (
+        World(
+            before=["fs-2/old"],
+            after=[FS_2],
+            own=[A_1],
+            files={**TO_LINK, "fs-2/old": TO_LINK[FS_2]},
+            upper={"/usr/sbin": OPAQUE},
+        ),
+        {},
+    ),
+    "the overlay removed the link with its package, and made a directory in its place": (
+        World(
+            before=["fs-2/old"],
+            after=[FS_2],
+            removed=["fs-2/old"],
+            own=["fs-1", A_1],
+            files={**TO_LINK, "fs-2/old": TO_LINK[FS_2]},
+            upper={"/usr/sbin": OPAQUE},
+        ),
         {},
     ),
     "a link became a directory": (
@@ -104,6 +140,61 @@ MOVES = {
             moved={"/usr/sbin": {"/usr/sbin/mine": "/usr/bin/mine"}}
         ),
         {"/usr/bin/mine": "/usr/sbin/mine"},
+    ),
+    "a directory again, with files that packages of the overlay's have": (
+        World(
+            before=[FS_1],
+            after=[FS_2],
+            own=[A_1, "b-1", "c-1"],
+            files={
+                **TO_DIRECTORY,
+                A_1: ["/usr/sbin/a", "/usr/bin/a->../sbin/a"],
+                "b-1": ["/usr/bin/b"],
+                "c-1": ["/sbin/c"],
+                FS_2: ["/usr/sbin/", "/sbin->/usr/sbin"],
+            },
+            upper={"/usr/bin/a": FILE, "/usr/bin/b": FILE, "/usr/bin/c": FILE},
+        ).but(moved={"/usr/sbin": {f"/usr/sbin/{name}": f"/usr/bin/{name}" for name in "abc"}}),
+        {"/usr/bin/a": "/usr/sbin/a", "/usr/bin/c": "/usr/sbin/c"},
+    ),
+    "a directory again, with a file of which the host's packages have another at both places": (
+        World(
+            before=[FS_1, "a-2"],
+            after=[FS_2, A_1],
+            files={**TO_DIRECTORY, "a-2": ["/usr/bin/a"]},
+            upper={"/usr/bin/a": FILE},
+        ).but(moved={"/usr/sbin": {"/usr/sbin/a": "/usr/bin/a"}}),
+        {"/usr/bin/a": "/usr/sbin/a"},
+    ),
+    "a directory again, with a file that is in conflict behind the link": (
+        World(
+            before=[FS_1, "b-1"],
+            after=[FS_2],
+            own=[A_1],
+            stand_ins={"b-1": {"/usr/bin/a": 1}},
+            files={**TO_DIRECTORY, "b-1": ["/usr/bin/a", "/usr/bin/b"]},
+            upper={"/usr/bin/a": FILE},
+        ).but(moved={"/usr/sbin": {"/usr/sbin/a": "/usr/bin/a"}}),
+        {"/usr/bin/a": "/usr/sbin/a"},
+    ),
+    "a directory again after two links, one behind the other": (
+        World(
+            before=[FS_1],
+            after=[FS_2],
+            files={FS_1: ["/usr/sbin->lib", "/usr/lib->bin"], FS_2: ["/usr/sbin/", "/usr/lib/"]},
+            upper={"/usr/bin/a": FILE, "/usr/bin/b": FILE, "/usr/bin/deep/c": FILE},
+        ).but(
+            moved={
+                "/usr/sbin": {"/usr/sbin/a": "/usr/lib/a", "/usr/sbin/deep": "/usr/lib/deep"},
+                "/usr/lib": {f"/usr/lib/{name}": f"/usr/bin/{name}" for name in ("a", "b", "deep/c")},
+            }
+        ),
+        {
+            "/usr/bin/a": "/usr/sbin/a",
+            "/usr/bin/b": "/usr/lib/b",
+            "/usr/bin/deep/c": "/usr/sbin/deep/c",
+            "/usr/lib/deep": "/usr/sbin/deep",
+        },
     ),
     "still a link, with what moved when it became one": (
         World(before=[FS_2], after=[FS_2, A_1], files=TO_LINK, upper={"/usr/bin/mine": FILE}).but(

@@ -5,7 +5,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -22,18 +22,21 @@ class Moved(NamedTuple):
     """Those that have another name than they should have: both paths."""
     covering: list[tuple[str, str]]
     """Those in whose place the lower has another file: both paths."""
+    links: dict[str, str]
+    """The targets of links that went, since each led to the other path of what moved, by their paths."""
 
 
 class MovableUpper(WritableUpper):
     """An upper in which files move."""
 
-    def move(self, source: str, target: str) -> Moved:
+    def move(self, source: str, target: str, *, keep: Callable[[str], bool] | None = None) -> Moved:
         """Move a file, or all that is in a directory, to another path; to repeat it changes nothing.
 
         Directories that are at both paths become one, with the attributes that the one at the target has. Where
-        something else is at the target already, that stays, and what comes gets another name, NAME.rpmsave.
+        something else is at the target already, that stays, and what comes gets another name, NAME.rpmsave. A whiteout
+        goes, if it would hide a directory of the lower's that is to `keep`.
         """
-        moved = Moved({}, [], [])
+        moved = Moved({}, [], [], {})
         emptied: list[str] = []
         todo = [(source, target)]
         while todo:
@@ -50,19 +53,42 @@ class MovableUpper(WritableUpper):
                             emptied.append(old)
                     if made:
                         continue
-                now = self._rename(fd, name, old, new)
+                is_whiteout = whiteout.is_whiteout(status)
+                if is_whiteout and keep is not None and files.is_directory(self._lower(new)) and keep(new):
+                    os.unlink(name, dir_fd=fd)
+                    continue
+                now = self._rename(fd, name, old, new, moved.links)
                 if now is None:
                     continue
                 moved.paths[old] = now
                 if now != new:
                     moved.renamed.append((old, now))
-                elif not whiteout.is_whiteout(status) and self._covers(now):
+                elif not is_whiteout and self._covers(now):
                     moved.covering.append((old, now))
         for path in reversed(emptied):
             with contextlib.suppress(FileNotFoundError), self._literal(path) as (fd, name):
                 files.remove_if_empty(fd, name)
         self._tidy({source})
         return moved
+
+    def link(self, path: str, target: str) -> None:
+        """Make a symbolic link anew, if the overlay itself has what it leads to, and nothing at its path."""
+        place, led = self._place(path), os.path.normpath(os.path.join(os.path.dirname(path), target))
+        with contextlib.suppress(FileNotFoundError, files.NotADirectory), self._literal(led) as (fd, name):
+            if place is not None and files.exists(fd, name) and not _is_whiteout(fd, name):
+                with self._parent(*place) as folder:
+                    if not files.exists(folder, place[1].name):
+                        os.symlink(target, place[1].name, dir_fd=folder)
+
+    def make_way(self, path: str, target: str) -> None:
+        """Put a directory like the host's in the place of a link in the machine's /var, if it has this target."""
+        place = self._place(path)
+        is_in_var = place is not None and place[0] != self.upper and files.is_directory(self._lower(path))
+        with contextlib.suppress(FileNotFoundError, files.NotADirectory), self._literal(path) as (fd, name):
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if is_in_var and stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) == target:
+                os.unlink(name, dir_fd=fd)
+                files.make_directory(fd, name, like=self._lower(path))
 
     @contextlib.contextmanager
     def _literal(self, path: str) -> Iterator[tuple[int, str]]:
@@ -115,25 +141,32 @@ class MovableUpper(WritableUpper):
         with files.directory(tree, where.parent, create=True, like=self._model(tree)) as fd:
             yield fd
 
-    def _rename(self, dir_fd: int, name: str, source: str, target: str) -> str | None:
-        """Rename what is at the path `source`, and return the path that it has then; None if nothing is left of it."""
+    def _rename(self, dir_fd: int, name: str, source: str, target: str, links: dict[str, str]) -> str | None:
+        """Rename what is at the path `source`, and return the path that it has then; None if nothing is left of it.
+
+        A link that goes is put into `links`.
+        """
         place = self._place(target)
         if place is None:
             return None
         tree, where = place
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         with self._parent(tree, where) as fd:
-            lower = self.lower / where
             is_there = files.exists(fd, where.name)
             if whiteout.is_whiteout(status):
-                is_file = os.path.lexists(lower) and not files.is_directory(lower)
-                if tree != self.upper or is_there or not is_file:
+                if tree != self.upper or is_there or not os.path.lexists(self.lower / where):
                     os.unlink(name, dir_fd=dir_fd)
                     return None
             elif is_there and (_link(fd, where.name, target) == source or _is_whiteout(fd, where.name)):
+                if not _is_whiteout(fd, where.name):
+                    links[target] = os.readlink(where.name, dir_fd=fd)
                 os.unlink(where.name, dir_fd=fd)  # it led to what comes, or hides what that hides as well
                 is_there = False
-            elif is_there and (_link(dir_fd, name, source) == target or _are_alike(dir_fd, name, fd, where.name)):
+            elif is_there and _link(dir_fd, name, source) == target:
+                links[source] = os.readlink(name, dir_fd=dir_fd)
+                os.unlink(name, dir_fd=dir_fd)
+                return None
+            elif is_there and _are_alike(dir_fd, name, fd, where.name):
                 os.unlink(name, dir_fd=dir_fd)
                 return None
             free = files.saved_name(fd, where.name) if is_there else where.name

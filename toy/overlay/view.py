@@ -6,6 +6,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
 from ..filesystem import attributes, compare, files, whiteout
@@ -149,22 +150,21 @@ class UpperView(UpperFiles):
         target = folder if is_in(folder, ["/var"]) else self._lead(folder)
         return folder if target != folder and self._is_directory(self.upper, PurePath(folder[1:])) else target
 
-    def turned_into_links(self) -> dict[str, str]:
+    def turned_into_links(self, new: AbstractSet[str]) -> dict[str, str]:
         """Return where the lower's links lead, by path, where the upper has directories that were there first.
 
-        Left out are links to files, those that lead to no place in the overlay, and directories that somebody in the
-        overlay made in the place of a link: those are opaque.
+        Left out are links to files, and those that lead to no place in the overlay; and opaque directories, which
+        somebody in the overlay may have made in the place of a link, except in that of the `new` ones.
         """
         found = {}
-        for folder, names in self._merged_directories():
-            for name in names:
-                path = os.path.join(folder, name)
-                if os.path.islink(self._lower(path)):
-                    target = self._lead(path)
-                    is_to_file = self.is_in_lower(target) and not files.is_directory(self._lower(target))
-                    is_place = target != path and self._place(target) is not None and not is_to_file
-                    if is_place and not self.is_opaque(path):
-                        found[path] = target
+        merged = {os.path.join(folder, name) for folder, names in self._merged_directories() for name in names}
+        for path in sorted(merged | new):
+            if os.path.islink(self._lower(path)) and self._is_directory(self.upper, PurePath(path[1:])):
+                target = self._lead(path)
+                is_to_file = self.is_in_lower(target) and not files.is_directory(self._lower(target))
+                is_place = target != path and self._place(target) is not None and not is_to_file
+                if is_place and (path in new or not self.is_opaque(path)):
+                    found[path] = target
         return found
 
     def _merged_directories(self) -> Iterator[tuple[str, list[str]]]:

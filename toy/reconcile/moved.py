@@ -5,27 +5,51 @@ Should the host have a directory there again, as after a rollback, they move bac
 nothing else says where it was.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ..filesystem import records
 from ..headers.package import is_plain
 
-Moved = Mapping[str, Mapping[str, str]]
-"""By the path of a link, by the path that each file or directory had there: the path that it has now."""
+Paths = Mapping[str, Mapping[str, str]]
+"""By the path of a link of the host's, by path: another one, or text."""
+
+
+class Moved(NamedTuple):
+    """What moved since the host has links, those that it had first to begin with."""
+
+    paths: Paths
+    """By the path that each file or directory had, the path that it got then; it may have moved on since."""
+    links: Paths
+    """By the paths that they had, the targets of the overlay's own links that went: they led to what moved there."""
 
 
 def read(path: Path) -> Moved:
     """Return what is stored in a record; nothing if that cannot be read. Raises ToyError for a later one."""
     stored = records.read(path)
     try:
-        found = {link: dict(paths) for link, paths in stored["moved"].items()}
-        every = [part for link, paths in found.items() for part in (link, *paths, *paths.values())]
-        return found if all(map(is_plain, every)) else {}
+        paths, links = _plain(stored["moved"]), _plain(stored.get("links", {}))
+        every = [part for link, found in paths.items() for part in (link, *found, *found.values())]
+        every += [each for found in links.values() for path, text in found.items() for each in (path, _led(path, text))]
+        if all(map(is_plain, every)):
+            return Moved(paths, links)
     except (AttributeError, LookupError, TypeError, ValueError):
-        return {}
+        pass
+    return Moved({}, {})
 
 
 def write(path: Path, moved: Moved) -> None:
     """Store a record, durably: it is all that is known of these files."""
-    records.write(path, {"moved": moved}, durable=True)
+    records.write(path, {"moved": moved.paths, "links": moved.links}, durable=True)
+
+
+def _led(link: str, text: str) -> str:
+    """Return the path that a link leads to, by its text; with one slash, of which a link may have more."""
+    return os.path.join("/", os.path.normpath(os.path.join(os.path.dirname(link), text)).lstrip("/"))
+
+
+def _plain(stored: Paths) -> Paths:
+    """Return stored paths. Raises TypeError and the like for anything else."""
+    return {str(link): {str(path): str(text) for path, text in paths.items()} for link, paths in stored.items()}

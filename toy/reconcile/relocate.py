@@ -8,7 +8,7 @@ that the planner sees files where they belong. Whoever interrupts it leaves the 
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +43,8 @@ class Relocated(NamedTuple):
 def relocate(parts: Parts, state: State) -> Relocated:
     """Move files of the upper. The facts in `state` are as after that."""
     todo = moves(state)
-    if not todo:
+    again = [link for link in state.moved.paths if _is_directory_again(state, link)]
+    if not todo and not again:
         return Relocated([], [])
 
     def kept(path: str, now: str) -> Event:
@@ -53,18 +54,28 @@ def relocate(parts: Parts, state: State) -> Relocated:
     upper = MovableUpper(parts.trees, lambda path, now: parts.journal.keep([kept(path, now)]))
     own = state.upper.over(state.base) - state.base
     own_paths = {file.path for package in own for file in state.facts.package(package).files}
-    record = {link: dict(paths) for link, paths in state.moved.items() if not _is_directory_again(state, link)}
-    links = state.facts.tree.turned_into_links()
+    paths, gone = ({link: dict(known) for link, known in each.items()} for each in state.moved)
+    record = moved.Moved(paths, gone)
+    links = _into_links(state)
+    for link, target in state.facts.outline(state.base - state.host).links.items():
+        if any(is_in(move.target, [link]) for move in todo):
+            upper.make_way(link, target)
     happened, covering = [], []
     for move in todo:
-        result = upper.move(*move)
+        is_into_link = move.source in links
+        result = upper.move(*move, keep=state.facts.has_below if is_into_link else None)
         happened += [kept(*paths) for paths in result.renamed]
         covering += [path for old, path in result.covering if old not in own_paths]
         if result.paths:
             happened.append(Event(FOLLOWED, f"the host (what was in {move.source} is in {move.target})"))
-        if result.paths and move.source in links:
-            record.setdefault(move.source, {}).update(result.paths)
+        if is_into_link and (result.paths or result.links):
+            paths.setdefault(move.source, {}).update(result.paths)
+            gone.setdefault(move.source, {}).update(result.links)
             moved.write(Path(parts.machine.moved), record)  # at once: nothing else would say where they were
+    for link in again:
+        for path, target in gone.pop(link, {}).items():
+            upper.link(path, target)
+        del paths[link]
     if record != state.moved:
         moved.write(Path(parts.machine.moved), record)
     state.facts.look_again()
@@ -72,7 +83,7 @@ def relocate(parts: Parts, state: State) -> Relocated:
 
 
 def moves(state: State) -> list[Move]:
-    """Return the moves that make the upper follow the host, outermost first.
+    """Return the moves that make the upper follow the host: back to where files were, and then outermost first.
 
     Paths that belong to packages which both sides changed are left to the rules for packages, unless the overlay's
     give way.
@@ -80,8 +91,9 @@ def moves(state: State) -> list[Move]:
     merged = state.upper.over(state.base)
     own, removed = merged - state.base, state.base - merged
     stand_ins = rules.amended(own, removed & (state.host | state.hidden), state.facts.package)
-    into_links = itertools.starmap(Move, state.facts.tree.turned_into_links().items())
-    perhaps = sorted({*into_links, *_out_of_links(state, own - stand_ins.keys()), *_back(state)})
+    into_links = itertools.starmap(Move, _into_links(state).items())
+    back = sorted(_back(state, own - stand_ins.keys()))
+    perhaps = [*back, *sorted({*into_links, *_out_of_links(state, own - stand_ins.keys())})]
     if not perhaps:
         return []
     stays = decisions.decide(state, stand_ins).upper
@@ -94,18 +106,56 @@ def moves(state: State) -> list[Move]:
     return found
 
 
+def _into_links(state: State) -> Mapping[str, str]:
+    """Return where links of the host's lead, by path, where the overlay has directories that were there first."""
+    facts = state.facts
+    new = _paths_of_links(state, state.host - state.base)
+    were = _paths_of_links(state, (state.base - state.host) & state.hidden)
+    return facts.tree.turned_into_links(new - were - facts.outline(state.base - state.host).links.keys())
+
+
+def _paths_of_links(state: State, packages: Iterable[HeaderFile]) -> set[str]:
+    return {file.path for each in packages for file in state.facts.package(each).files if file.target}
+
+
 def _is_directory_again(state: State, link: str) -> bool:
     """Say whether the host has a directory, or anything else but a link, where it had a link."""
     tree = state.facts.tree
     return tree.is_in_lower(link) and tree.lead(link) == link
 
 
-def _back(state: State) -> Iterator[Move]:
-    """Yield a move for each file that moved since the host had a link, where it has a directory again."""
-    facts = state.facts
-    for link, paths in state.moved.items():
+def _back(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
+    """Yield a move for each file that moved since the host had a link, where it has a directory again.
+
+    What the overlay's own packages have at the new place by now, and not at the old one, stays.
+    """
+    found: dict[str, str] = {}
+    every = list(state.moved.paths.items())
+    for index, (link, paths) in enumerate(every, 1):
         if _is_directory_again(state, link):
-            yield from (Move(now, path) for path, now in paths.items() if not facts.is_owned(now))
+            for path, now in _traced(paths, [later for _, later in every[index:]]).items():
+                found.setdefault(now, path)  # behind two links, it was in front of the first of them to begin with
+    owned = _own_paths(state, own) if found else frozenset()
+    yield from (Move(now, path) for now, path in found.items() if path in owned or now not in owned)
+
+
+def _traced(paths: Mapping[str, str], moves: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
+    """Return the paths that files have, by those that they had, after `moves`, each from old to new paths."""
+    for went in moves:
+        split = {
+            f"{path}{old.removeprefix(now)}": new
+            for path, now in paths.items()
+            for old, new in went.items()
+            if old.startswith(f"{now}/")
+        }
+        paths = {**{path: went.get(now, now) for path, now in paths.items()}, **split}
+    return paths
+
+
+def _own_paths(state: State, own: frozenset[HeaderFile]) -> frozenset[str]:
+    """Return the paths of the files of packages, also as the links on the way lead."""
+    files = (file for each in own for file in state.facts.package(each).files)
+    return frozenset(path for file in files for path in (file.path, _lead(state.facts.tree, file.path)))
 
 
 def _out_of_links(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:

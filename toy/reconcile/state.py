@@ -24,7 +24,7 @@ class Tree(Protocol):
     def lead(self, folder: str) -> str: ...  # noqa: D102
     def has(self, path: str) -> bool: ...  # noqa: D102
     def has_folder(self, folder: str) -> bool: ...  # noqa: D102
-    def turned_into_links(self) -> Mapping[str, str]: ...  # noqa: D102
+    def turned_into_links(self, new: AbstractSet[str]) -> Mapping[str, str]: ...  # noqa: D102
     def files_below(self, folder: str) -> Iterable[str]: ...  # noqa: D102
     def is_other_kind(self, path: str) -> bool: ...  # noqa: D102
     def is_whiteout(self, path: str) -> bool: ...  # noqa: D102
