@@ -115,3 +115,19 @@ def test_a_link_becomes_a_directory_and_the_package_knows_it_by_another_link(hos
     on_host(host, "update")
     assert enter(host) == []
     assert host.run(*OVERLAY, "cat", "/usr/lib/alias/own", "/usr/lib/one/own").stdout == "own\nown\n"
+
+
+def test_a_link_of_no_package_becomes_a_directory(host: Host) -> None:
+    files = {"/usr/lib/one/own": "own", "/usr/lib/one/deep/own": "deep"}
+    publish(host, Package("tree", files={"/usr/lib/one/theirs": "theirs"}), Package("own", files=files))
+    on_host(host, "install", "tree")
+    host.sh("cd /usr/lib; mv one two; ln -s two one")
+    overlay(host, "install", "own")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/lib/one/mine")
+    assert in_upper(host, "/usr/lib/two/own")
+    host.sh("cd /usr/lib; rm one; mv two one")
+    on_host(host, "install", "hello")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", *files, "/usr/lib/one/theirs").stdout == "own\ndeep\ntheirs\n"
+    assert host.run(*OVERLAY, "cat", "/usr/lib/two/mine").stdout == "mine\n"
+    overlay(host, "remove", "own")

@@ -15,6 +15,7 @@ from ..headers.contents import Content, Readable
 from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
+from . import behind
 from .header_sets import HeaderSets
 from .journal import Journal
 from .merged_database import open_database, reader_of
@@ -65,9 +66,13 @@ def _guessed_base(sets: HeaderSets, database: Readable) -> AbstractSet[HeaderFil
 
 
 def keep(machine: Machine, layer: Path) -> None:
-    """Adopt, after a launch, what was done in it; `layer` is the lower layer with the host's set. Raises as `adopt`."""
+    """Adopt, after a launch, what was done in it, and remember what lies behind links of the host's.
+
+    `layer` is the lower layer with the host's set. Raises as `adopt`.
+    """
     with HeaderSets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
         adopt(machine, Journal(machine), sets, reader)
+        behind.remember(machine, sets.upper, reader)
 
 
 def mend(machine: Machine, damaged: DamagedHeader) -> list[HeaderFile]:
