@@ -247,3 +247,62 @@ def test_what_the_host_keeps_of_itself_is_not_named_by_the_status_and_what_is_mi
     assert json.loads(host.run("toy", "status", "--json").stdout)["lacking"] == [brought]
     missing = toy(host, "rpm", "-V", "kept").stdout
     assert [line.split()[-1] for line in missing.splitlines()] == [brought]
+
+
+@pytest.mark.only_plain("an update brings nothing into /var")
+class TestLinks:
+    """Directories of the host's /var that become links, and links that become directories."""
+
+    PATH = "/var/lib/place"
+    REAL = Package("place", files={f"{PATH}/data": "1", f"{PATH}/sub/more": "1"}, directories=(PATH,))
+    LINK = Package("place", "2", files={"/usr/lib/place/data": "2"}, links={PATH: "../../usr/lib/place"})
+    OWN = Package("own", files={f"{PATH}/own": "own"})
+    TURN = f"%pretrans\nrm -rf {PATH}\n"
+
+    def differing(self, host: Host) -> list[str]:
+        lines = host.run("toy", "status").stdout.splitlines()
+        found = [line for line in lines if line.startswith("differing: ")]
+        assert json.loads(host.run("toy", "status", "--json").stdout)["differing"] == [
+            line.split()[1] for line in found
+        ]
+        return found
+
+    def test_they_follow_where_the_machine_has_nothing_of_its_own(self, host: Host) -> None:
+        publish(host, self.REAL)
+        host.zypper("install", "place")
+        assert toy(host, "cat", f"{self.PATH}/sub/more").stdout == "1\n"
+        publish(host, replace(self.LINK, scripts=self.TURN))
+        host.zypper("update")
+        assert toy(host, "readlink", self.PATH).stdout == "../../usr/lib/place\n"
+        assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
+        publish(host, replace(self.REAL, version="3", scripts=self.TURN))
+        host.zypper("update")
+        assert toy(host, "cat", f"{self.PATH}/data", f"{self.PATH}/sub/more").stdout == "1\n1\n"
+        assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
+        assert self.differing(host) == []
+
+    @pytest.mark.parametrize("whose", ["mine", "edited", "own"])
+    def test_the_status_names_those_where_it_has(self, host: Host, whose: str) -> None:
+        publish(host, self.REAL, self.OWN)
+        host.zypper("install", "place")
+        change = {"mine": f"echo mine > {self.PATH}/mine", "edited": f"echo mine > {self.PATH}/data"}
+        toy(host, "sh", "-c", change.get(whose, "zypper -n install own"))
+        publish(host, replace(self.LINK, scripts=self.TURN))
+        host.zypper("update")
+        before = host.sh(f"cd /var/lib/toy/toy{self.PATH}; cat data")
+        toy(host, "true")
+        (line,) = self.differing(host)
+        host.sh(line.partition("in /var: ")[2].removesuffix(")"))
+        assert toy(host, "readlink", self.PATH).stdout == "../../usr/lib/place\n"
+        assert host.sh(f"cd /var/lib/toy/toy{self.PATH}.away; cat data") == before
+        assert self.differing(host) == []
+
+    def test_a_package_of_the_overlays_has_something_behind_a_link_that_becomes_a_directory(self, host: Host) -> None:
+        publish(host, self.LINK, self.OWN)
+        host.zypper("install", "place")
+        toy(host, "zypper", "-n", "install", "own")
+        publish(host, replace(self.REAL, version="3", scripts=self.TURN))
+        host.zypper("update")
+        assert toy(host, "cat", f"{self.PATH}/own", f"{self.PATH}/data").stdout == "own\n1\n"
+        assert host.run(*OVERLAY, "rpm", "-Va").stdout == ""
+        assert self.differing(host) == []

@@ -42,6 +42,7 @@ def test_state_and_history() -> None:
         read_only=["/opt/deep"],
         missing=[],
         lacking=["/var/lib/z"],
+        differing=["/var/lib/w"],
         history=Reconciliation("2026-01-01T00:00:00+00:00", [Event("retired", "f 1-1 (host has 2-1)")]),
     )
     assert list(show.lines(status))[2:] == [
@@ -56,6 +57,8 @@ def test_state_and_history() -> None:
         " (changed later on the host; make it anew: toy -n m -- update-ca-certificates)",
         "read-only: /opt/deep (the kernel mounts no overlay over it)",
         "lacking: /var/lib/z (in the machine's own /var; to copy the host's: cp -a /var/lib/z /var/lib/toy/m/var/lib/)",
+        "differing: /var/lib/w (a directory on one side only; to have what the host has in /var:"
+        " mv /var/lib/toy/m/var/lib/w /var/lib/toy/m/var/lib/w.away; cp -a /var/lib/w /var/lib/toy/m/var/lib/w)",
         "broken: e is needed by a",
         "mend: toy -n m -- zypper verify",
         "reconciled: 2026-01-01T00:00:00+00:00",
@@ -81,6 +84,7 @@ def test_state_and_history() -> None:
         "read_only": ["/opt/deep"],
         "missing": [],
         "lacking": ["/var/lib/z"],
+        "differing": ["/var/lib/w"],
     }
 
 

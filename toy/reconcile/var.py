@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from .. import process
 from ..filesystem import attributes, compare, files, records
+from ..filesystem.walk import walk
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..headers.package import is_plain
@@ -51,7 +52,8 @@ def seed(
     packages, `of_host` the host's own header files of those of its packages that the overlay shows. Nothing is copied
     out of `homes`. `record` is the file that stores `owned`, the `aliases` that it goes by, and how each file looked
     that came from the host. While such a file looks like that in the overlay, it follows the host's; it is removed once
-    no package in `own` or `of_host` owns it, and it is not in `_TREES` of the host.
+    no package in `own` or `of_host` owns it, and it is not in `_TREES` of the host. So does a directory of which the
+    host makes a link or a file, if all that is in it looks like that.
     """
     for folder in (PurePath(), PurePath("lib")):
         with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
@@ -69,6 +71,11 @@ def seed(
     for path in sorted(PurePath(name).relative_to(_HOST) for name in theirs):
         have = _description(var, path)
         came_from_host = have is None or before.get(str(path)) == have
+        is_turned = have == _DIRECTORY and _description(_HOST, path) not in (None, _DIRECTORY)
+        if is_turned and f"{_HOST}/{path}" not in ours and _is_as_it_came(var, path, before):
+            with files.directory(var, path.parent) as fd:
+                files.remove(fd, path.name)
+            have, came_from_host = None, True
         if came_from_host and have != _DIRECTORY and have != (now := _description(_HOST, path)) and now is not None:
             if have is not None:
                 _drop(var, path)
@@ -149,6 +156,12 @@ def _description(var: Path, path: PurePath) -> str | None:
             return f"{status.st_mode:o} {status.st_uid}:{status.st_gid} {status.st_mtime_ns} {digest}"
     except (FileNotFoundError, files.NotADirectory):
         return None
+
+
+def _is_as_it_came(var: Path, folder: PurePath, came: Mapping[str, str]) -> bool:
+    """Say whether each file in a directory, and below it, has the `_description` in `came`."""
+    below = (here / name for here, fd in walk(var, folder) for name in os.listdir(fd))
+    return all(_description(var, path) == came.get(os.fspath(path)) for path in below)
 
 
 def _drop(var: Path, path: PurePath) -> None:

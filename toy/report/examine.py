@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
@@ -57,6 +58,7 @@ def status(machine: Machine) -> Status:
     shadowed = [path for path in differences.shadowing(machine) if path not in owned]
     shadowed += made_in_var.outdated(Path(machine.var))
     current = host_set.peek(machine) == base
+    lacking, differing = _in_var(machine, merged.keys() & base)
     return Status(
         machine=machine.name,
         state=IN_USE if machine.is_in_use() else CURRENT if current else BEHIND,
@@ -69,7 +71,8 @@ def status(machine: Machine) -> Status:
             for path in sorted(packages[file].absent - packages[other].absent)
         ],
         shadowed=shadowed,
-        lacking=_lacking(machine, merged.keys() & base),
+        lacking=lacking,
+        differing=differing,
         broken=broken,
         read_only=limits.recorded(machine, limits.READ_ONLY),
         missing=_missing(machine),
@@ -129,9 +132,10 @@ _PASSING = frozenset({"cache", "lock", "log", "run", "tmp"})
 """Directories of /var in which a machine is expected to have other files than the host."""
 
 
-def _lacking(machine: Machine, shown: AbstractSet[HeaderFile]) -> list[str]:
-    """Return the paths in /var of the host's packages `shown`, that the host has and we lack.
+def _in_var(machine: Machine, shown: AbstractSet[HeaderFile]) -> tuple[list[str], list[str]]:
+    """Return the paths in /var of the host's packages `shown` that the host has, of two kinds.
 
+    The machine lacks the first; of the others, one of host and machine has a directory, and the other has not.
     Of %ghosts, these are directories, which scripts make. A file may be what a program keeps of one machine, such as
     a random seed or an identity, of which there must be no copy.
     """
@@ -140,22 +144,22 @@ def _lacking(machine: Machine, shown: AbstractSet[HeaderFile]) -> list[str]:
         every = (file for each in found for file in parse.package(each.blob).files if file.path.startswith("/var/"))
         owned = {PurePath(file.path) for file in every if file.is_directory or not file.is_ghost}
     lacking: set[PurePath] = set()
+    differing: list[str] = []
     for path in sorted(owned):
         is_told = path.parts[2] in _PASSING or not lacking.isdisjoint(path.parents)
-        if not is_told and os.path.lexists(path) and not _has(Path(machine.var), path.relative_to("/var")):
+        if is_told or not os.path.lexists(path):
+            continue
+        try:
+            with files.directory(Path(machine.var), path.relative_to("/var").parent) as fd:
+                status = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
             lacking.add(path)
-    return sorted(map(os.fspath, lacking))
-
-
-def _has(tree: Path, path: PurePath) -> bool:
-    """Say whether a tree has anything at a path; also if something on the way is no directory: that is somebody's."""
-    try:
-        with files.directory(tree, path.parent) as fd:
-            return files.exists(fd, path.name)
-    except files.NotADirectory:
-        return True
-    except FileNotFoundError:
-        return False
+        except files.NotADirectory:
+            pass  # something on the way is no directory: that is somebody's
+        else:
+            if stat.S_ISDIR(status.st_mode) != files.is_directory(Path(path)):
+                differing.append(os.fspath(path))
+    return sorted(map(os.fspath, lacking)), differing
 
 
 def _missing(machine: Machine) -> list[str]:

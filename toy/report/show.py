@@ -64,6 +64,10 @@ def lines(status: Status) -> Iterator[str]:
     for path in status.lacking or ():
         there = f"{Machine(name).directory}{os.path.dirname(path)}/"
         yield f"lacking: {path} (in the machine's own /var; to copy the host's: cp -a {quoted(path)} {quoted(there)})"
+    for path in status.differing or ():
+        ours = f"{Machine(name).directory}{path}"
+        instead = f"mv {quoted(ours)} {quoted(f'{ours}.away')}; cp -a {quoted(path)} {quoted(ours)}"
+        yield f"differing: {path} (a directory on one side only; to have what the host has in /var: {instead})"
     yield from (f"broken: {problem}" for problem in status.broken or ())
     if status.broken:
         yield f"mend: toy -n {name} -- zypper verify"
@@ -92,6 +96,7 @@ def fields(status: Status) -> dict[str, object]:
         "read_only": status.read_only,
         "missing": status.missing,
         "lacking": status.lacking,
+        "differing": status.differing,
     }
 
 

@@ -58,6 +58,8 @@ class Status(NamedTuple):
     """Files of the overlay, of no package of its own, in front of files that were changed later on the host."""
     lacking: Sequence[str] | None = None
     """Paths in /var that the host has, of its packages or directories of their scripts, and that the machine lacks."""
+    differing: Sequence[str] | None = None
+    """Paths in /var of the host's packages where one of host and machine has a directory, and the other has not."""
     broken: Sequence[str] | None = None
     """The dependency problems that rpm reports in the overlay, and not on the host."""
     read_only: Sequence[str] | None = None
