@@ -111,11 +111,12 @@ class TestRecords:
     def test_moved(self, victim: Host) -> None:
         made_up = (*self.NAMES, ["x"], {"/x": 1}, {"/usr/lib": {"/usr/lib/x": "/../../../CANARY"}})
         texts = ("\0", "x" * 5000, "/", "../../../../CANARY", "", 1)
-        links = [{"/usr/lib": {"/usr/lib/x": text}} for text in texts]
-        records = [*((moved, {}) for moved in made_up), *(({"/usr/lib": {}}, each) for each in (*made_up, *links))]
-        for number, (moved, gone) in enumerate(records):
+        links = [*made_up, *({"/usr/lib": {"/usr/lib/x": text}} for text in texts)]
+        records: list[dict[str, object]] = [{"moved": moved} for moved in made_up]
+        records += [{"moved": {"/usr/lib": {}}, "links": x} for x in links]
+        for number, record in enumerate(records):
             change_host(victim, number)
-            victim.write(f"{STATE}/moved", json.dumps({"version": 1, "moved": moved, "links": gone}))
+            victim.write(f"{STATE}/moved", json.dumps({"version": 1, **record}))
             assert toy(victim, "true").returncode == 0
             assert is_unharmed(victim)
 
