@@ -159,9 +159,10 @@ def _description(var: Path, path: PurePath) -> str | None:
 
 
 def _is_as_it_came(var: Path, folder: PurePath, came: Mapping[str, str]) -> bool:
-    """Say whether each file in a directory, and below it, has the `_description` in `came`."""
+    """Say whether each file in a directory, and below it, has the `_description` in `came`, or led to such a file."""
+    known = {**{os.fspath(above): _DIRECTORY for name in came for above in PurePath(name).parents}, **came}
     below = (here / name for here, fd in walk(var, folder) for name in os.listdir(fd))
-    return all(_description(var, path) == came.get(os.fspath(path)) for path in below)
+    return all(_description(var, path) == known.get(os.fspath(path)) for path in below)
 
 
 def _drop(var: Path, path: PurePath) -> None:
