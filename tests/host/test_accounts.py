@@ -219,6 +219,7 @@ def test_what_happened_is_logged_before_anything_else_can_fail(host: Host) -> No
     logged = host.sh(f"cut -d' ' -f2- {LOG}")
     assert logged.count("clash: number 899 belongs to svcb on the host, to svca in the overlay") == 2
     host.sh("rm /var/lib/toy/toy/repositories")
+    assert toy(host, "true").stderr.count("clash: number 899 belongs to svcb on the host, to svca in the overlay") == 2
     assert toy(host, "true").stderr == ""
     assert "number 899 belongs to svcb" in host.run("toy", "status").stdout
 

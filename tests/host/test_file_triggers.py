@@ -132,13 +132,14 @@ def test_a_script_in_lua_is_named(host: Host) -> None:
 
 def test_more_files_than_a_command_line_takes(host: Host) -> None:
     log = f"%transfiletriggerin -- /usr/share/things\nwc -l >> {INDEX}\n"
-    many = {f"/usr/share/things/{'long' * 50}/{number:05}": "" for number in range(6000)}
+    folder = "/".join(["/usr/share/things", *["long" * 60] * 14])
+    many = {f"{folder}/{number}": "" for number in range(650)}
     publish(host, indexer(log), Package("many", files=many))
     overlay(host, "install", "indexer")
     host.run(*OVERLAY, "rm", "-f", INDEX)
     on_host(host, "install", "many")
     assert enter(host) == []
-    assert host.run(*OVERLAY, "cat", INDEX).stdout == "6000\n"
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == "650\n"
 
 
 @pytest.mark.everywhere

@@ -43,6 +43,9 @@ HELLO = Package("hello", files={"/usr/bin/hello": "#!/bin/sh\necho 'Hello, world
 
 def make(directory: Path) -> Path:
     """Build the host below `directory`, and return the directory that a `Host` takes as `like`."""
+    opt = directory / "upper" / "opt"
+    opt.mkdir(parents=True)
+    os.setxattr(opt, "trusted.overlay.opaque", b"y")  # what this machine has there may take gigabytes to be moved
     with Host(directory, binds={CHECKOUT: "/mnt"}) as host:
         for path in ("/etc/rpm/macros", f"{CONFIGURATION}/macros.d/macros.dbpath"):
             if host.run("rpm", "--eval", "%_dbpath").stdout != f"{DATABASE}\n":  # another rpm reads perhaps no /etc/rpm
