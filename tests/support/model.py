@@ -113,6 +113,8 @@ class Model:
             if "d" in self.own:
                 self.own.discard("d")
                 self.overlay.pop("d", None)
+                if "d" in self.host:
+                    self.overlay["d"] = self.host["d"]
             elif has_lost_d and not before & {"d", "e"}:  # by another name, it is what the overlay removed
                 self.removed.add("e")
                 del self.overlay["e"]

@@ -141,6 +141,12 @@ CASES = {
     "renamed on the host: the overlay's gives way": Case(
         host=f"new-2.{X}", merged=f"old-1.{X}", retired=f"old-1.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
     ),
+    "renamed on the host, which has an older one as well: the overlay's gives way, and both of the host's show": Case(
+        host=f"new-2.{X} old-1.{X}",
+        merged=f"old-2.{X}",
+        retired=f"old-2.{X}",
+        obsoleted=f"new-2.{X}:old-2.{X},old-1.{X}",
+    ),
     "renamed on the host, but not this version: both are there": Case(
         host=f"new-2.{X}", merged=f"old-3.{X}", own=f"old-3.{X}", obsoleted=f"new-2.{X}:old-1.{X}"
     ),

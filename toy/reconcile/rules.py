@@ -59,12 +59,14 @@ def decide(
     hidden = {file for rivals, files in removed_by_key.items() if rivals not in changed for file in files}
     retired: dict[HeaderFile, AbstractSet[HeaderFile]] = {}
     unsound: dict[HeaderFile, AbstractSet[HeaderFile]] = {}
+    older_than: dict[HeaderFile, AbstractSet[HeaderFile]] = {}
     for rivals in changed:
         ours = own_by_key.get(rivals, set())
         # Of several versions, those of the host's that the overlay showed before stay.
         theirs = hosts_by_key.get(rivals, set()) - (merged - own)
         if ours and theirs:
             if any(all(is_newer(one, other) for other in theirs) for one in ours):
+                older_than |= dict.fromkeys(theirs, ours)
                 hidden |= theirs
             elif bad := {file for file in theirs if not is_sound(file)}:
                 hidden |= theirs - ours  # the very same header file may be on both sides
@@ -87,6 +89,7 @@ def decide(
             retired |= {file: {new} for file in ours}
         elif older and older <= by_user and header.package_of(new) not in shown:
             hidden.add(new)  # by another name, it is what the overlay removed
+    hidden -= {file for file, ours in older_than.items() if ours <= retired.keys()}
     for file in own - retired.keys():
         # Some of what it obsoletes, the overlay may have all the same.
         hidden |= {new for new in obsoleted.get(file, set()) & (host - base) if header.package_of(new) not in shown}
