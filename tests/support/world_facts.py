@@ -129,8 +129,11 @@ class Tree:
     def is_in_lower(self, path: str) -> bool:
         return path in self._lower
 
+    def is_link(self, path: str) -> bool:
+        return path in self._links
+
     def lead(self, folder: str) -> str:
-        return self._links.get(folder, folder)
+        return folder if self._upper.get(folder) in (DIRECTORY, OPAQUE) else self._links.get(folder, folder)
 
     def has(self, path: str) -> bool:
         return self._upper.get(path) in (FILE, COPY)

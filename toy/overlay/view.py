@@ -159,7 +159,7 @@ class UpperView(UpperFiles):
         found = {}
         merged = {os.path.join(folder, name) for folder, names in self._merged_directories() for name in names}
         for path in sorted(merged | new):
-            if os.path.islink(self._lower(path)) and self._is_directory(self.upper, PurePath(path[1:])):
+            if self.is_link(path) and self._is_directory(self.upper, PurePath(path[1:])):
                 target = self._lead(path)
                 is_to_file = self.is_in_lower(target) and not files.is_directory(self._lower(target))
                 is_place = target != path and self._place(target) is not None and not is_to_file
@@ -254,6 +254,10 @@ class UpperView(UpperFiles):
     def is_in_lower(self, path: str) -> bool:
         """Say whether the lower has a file at a path."""
         return os.path.lexists(self._lower(path))
+
+    def is_link(self, path: str) -> bool:
+        """Say whether the lower has a symbolic link at a path."""
+        return os.path.islink(self._lower(path))
 
     def files_below(self, folder: str) -> list[str]:
         """Return the paths of the upper's files in a directory, and below it."""

@@ -71,8 +71,9 @@ def keep(machine: Machine, layer: Path) -> None:
     `layer` is the lower layer with the host's set. Raises as `adopt`.
     """
     with HeaderSets.open(machine, layer) as sets, reader_of(machine, is_held=True) as reader:
-        adopt(machine, Journal(machine), sets, reader)
-        behind.remember(machine, sets.upper, reader)
+        database = adopt(machine, Journal(machine), sets, reader).database
+        if database is not None:
+            behind.remember(machine, database, sets.upper.list().files, reader)
 
 
 def mend(machine: Machine, damaged: DamagedHeader) -> list[HeaderFile]:

@@ -6,46 +6,59 @@ Should the host have a directory in the place of such a link, nothing else says 
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from ..database.reader import Reader
 from ..errors import ToyError
-from ..headers.headerset import HeaderSet
+from ..headers import contents
+from ..headers.contents import Content
+from ..headers.header import HeaderFile
 from ..headers.package import folders
 from ..machine import Machine
 from ..overlay.upper_files import Trees
 from ..overlay.view import UpperView
 from . import host_set, moved
+from .merged_database import open_database
 
 
-def remember(machine: Machine, headers: HeaderSet, reader: Reader) -> None:
-    """Add such files to the record `Machine.moved`; `headers` is the upper's header set.
+def remember(machine: Machine, database: Content, own: AbstractSet[HeaderFile], reader: Reader) -> None:
+    """Add such files to the record `Machine.moved`; `own` are the overlay's header files.
 
-    Nothing is added if a header cannot be read: the next launch reports it.
+    Nothing is added if a database cannot be read: the next launch reports it.
     """
-    record = moved.read(Path(machine.moved))
-    paths = {link: dict(known) for link, known in record.paths.items()}
-    with contextlib.suppress(ToyError):
-        found = [each for each in _behind_links(machine, headers, reader) if each[1] not in paths.get(each[0], {})]
-        if found:
-            with host_set.open_database(machine) as database:
-                owned = {link for link in {link for link, _, _ in found} if database.is_owned(link)}
-            for link, path, now in found:
-                if link not in owned:
-                    paths.setdefault(link, {})[path] = now
-    if paths != record.paths:
-        moved.write(Path(machine.moved), record._replace(paths=paths))
+    if not own:
+        return
+    tree = UpperView(Trees.of(machine))
+    with contextlib.suppress(ToyError), open_database(machine, reader) as opened:
+        numbers = contents.numbers_of(opened, own & database.files, among=database.files)
+        # Few directories, if any, lie behind a link: the files of most packages need not be read.
+        links = {
+            folder: link for folder in opened.outline(numbers).folders if (link := _link(tree, folder)) is not None
+        }
+        if links:
+            with host_set.open_database(machine) as of_host:
+                owned = {link for link in {*links.values()} if of_host.is_owned(link)}
+            links = {folder: link for folder, link in links.items() if link not in owned}
+        if links:
+            _add(Path(machine.moved), tree, links, [file.path for file in opened.files_in(numbers, links.keys())])
 
 
-def _behind_links(machine: Machine, headers: HeaderSet, reader: Reader) -> Iterator[tuple[str, str, str]]:
-    """Yield link, path and place of each file of the overlay's packages that the first link on its path leads to."""
-    trees = Trees.of(machine)
-    tree = UpperView(trees)
-    for header_file in sorted(headers.list().files):
-        for file in reader.package(headers.read_blob(header_file)).files:
-            lead = os.path.join(tree.lead(os.path.dirname(file.path)), os.path.basename(file.path))
-            if lead != file.path and tree.has(lead):
-                links = [folder for folder in folders(file.path) if os.path.islink(f"{trees.lower}{folder}")]
-                if links:
-                    yield links[-1], file.path, lead
+def _link(tree: UpperView, folder: str) -> str | None:
+    """Return the path of the first link on the way to a directory, or None if the overlay has it at its own path."""
+    if tree.lead(folder) == folder:
+        return None
+    way = reversed([folder, *folders(folder)])
+    return next((part for part in way if tree.is_link(part)), None)
+
+
+def _add(record: Path, tree: UpperView, links: dict[str, str], paths: list[str]) -> None:
+    known = moved.read(record)
+    every = {link: dict(known) for link, known in known.paths.items()}
+    for path in paths:
+        folder, name = os.path.split(path)
+        place = os.path.join(tree.lead(folder), name)
+        if folder in links and tree.has(place):
+            every.setdefault(links[folder], {}).setdefault(path, place)
+    if every != known.paths:
+        moved.write(record, known._replace(paths=every))

@@ -21,6 +21,7 @@ class Tree(Protocol):
     def touches(self, path: str) -> bool: ...  # noqa: D102
     def find(self, pattern: str) -> list[str]: ...  # noqa: D102
     def is_in_lower(self, path: str) -> bool: ...  # noqa: D102
+    def is_link(self, path: str) -> bool: ...  # noqa: D102
     def lead(self, folder: str) -> str: ...  # noqa: D102
     def has(self, path: str) -> bool: ...  # noqa: D102
     def has_folder(self, folder: str) -> bool: ...  # noqa: D102
