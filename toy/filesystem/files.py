@@ -10,7 +10,7 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from .. import process
@@ -266,6 +266,14 @@ def remove(dir_fd: int, name: str) -> None:
     except IsADirectoryError:
         # rm(1) copes with any depth, and follows no symbolic link.
         process.run(["rm", "-rf", "--", f"/proc/self/fd/{dir_fd}/{name}"], pass_fds=[dir_fd])
+
+
+def copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = ()) -> None:
+    """Copy a file or a tree, by its path, to a name in the directory `target`."""
+    with replacing(target, name, whatever=True):
+        path = f"/proc/self/fd/{target}/{TEMPORARY}"
+        command = ["cp", "--archive", "--reflink=auto", "--no-target-directory", source, path]
+        process.run(command, pass_fds=[target, *pass_fds])
 
 
 def remove_if_empty(dir_fd: int, name: str) -> None:

@@ -9,12 +9,11 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from .. import process
 from ..filesystem import attributes, compare, files, records
 from ..filesystem.walk import walk
 from ..headers import header
@@ -159,7 +158,7 @@ def _description(var: Path, path: PurePath) -> str | None:
 
 
 def _is_as_it_came(var: Path, folder: PurePath, came: Mapping[str, str]) -> bool:
-    """Say whether each file in a directory, and below it, has the `_description` in `came`, or led to such a file."""
+    """Say whether a directory holds nothing but files that have the `_description` in `came`, and their directories."""
     known = {**{os.fspath(above): _DIRECTORY for name in came for above in PurePath(name).parents}, **came}
     below = (here / name for here, fd in walk(var, folder) for name in os.listdir(fd))
     return all(_description(var, path) == known.get(os.fspath(path)) for path in below)
@@ -222,7 +221,7 @@ def share_metadata(var: Path) -> None:
             _supply(var, PurePath("cache/zypp"))
             for kind in _METADATA:  # solv, with the cookie, comes last
                 with files.directory(var, PurePath("cache/zypp", kind), create=True, like=_HOST) as fd:
-                    _copy_tree(os.fspath(host / kind / repository), fd, repository)
+                    files.copy_tree(os.fspath(host / kind / repository), fd, repository)
 
 
 def _newer(cookie: Path, var: Path, repository: str) -> bool:
@@ -272,7 +271,7 @@ def _copy_file(name: str, source: int, target: int) -> None:
     """Copy a file or a symbolic link from one directory to another."""
     status = os.stat(name, dir_fd=source, follow_symlinks=False)
     if stat.S_ISREG(status.st_mode) and status.st_size > _SMALL:  # cp(1) keeps holes, and shares blocks
-        _copy_tree(f"/proc/self/fd/{source}/{name}", target, name, pass_fds=[source])
+        files.copy_tree(f"/proc/self/fd/{source}/{name}", target, name, pass_fds=[source])
         return
     with files.replacing(target, name, whatever=True):
         if stat.S_ISLNK(status.st_mode):
@@ -286,11 +285,3 @@ def _copy_file(name: str, source: int, target: int) -> None:
                     attributes.copy(fd, outer.fileno())
         times = (status.st_atime_ns, status.st_mtime_ns)
         os.utime(files.TEMPORARY, ns=times, dir_fd=target, follow_symlinks=False)
-
-
-def _copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = ()) -> None:
-    """Copy a file or a tree, by its path, to a name in the directory `target`."""
-    with files.replacing(target, name, whatever=True):
-        path = f"/proc/self/fd/{target}/{files.TEMPORARY}"
-        command = ["cp", "--archive", "--reflink=auto", "--no-target-directory", source, path]
-        process.run(command, pass_fds=[target, *pass_fds])
