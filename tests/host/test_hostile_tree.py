@@ -114,6 +114,7 @@ class TestRecords:
         links = [*made_up, *({"/usr/lib": {"/usr/lib/x": text}} for text in texts)]
         records: list[dict[str, object]] = [{"moved": moved} for moved in made_up]
         records += [{"moved": {"/usr/lib": {}}, "links": x} for x in links]
+        records += [{"moved": {"/usr/lib": {}}, "copies": x} for x in made_up]
         for number, record in enumerate(records):
             change_host(victim, number)
             victim.write(f"{STATE}/moved", json.dumps({"version": 1, **record}))

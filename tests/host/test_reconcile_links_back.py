@@ -53,6 +53,28 @@ def test_links_between_both_places(host: Host, what: str) -> None:
     assert show(host, look) == before
 
 
+@pytest.mark.parametrize("what", ["own", "mine"])
+def test_equal_files_at_both_places(host: Host, what: str) -> None:
+    """There is one of them while both places are one, and two again after that, of which one can be changed."""
+    publish(host, directory(ONE, "theirs"))
+    on_host(host, "install", "filesystem")
+    if what == "own":
+        publish(host, Package("own", files={f"{ONE}/foo": "foo", f"{TWO}/foo": "foo"}))
+        overlay(host, "install", "own")
+    else:
+        show(host, f"mkdir {TWO}; echo foo > {ONE}/foo; cp -a {ONE}/foo {TWO}/foo; ln -s x {ONE}/x; ln -s x {TWO}/x")
+    look = f"cat {ONE}/foo {TWO}/foo; readlink {ONE}/x {TWO}/x || true"
+    before = show(host, look)
+    publish(host, link(ONE, "two", f"{TWO}/theirs"))
+    on_host(host, "update")
+    assert enter(host) == []
+    publish(host, again("theirs"))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert show(host, look) == before
+    assert show(host, f"[ {ONE}/foo -ef {TWO}/foo ] || echo two") == "two\n"
+
+
 def test_links_of_a_package_that_is_gone_stay_gone(host: Host) -> None:
     publish(host, directory(ONE, "theirs"))
     on_host(host, "install", "filesystem")
@@ -176,6 +198,88 @@ def test_what_was_removed_by_hand_stays_removed(host: Host, removed: str) -> Non
     assert enter(host) == []
     assert show(host, f"cd {ONE}; cat mine other; [ ! -e {removed} ]") == "mine\n1\n"
     host.run("find", f"{UPPER}/usr/lib", "-type", "c", "-delete")  # rpm -V complains of it
+
+
+def test_a_directory_that_was_removed_stays_removed_where_the_link_leads_to_one_of_other_packages(host: Host) -> None:
+    """What others have there shows, and what was removed does not, also once its package lists the new place."""
+    removed, theirs = {f"{ONE}/sub/{name}": "1" for name in ("a", "deep/b")}, f"{TWO}/sub/theirs"
+    publish(host, directory(ONE), Package("their", files={**removed, f"{ONE}/sub/both/c": "1"}))
+    publish(host, Package("other", files={theirs: "2", f"{TWO}/sub/both/d": "2"}))
+    on_host(host, "install", "filesystem", "their", "other")
+    show(host, f"rm -r {ONE}/sub; mkdir -p {TWO}/sub/both; echo mine | tee {TWO}/sub/mine > {TWO}/sub/both/mine")
+    look = f"cd {TWO}/sub; find * -type f | sort"
+    publish(host, link(ONE, "two", "/usr/lib/keep"))
+    on_host(host, "update", "filesystem")
+    assert host.run("cat", f"{TWO}/sub/a").stdout == "1\n"
+    assert enter(host) == []
+    assert show(host, look) == "both/d\nboth/mine\nmine\ntheirs\n"
+    files = {path.replace(ONE, TWO): "2" for path in (*removed, f"{ONE}/sub/both/c", f"{ONE}/new")}
+    publish(host, Package("their", "2", files=files))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert show(host, look) == "both/d\nboth/mine\nmine\ntheirs\n"
+    assert show(host, f"cat {ONE}/new") == "2\n"
+    move = f"%pretrans\nrm {ONE}; mkdir {ONE}; cp -a {TWO}/sub {ONE}; rm -r {ONE}/sub/theirs\n"
+    publish(host, Package("filesystem", "3", files={"/usr/lib/keep": ""}, directories=(ONE,), scripts=move))
+    publish(host, Package("their", "3", files=removed))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert show(host, f"[ ! -e {ONE}/sub/a ]; [ ! -e {ONE}/sub/deep/b ]; {look}") == "both/d\nboth/mine\nmine\ntheirs\n"
+    host.run("find", f"{UPPER}/usr/lib", "-type", "c", "-delete")  # rpm -V complains of it
+
+
+def test_a_file_that_was_removed_behind_a_link_stays_removed_once_that_is_a_directory(host: Host) -> None:
+    publish(host, link(ONE, "two", f"{TWO}/theirs"), Package("their", files={f"{ONE}/conf": "1"}))
+    on_host(host, "install", "filesystem", "their")
+    show(host, f"rm {ONE}/conf")
+    publish(host, again("theirs"), Package("their", "2", files={f"{ONE}/conf": "2"}))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert show(host, f"ls {ONE}") == "theirs\n"
+    host.run("find", f"{UPPER}/usr/lib", "-type", "c", "-delete")  # rpm -V complains of it
+
+
+def test_a_file_that_was_removed_stays_removed_once_its_package_lists_where_the_link_leads(host: Host) -> None:
+    publish(host, directory(ONE, "theirs"), Package("their", files={f"{ONE}/conf": "1"}))
+    on_host(host, "install", "filesystem", "their")
+    show(host, f"rm {ONE}/conf")
+    publish(host, link(ONE, "two", f"{TWO}/theirs"), Package("their", "2", files={f"{TWO}/conf": "2"}))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert show(host, f"ls {ONE}") == "theirs\n"
+    publish(host, again("theirs"), Package("their", "3", files={f"{ONE}/conf": "3"}))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert show(host, f"ls {ONE}") == "theirs\n"
+    host.run("find", f"{UPPER}/usr/lib", "-type", "c", "-delete")  # rpm -V complains of it
+
+
+def test_what_moved_stays_where_somebody_made_a_directory_in_the_place_of_the_link(host: Host) -> None:
+    publish(host, directory(ONE, "theirs"), Package("their"))
+    on_host(host, "install", "filesystem")
+    show(host, f"echo mine > {ONE}/mine")
+    publish(host, link(ONE, "two", f"{TWO}/theirs"))
+    on_host(host, "update")
+    assert enter(host) == []
+    show(host, f"rm {ONE}; mkdir {ONE}")
+    on_host(host, "install", "their")
+    assert enter(host) == []
+    assert show(host, f"cat {TWO}/mine; ls {ONE}") == "mine\n"
+    show(host, f"rmdir {ONE}; ln -s two {ONE}")
+
+
+def test_a_private_directory_is_private_again(host: Host) -> None:
+    publish(host, directory(ONE, "theirs"), Package("their", files={f"{TWO}/deep/in/theirs": ""}))
+    on_host(host, "install", "filesystem", "their")
+    show(host, f"mkdir -p {ONE}/deep/in; chmod 700 {ONE}/deep; echo mine > {ONE}/deep/in/mine")
+    publish(host, link(ONE, "two", f"{TWO}/more"))
+    on_host(host, "update")
+    assert enter(host) == []
+    publish(host, again("theirs", gone="nothing"))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert show(host, f"cat {ONE}/deep/in/mine; stat -c %a {ONE}/deep {ONE}/deep/in") == "mine\n700\n755\n"
+    host.run("rmdir", f"{UPPER}{TWO}/deep/in", f"{UPPER}{TWO}/deep", check=False)  # rpm -V complains of its mode
 
 
 def test_a_real_rollback(microos: MicroOS) -> None:

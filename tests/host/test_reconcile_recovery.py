@@ -175,3 +175,21 @@ def test_what_happened_before_a_launch_was_killed_is_said(host: Host, module: st
     assert host.run(*OVERLAY, "cat", "/usr/lib/one/new", "/usr/lib/one/new.rpmsave").stdout == "more\nmine\n"
     assert {f"toy: {line}" for line in host.run("toy", "status").stdout.splitlines()}.issuperset(said)
     assert enter(host) == []
+
+
+def test_what_moved_before_a_launch_was_killed_moves_back(host: Host) -> None:
+    one, two = "/usr/lib/one", "/usr/lib/two"
+    publish(host, directory(one, "theirs"))
+    on_host(host, "install", "filesystem")
+    host.run(*OVERLAY, "sh", "-c", f"mkdir {two}; cd {one}; echo mine | tee mine > new; echo more > {two}/new")
+    publish(host, link(one, "two", f"{two}/theirs"))
+    on_host(host, "update")
+    killed_before(host, "reconcile/relocate", "happened += .kept")
+    assert len(enter(host)) == 1
+    script = f"%pretrans\nrm {one}; mv {two} {one}\n"
+    publish(host, Package("filesystem", "3", files={f"{one}/theirs": "theirs"}, scripts=script))
+    on_host(host, "update")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "sh", "-c", f"cat {one}/mine {one}/new {two}/new; ls {two}").stdout == (
+        "mine\nmine\nmore\nnew\n"
+    )

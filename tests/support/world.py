@@ -13,7 +13,7 @@ from toy.headers import header
 from toy.headers.changes import UpperSet
 from toy.headers.header import Header, HeaderFile
 from toy.headers.package import Package, Trigger
-from toy.reconcile.moved import Moved, Paths
+from toy.reconcile.moved import NOTHING, Paths
 from toy.reconcile.plan import Plan
 from toy.reconcile.planner import plan
 from toy.reconcile.retired import Retired
@@ -97,7 +97,7 @@ class World:
             upper=upper,
             hidden=frozenset(upper.whiteouts - set(map(file, self.forgotten))),
             retired=self.retired,
-            moved=Moved(self.moved, {}),
+            moved=NOTHING._replace(paths=self.moved),
             installed=upper.over(base) if self.has_database else None,
             facts=Facts(self, upper.over(base) if self.has_database else frozenset()),
         )

@@ -79,6 +79,20 @@ FILES = {
         World(before=[A_1], after=[A_2], upper={"/opt/a": WHITEOUT}, files={A_1: ["/opt/a/x"], A_2: ["/opt/a/y"]}),
         {},
     ),
+    "one that moved since the host has a link stays removed, and what no package had shows": (
+        World(
+            before=[A_1],
+            after=[A_2, "b-1"],
+            upper={"/two/a": WHITEOUT, "/two/b": WHITEOUT, "/two/deep": WHITEOUT, "/two/new": WHITEOUT},
+            files={A_1: ["/one/a", "/one/deep/a"], A_2: ["/two/a", "/two/deep/a"], "b-1": ["/two/b", "/two/new/b"]},
+            moved={
+                "/mid": {"/mid/a": "/two/a"},
+                "/one": {"/one/a": "/mid/a", "/one/deep": "/two/deep", "/one/new": "/two/new"},
+                "/two": {"/two/b": "/one/b", "/one/b": "/two/b"},
+            },
+        ),
+        {"show": ["/two/b", "/two/new/b"], "uncover": ["/two/new"]},
+    ),
     "a generated file that the host has not is made anew, and stays until then": (
         World(after=[A_1], upper={"/etc/ld.so.cache": FILE}),
         {"anew": ["/etc/ld.so.cache"]},

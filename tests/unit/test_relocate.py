@@ -2,7 +2,7 @@
 """Which files move along where the host turned directories into links, or links into directories."""
 
 import pytest
-from tables import DIRECTORY, FILE, OPAQUE
+from tables import DIRECTORY, FILE, OPAQUE, WHITEOUT
 from world import World
 
 from toy.reconcile.relocate import moves
@@ -58,6 +58,17 @@ MOVES = {
         ),
         {"/usr/sbin": "/usr/bin"},
     ),
+    "its package was newer than that of the host's link, and gives way": (
+        World(
+            before=[FS_2],
+            after=["fs-4"],
+            removed=[FS_2],
+            own=["fs-3", A_1],
+            files={**TO_LINK, "fs-4": TO_LINK[FS_2]},
+            upper={"/usr/sbin": OPAQUE},
+        ),
+        {"/usr/sbin": "/usr/bin"},
+    ),
     "the overlay made a directory in the place of the link": (
         World(
             before=["fs-2/old"],
@@ -65,6 +76,18 @@ MOVES = {
             own=[A_1],
             files={**TO_LINK, "fs-2/old": TO_LINK[FS_2]},
             upper={"/usr/sbin": OPAQUE},
+        ),
+        {},
+    ),
+    "the overlay made a directory in the place of a link that the package lists by another path now": (
+        World(
+            before=["fs-2/old"],
+            after=[FS_2],
+            files={
+                "fs-2/old": ["/lib->/usr/lib", "/lib/x->/usr/bin"],
+                FS_2: ["/lib->/usr/lib", "/usr/lib/x->/usr/bin"],
+            },
+            upper={"/usr/lib/x": OPAQUE},
         ),
         {},
     ),
@@ -108,6 +131,15 @@ MOVES = {
             after=[FS_2, A_1],
             files=TO_DIRECTORY,
             upper={"/usr/bin/a": FILE, "/usr/bin/mine": FILE},
+        ),
+        {"/usr/bin/a": "/usr/sbin/a"},
+    ),
+    "a link became a directory, and somebody removed a file behind it": (
+        World(
+            before=[FS_1, A_1],
+            after=[FS_2, "a-2"],
+            files={**TO_DIRECTORY, "a-2": ["/usr/sbin/a"]},
+            upper={"/usr/bin/a": WHITEOUT, "/usr/bin/b": WHITEOUT},
         ),
         {"/usr/bin/a": "/usr/sbin/a"},
     ),
@@ -200,6 +232,15 @@ MOVES = {
         World(before=[FS_2], after=[FS_2, A_1], files=TO_LINK, upper={"/usr/bin/mine": FILE}).but(
             moved={"/usr/sbin": {"/usr/sbin/mine": "/usr/bin/mine"}}
         ),
+        {},
+    ),
+    "still a link, in the place of which somebody made a directory": (
+        World(
+            before=[FS_2],
+            after=[FS_2, A_1],
+            files=TO_LINK,
+            upper={"/usr/sbin": OPAQUE, "/usr/bin/mine": FILE},
+        ).but(moved={"/usr/sbin": {"/usr/sbin/mine": "/usr/bin/mine"}}),
         {},
     ),
     "a link of a package that is gone": (

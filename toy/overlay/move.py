@@ -5,11 +5,12 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..filesystem import attributes, compare, files, whiteout
+from ..headers.package import PackageFile
 from .apply import WritableUpper
 
 
@@ -24,19 +25,28 @@ class Moved(NamedTuple):
     """Those in whose place the lower has another file: both paths."""
     links: dict[str, str]
     """The targets of links that went, since each led to the other path of what moved, by their paths."""
+    copies: dict[str, str]
+    """The paths of equal files that were in the place of those that went, by the paths of these."""
+
+
+class Packages(Protocol):
+    """The packages that own paths of the overlay's, as `reconcile.state.Facts` knows them."""
+
+    def files_at(self, path: str) -> Sequence[PackageFile]: ...  # noqa: D102
+    def has_below(self, directory: str) -> bool: ...  # noqa: D102
 
 
 class MovableUpper(WritableUpper):
     """An upper in which files move."""
 
-    def move(self, source: str, target: str, *, keep: Callable[[str], bool] | None = None) -> Moved:
+    def move(self, source: str, target: str, *, packages: Packages | None = None) -> Moved:
         """Move a file, or all that is in a directory, to another path; to repeat it changes nothing.
 
         Directories that are at both paths become one, with the attributes that the one at the target has. Where
-        something else is at the target already, that stays, and what comes gets another name, NAME.rpmsave. A whiteout
-        goes, if it would hide a directory of the lower's that is to `keep`.
+        something else is at the target already, that stays, and what comes gets another name, NAME.rpmsave. If a
+        directory was removed, and the lower has one at the target, what `packages` own there still shows.
         """
-        moved = Moved({}, [], [], {})
+        moved = Moved({}, [], [], {}, {})
         emptied: list[str] = []
         todo = [(source, target)]
         while todo:
@@ -54,10 +64,14 @@ class MovableUpper(WritableUpper):
                     if made:
                         continue
                 is_whiteout = whiteout.is_whiteout(status)
-                if is_whiteout and keep is not None and files.is_directory(self._lower(new)) and keep(new):
+                if is_whiteout and packages is not None and self._has_below(new, packages):
+                    hidden = self._hide_rest(new, packages)
+                    moved.paths.update((f"{old}{path.removeprefix(new)}", path) for path in hidden)
                     os.unlink(name, dir_fd=fd)
                     continue
-                now = self._rename(fd, name, old, new, moved.links)
+                if not is_whiteout:
+                    self._make_folders_of(new, old)
+                now = self._rename(fd, name, old, new, moved)
                 if now is None:
                     continue
                 moved.paths[old] = now
@@ -71,14 +85,57 @@ class MovableUpper(WritableUpper):
         self._tidy({source})
         return moved
 
-    def link(self, path: str, target: str) -> None:
+    def _has_below(self, path: str, packages: Packages) -> bool:
+        """Say whether the lower has a directory at a path, with something of these packages in it."""
+        return files.is_directory(self._lower(path)) and packages.has_below(path)
+
+    def _make_folders_of(self, path: str, old: str) -> None:
+        """Make the directories on the way to a path that the lower lacks, like their namesakes on the way to `old`."""
+        folder, model = os.path.dirname(path), os.path.dirname(old)
+        place = self._place(folder)
+        if place is None or place[1].name != os.path.basename(model) or files.is_directory(self._lower(folder)):
+            return
+        self._make_folders_of(folder, model)
+        with self._literal(model) as (fd, name), self._parent(*place) as above:
+            if not files.exists(above, name):
+                files.make_directory(above, name)
+                with files.opened(fd, name) as like, files.opened(above, name) as made:
+                    attributes.copy(like, made)
+
+    def _hide_rest(self, folder: str, packages: Packages) -> Iterator[str]:
+        """Put whiteouts over all in a directory of the lower's but what packages own. Yields their paths."""
+        place = self._place(folder)
+        todo = [folder] if place is not None and place[0] == self.upper else []
+        while todo:
+            here = todo.pop()
+            if not self._make_directory(here, None):
+                continue  # the overlay has something else there
+            with self._literal(f"{here}/name") as (fd, _):
+                for name in self._lower_names(here):
+                    path = f"{here}/{name}"
+                    if self._is_directory(fd, name) or self._has_below(path, packages):
+                        todo.append(path)
+                    elif not files.exists(fd, name) and not packages.files_at(path):
+                        whiteout.make(fd, name)
+                        yield path
+
+    def link(self, path: str, text: str) -> None:
         """Make a symbolic link anew, if the overlay itself has what it leads to, and nothing at its path."""
-        place, led = self._place(path), os.path.normpath(os.path.join(os.path.dirname(path), target))
-        with contextlib.suppress(FileNotFoundError, files.NotADirectory), self._literal(led) as (fd, name):
-            if place is not None and files.exists(fd, name) and not _is_whiteout(fd, name):
-                with self._parent(*place) as folder:
-                    if not files.exists(folder, place[1].name):
-                        os.symlink(target, place[1].name, dir_fd=folder)
+        self.copy(os.path.normpath(os.path.join(os.path.dirname(path), text)), path, text=text)
+
+    def copy(self, source: str, path: str, *, text: str | None = None) -> None:
+        """Copy a file, or link to it by `text`, if the overlay itself has it, and nothing at the other path."""
+        place = self._place(path)
+        with contextlib.suppress(FileNotFoundError, files.NotADirectory), self._literal(source) as (fd, name):
+            if place is None or _is_whiteout(fd, name):
+                return
+            with self._parent(*place) as folder:
+                if files.exists(folder, place[1].name):
+                    return
+                if text is not None:
+                    os.symlink(text, place[1].name, dir_fd=folder)
+                else:
+                    files.copy_tree(f"/proc/self/fd/{fd}/{name}", folder, place[1].name, pass_fds=[fd])
 
     def make_way(self, path: str, target: str) -> None:
         """Put a directory like the host's in the place of a link in the machine's /var, if it has this target."""
@@ -141,10 +198,10 @@ class MovableUpper(WritableUpper):
         with files.directory(tree, where.parent, create=True, like=self._model(tree)) as fd:
             yield fd
 
-    def _rename(self, dir_fd: int, name: str, source: str, target: str, links: dict[str, str]) -> str | None:
+    def _rename(self, dir_fd: int, name: str, source: str, target: str, moved: Moved) -> str | None:
         """Rename what is at the path `source`, and return the path that it has then; None if nothing is left of it.
 
-        A link that goes is put into `links`.
+        What goes is put into `moved`.
         """
         place = self._place(target)
         if place is None:
@@ -159,14 +216,15 @@ class MovableUpper(WritableUpper):
                     return None
             elif is_there and (_link(fd, where.name, target) == source or _is_whiteout(fd, where.name)):
                 if not _is_whiteout(fd, where.name):
-                    links[target] = os.readlink(where.name, dir_fd=fd)
+                    moved.links[target] = os.readlink(where.name, dir_fd=fd)
                 os.unlink(where.name, dir_fd=fd)  # it led to what comes, or hides what that hides as well
                 is_there = False
             elif is_there and _link(dir_fd, name, source) == target:
-                links[source] = os.readlink(name, dir_fd=dir_fd)
+                moved.links[source] = os.readlink(name, dir_fd=dir_fd)
                 os.unlink(name, dir_fd=dir_fd)
                 return None
             elif is_there and _are_alike(dir_fd, name, fd, where.name):
+                moved.copies[source] = target
                 os.unlink(name, dir_fd=dir_fd)
                 return None
             free = files.saved_name(fd, where.name) if is_there else where.name

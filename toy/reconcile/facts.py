@@ -47,6 +47,7 @@ class ReadFacts:
         self._stored = (self._in_upper, parts.sets.host_files, parts.sets.hidden.list().files)
         self._packages: dict[HeaderFile, Package] = {}
         self._outlines: dict[frozenset[HeaderFile], Outline] = {}
+        self._has_below: dict[str, bool] = {}
 
     def _source(self, file: HeaderFile) -> HeaderSet:
         sets = self._sets
@@ -95,7 +96,10 @@ class ReadFacts:
 
     def has_below(self, directory: str) -> bool:
         """See `Facts`."""
-        return self._overlay_database is not None and self._overlay_database.has_below(directory)
+        if directory not in self._has_below:  # rpm goes through its index of all directories
+            database = self._overlay_database
+            self._has_below[directory] = database is not None and database.has_below(directory)
+        return self._has_below[directory]
 
     def files_at(self, path: str) -> list[PackageFile]:
         """See `Facts`."""

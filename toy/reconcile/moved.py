@@ -24,25 +24,39 @@ class Moved(NamedTuple):
     """By the path that each file or directory had, the path that it got then; it may have moved on since."""
     links: Paths
     """By the paths that they had, the targets of the overlay's own links that went: they led to what moved there."""
+    copies: Paths
+    """By the paths that they had, those of equal files that were there already: one of both went."""
+
+
+NOTHING = Moved({}, {}, {})
+
+_NAMES = ("moved", "links", "copies")
+"""The names of the fields in a record."""
 
 
 def read(path: Path) -> Moved:
     """Return what is stored in a record; nothing if that cannot be read. Raises ToyError for a later one."""
     stored = records.read(path)
     try:
-        paths, links = _plain(stored["moved"]), _plain(stored.get("links", {}))
-        every = [part for link, found in paths.items() for part in (link, *found, *found.values())]
-        every += [each for found in links.values() for path, text in found.items() for each in (path, _led(path, text))]
+        moved = Moved(*(_plain(stored.get(name, {})) for name in _NAMES))
+        every = [
+            part
+            for each in (moved.paths, moved.copies)
+            for link, found in each.items()
+            for part in (link, *found, *found.values())
+        ]
+        links = moved.links.values()
+        every += [each for found in links for path, text in found.items() for each in (path, _led(path, text))]
         if all(map(is_plain, every)):
-            return Moved(paths, links)
+            return moved
     except (AttributeError, LookupError, TypeError, ValueError):
         pass
-    return Moved({}, {})
+    return NOTHING
 
 
 def write(path: Path, moved: Moved) -> None:
     """Store a record, durably: it is all that is known of these files."""
-    records.write(path, {"moved": moved.paths, "links": moved.links}, durable=True)
+    records.write(path, dict(zip(_NAMES, moved, strict=True)), durable=True)
 
 
 def _led(link: str, text: str) -> str:

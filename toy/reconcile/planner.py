@@ -157,19 +157,26 @@ def _hidden_by_hand(state: State, arrived: Iterable[PackageFile]) -> tuple[set[s
     """Return the paths of new host files that the user hid by hand, not by removing a package; and directories.
 
     No package in the overlay's database owns such a path or, if it is hidden by a whiteout above it, anything at or
-    below the whiteout. The directories are those with such whiteouts, which the user removed.
+    below the whiteout, nor where that was before it moved. The directories are those with such whiteouts, which the
+    user removed.
     """
     facts, tree = state.facts, state.facts.tree
     paths: set[str] = set()
     removed: set[str] = set()
     if state.installed is None:
         return paths, removed
+    was = {now: path for moved in state.moved.paths.values() for path, now in moved.items()}
     for path in {owned.path for owned in arrived}:
         by = tree.hidden_by(path)
-        if by is None or facts.is_owned(path):
+        if by is None:
+            continue
+        places = [by]
+        while (before := was.get(places[-1], by)) not in places:
+            places.append(before)
+        if any(facts.is_owned(f"{place}{path.removeprefix(by)}") for place in places):
             continue
         if by != path and tree.is_whiteout(by):
-            if facts.has_below(by):
+            if any(map(facts.has_below, places)):
                 continue
             removed.add(by)
         paths.add(path)

@@ -57,7 +57,7 @@ def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
             with read_state(parts, adopted.database, recorded=recorded, base=base, upper=upper) as state:
                 relocated = relocate(parts, state)
                 done += relocated.events
-                plan = planner.plan(state, relocated.covering)
+                plan = planner.plan(relocated.state, relocated.covering)
             if plan is not None:
                 plan = plan._replace(events=[*done, *plan.events], triggers=[*runs, *plan.triggers])
                 journal.intend(plan)

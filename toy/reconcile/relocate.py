@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..headers import header
 from ..headers.header import HeaderFile
+from ..headers.package import folders
 from ..host.mounted import is_in
 from ..overlay.move import MovableUpper
 from . import decisions, moved, rules
@@ -35,51 +36,77 @@ class Move(NamedTuple):
 class Relocated(NamedTuple):
     """What relocation did."""
 
+    state: State
+    """The state after it; what moved back or elsewhere counts as moved as well."""
     events: list[Event]
     covering: list[str]
     """The paths of files, of no package of the overlay's, that are in front of other files of the host's now."""
 
 
 def relocate(parts: Parts, state: State) -> Relocated:
-    """Move files of the upper. The facts in `state` are as after that."""
+    """Move files of the upper."""
     todo = moves(state)
     again = [link for link in state.moved.paths if _is_directory_again(state, link)]
     if not todo and not again:
-        return Relocated([], [])
+        return Relocated(state, [], [])
 
-    def kept(path: str, now: str) -> Event:
-        move = next(move for move in todo if is_in(path, [move.source]))
-        return Event("kept", f"{now} (it was {path}; {move.source} is {move.target} on the host now)")
-
-    upper = MovableUpper(parts.trees, lambda path, now: parts.journal.keep([kept(path, now)]))
     own = state.upper.over(state.base) - state.base
     own_paths = {file.path for package in own for file in state.facts.package(package).files}
-    paths, gone = ({link: dict(known) for link, known in each.items()} for each in state.moved)
-    record = moved.Moved(paths, gone)
+    paths, gone, copies = ({link: dict(known) for link, known in each.items()} for each in state.moved)
+    record = moved.Moved(paths, gone, copies)
     links = _into_links(state)
+
+    def write() -> None:
+        moved.write(Path(parts.machine.moved), record)
+
+    def move_of(path: str) -> Move:
+        return next(move for move in todo if is_in(path, [move.source]))
+
+    def kept(path: str, now: str) -> Event:
+        move = move_of(path)
+        return Event("kept", f"{now} (it was {path}; {move.source} is {move.target} on the host now)")
+
+    def will_rename(path: str, now: str) -> None:
+        parts.journal.keep([kept(path, now)])
+        if (link := move_of(path).source) in links:
+            paths[link][path] = now
+            write()
+
+    upper = MovableUpper(parts.trees, will_rename)
+    on_the_way = {part for move in todo for part in (move.target, *folders(move.target))}
     for link, target in state.facts.outline(state.base - state.host).links.items():
-        if any(is_in(move.target, [link]) for move in todo):
+        if link in on_the_way:
             upper.make_way(link, target)
     happened, covering = [], []
+    went: dict[str, dict[str, str]] = {}
     for move in todo:
-        is_into_link = move.source in links
-        result = upper.move(*move, keep=state.facts.has_below if is_into_link else None)
-        happened += [kept(*paths) for paths in result.renamed]
+        is_into_link, before = move.source in links, paths.get(move.source, {})
+        if is_into_link:  # before it is done: nothing else would say where they were
+            below = state.facts.tree.files_below(move.source)
+            paths[move.source] = before | {path: f"{move.target}{path.removeprefix(move.source)}" for path in below}
+            write()
+        result = upper.move(*move, packages=state.facts if is_into_link else None)
+        happened += [kept(*both) for both in result.renamed]
         covering += [path for old, path in result.covering if old not in own_paths]
         if result.paths:
             happened.append(Event(FOLLOWED, f"the host (what was in {move.source} is in {move.target})"))
-        if is_into_link and (result.paths or result.links):
-            paths.setdefault(move.source, {}).update(result.paths)
+        if is_into_link:
+            paths[move.source] = before | result.paths
             gone.setdefault(move.source, {}).update(result.links)
-            moved.write(Path(parts.machine.moved), record)  # at once: nothing else would say where they were
+            copies.setdefault(move.source, {}).update(result.copies)
+            write()
+        else:
+            went[move.source] = result.paths
     for link in again:
         for path, target in gone.pop(link, {}).items():
             upper.link(path, target)
+        for path, other in copies.pop(link, {}).items():
+            upper.copy(other, path)
         del paths[link]
     if record != state.moved:
-        moved.write(Path(parts.machine.moved), record)
+        write()
     state.facts.look_again()
-    return Relocated(happened, covering)
+    return Relocated(state._replace(moved=record._replace(paths=paths | went)), happened, covering)
 
 
 def moves(state: State) -> list[Move]:
@@ -98,30 +125,38 @@ def moves(state: State) -> list[Move]:
         return []
     stays = decisions.decide(state, stand_ins).upper
     rivals = set(map(header.package_of, stays.files | stays.whiteouts))
-    found: list[Move] = []
+    found: dict[str, Move] = {}
     for move in perhaps:
         owners = map(header.package_of, state.facts.owners_on_host(move.source))
-        if rivals.isdisjoint(owners) and not is_in(move.source, [known.source for known in found]):
-            found.append(move)
-    return found
+        if rivals.isdisjoint(owners) and found.keys().isdisjoint((move.source, *folders(move.source))):
+            found[move.source] = move
+    return [*found.values()]
 
 
 def _into_links(state: State) -> Mapping[str, str]:
     """Return where links of the host's lead, by path, where the overlay has directories that were there first."""
-    facts = state.facts
-    new = _paths_of_links(state, state.host - state.base)
-    were = _paths_of_links(state, (state.base - state.host) & state.hidden)
-    return facts.tree.turned_into_links(new - were - facts.outline(state.base - state.host).links.keys())
+    gone, facts, tree = state.base - state.host, state.facts, state.facts.tree
+    own = {header.package_of(file): facts.package(file) for file in state.upper.files}
+    # What the overlay has a newer version of was hidden: that version had the directory before the host had the link.
+    hidden = {
+        file
+        for file in gone & state.hidden
+        if (ours := own.get(header.package_of(file))) is None or not facts.is_newer(ours, facts.package(file))
+    }
+    were = _links(state, hidden) | {_lead(tree, link) for link in facts.outline(gone).links}
+    return tree.turned_into_links(_links(state, state.host - state.base) - were)
 
 
-def _paths_of_links(state: State, packages: Iterable[HeaderFile]) -> set[str]:
-    return {file.path for each in packages for file in state.facts.package(each).files if file.target}
+def _links(state: State, packages: Iterable[HeaderFile]) -> set[str]:
+    """Return the paths of the links of packages, by way of the links that their directories' paths have now."""
+    files = (file for each in packages for file in state.facts.package(each).files)
+    return {_lead(state.facts.tree, file.path) for file in files if file.target}
 
 
 def _is_directory_again(state: State, link: str) -> bool:
     """Say whether the host has a directory, or anything else but a link, where it had a link."""
     tree = state.facts.tree
-    return tree.is_in_lower(link) and tree.lead(link) == link
+    return tree.is_in_lower(link) and not tree.is_link(link) and _lead(tree, link) == link
 
 
 def _back(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
@@ -142,11 +177,12 @@ def _back(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
 def _traced(paths: Mapping[str, str], moves: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
     """Return the paths that files have, by those that they had, after `moves`, each from old to new paths."""
     for went in moves:
+        was = {now: path for path, now in paths.items()}
         split = {
-            f"{path}{old.removeprefix(now)}": new
-            for path, now in paths.items()
+            f"{was[above]}{old.removeprefix(above)}": new
             for old, new in went.items()
-            if old.startswith(f"{now}/")
+            for above in folders(old)
+            if above in was
         }
         paths = {**{path: went.get(now, now) for path, now in paths.items()}, **split}
     return paths
@@ -159,7 +195,7 @@ def _own_paths(state: State, own: frozenset[HeaderFile]) -> frozenset[str]:
 
 
 def _out_of_links(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
-    """Yield a move for each file that the upper has where a link of the host's led that now leads elsewhere.
+    """Yield a move for each file or whiteout of the upper where a link of the host's led that now leads elsewhere.
 
     In the place of the link there may be a directory.
     """
@@ -179,7 +215,7 @@ def _out_of_links(state: State, own: frozenset[HeaderFile]) -> Iterator[Move]:
         paths |= {path for old in went if tree.is_in_lower(path := f"{link}{old.removeprefix(led)}")}
         for path in paths:
             old = f"{led}{path.removeprefix(link)}"
-            if tree.has(old) and not facts.is_owned(old):
+            if (tree.has(old) or tree.is_whiteout(old)) and not facts.is_owned(old):
                 yield Move(old, path)
 
 
