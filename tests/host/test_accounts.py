@@ -320,6 +320,18 @@ def test_ranges_that_both_gave_away(host: Host, number: int) -> None:
     assert toy(host, "true").stderr == ""
 
 
+def test_a_range_that_containers_have_numbers_of_stays(host: Host) -> None:
+    """Those of a user are the roots of other systems, whose files have none of the overlay's numbers else."""
+    root = "/srv/alice/.local/share/containers/storage/overlay/1/diff"
+    made = f"mkdir -p {root}/etc; touch {root}/etc/os-release {root}/a; chown 100001 {root}/a"
+    host.sh(": > /etc/subuid")
+    host.run(*OVERLAY, "sh", "-ec", f"echo alice:100000:65536 >> /etc/subuid; {made}")
+    host.sh("echo bob:100000:65536 >> /etc/subuid")
+    text = "100000 to 165535 belong to alice in the overlay, 100000 to 165535 to bob on the host"
+    assert toy(host, "true").stderr == f"toy: clash: {text} (/etc/subuid)\n"
+    assert "alice:100000:65536\n" in toy(host, "cat", "/etc/subuid").stdout
+
+
 @pytest.mark.parametrize("later", ["true", "useradd x"], ids=["the host's", "its own since then"])
 def test_an_account_that_went_and_has_another_number_when_it_comes_back(host: Host, later: str) -> None:
     places = ("/srv/a", "/var/lib/a")

@@ -120,7 +120,7 @@ def _settle_ranges(machine: Machine, name: str, *, then: bytes, now: bytes, ours
     """
     events = []
     found = numbers.clashing_ranges(then=then, now=now, ours=ours)
-    used = renumber.used(machine, _TABLE_OF[name]) if found else set()
+    used = renumber.used(machine, _TABLE_OF[name], everywhere=True) if found else set()
     for one, other in found.items():
         to = numbers.free_range(one, now, ours)
         if to is None or any(one.first <= number <= one.last for number in used):

@@ -76,12 +76,16 @@ def finish(machine: Machine, tell: Tell) -> list[Event]:
     return list(todo.events)
 
 
-def used(machine: Machine, table: str) -> set[int]:
-    """Return the numbers of users or groups that files of a machine have, for `table` passwd or group."""
+def used(machine: Machine, table: str, *, everywhere: bool = False) -> set[int]:
+    """Return the numbers of users or groups that files of a machine have, for `table` passwd or group.
+
+    With `everywhere`, those of other systems count as well: a user's containers have his subordinate numbers.
+    """
     is_user = table == "passwd"
     found: set[int] = set()
-    for tree in _trees(machine):
-        found |= {status.st_uid if is_user else status.st_gid for _, _, status in _files(*tree)}
+    for tree, others in _trees(machine):
+        some = _files(tree, None if everywhere else others)
+        found |= {status.st_uid if is_user else status.st_gid for _, _, status in some}
     return found
 
 
@@ -133,10 +137,13 @@ def _trees(machine: Machine) -> Iterator[tuple[Path, set[PurePath]]]:
         yield Path(tree), {lib / name for name in _OTHER_SYSTEMS}
 
 
-def _files(tree: Path, others: set[PurePath]) -> Iterator[tuple[Path, int, os.stat_result]]:
-    """Yield each file of a tree but for those in `others`: its path, its directory's descriptor, and its status."""
-    for here, fd in walk(tree, skip=others):
-        if here.name and _is_root(fd):
+def _files(tree: Path, others: set[PurePath] | None) -> Iterator[tuple[Path, int, os.stat_result]]:
+    """Yield each file of a tree: its path, its directory's descriptor, and its status.
+
+    What lies in `others`, or is the root of another system, is left out, unless that is None.
+    """
+    for here, fd in walk(tree, skip=others or set()):
+        if others is not None and here.name and _is_root(fd):
             others.add(here)
             continue
         for name in os.listdir(fd):
