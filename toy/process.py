@@ -32,8 +32,10 @@ _PACKAGES = {
 class Failed(ToyError):
     """A command that ended with another status than 0."""
 
-    def __init__(self, command: Sequence[str], status: int, said: str) -> None:
+    def __init__(self, command: Sequence[str], status: int, said: str, lines: Sequence[str] = ()) -> None:
         self.why = said or f"status {status}"
+        self.lines = lines
+        """The lines that it printed before, see `run_limited`."""
         super().__init__(f"{command[0]} failed: {self.why}", f"to see all that it printed: TOY_DEBUG=1 {typed()}")
         self.status = status
 
@@ -41,8 +43,8 @@ class Failed(ToyError):
 class TookTooLong(Failed):
     """A command that was killed after some seconds."""
 
-    def __init__(self, command: Sequence[str], seconds: int) -> None:
-        super().__init__(command, -9, f"took more than {seconds} s")
+    def __init__(self, command: Sequence[str], seconds: int, lines: Sequence[str] = ()) -> None:
+        super().__init__(command, -9, f"took more than {seconds} s", lines)
 
 
 def missing(tool: str) -> ToyError:
@@ -114,49 +116,67 @@ _LONGEST = 1 << 16
 
 
 def run_limited(
-    command: list[str], *, seconds: int, stdin: bytes = b"", environment: Mapping[str, str] | None = None
-) -> None:
+    command: list[str],
+    *,
+    seconds: int,
+    stdin: bytes = b"",
+    lines: int = 0,
+    environment: Mapping[str, str] | None = None,
+) -> list[str]:
     """Run a command to its end, of which nobody knows how long it takes and how much it prints.
 
-    `stdin` is what it reads there. If it takes more than `seconds`, or something interrupts us, it is killed. Raises
-    Failed if it fails, TookTooLong, and ToyError if it is not installed.
+    `stdin` is what it reads there. Returns the first `lines` lines of its stdout. If it takes more than `seconds` to
+    print the next one of them, or to end after the last one, or something interrupts us, it is killed. Raises Failed if
+    it fails, TookTooLong, and ToyError if it is not installed.
     """
     import signal  # see the top of this module
 
     there, here = os.pipe()
-    with open(there, "rb", buffering=0), open(os.memfd_create("stdin"), "w+b") as content:
+    out_there, out_here = os.pipe()
+    with (
+        open(there, "rb", buffering=0),
+        open(out_there, "rb", buffering=0),
+        open(os.memfd_create("stdin"), "w+b") as content,
+    ):
         try:
             content.write(stdin)
             content.seek(0)
-            pid = _started(command, stdin=content.fileno(), stderr=here, environment=environment)
+            pid = _started(command, stdin=content.fileno(), stdout=out_here, stderr=here, environment=environment)
         finally:
             os.close(here)
+            os.close(out_here)
         has_ended = False
         try:
-            has_ended, said = _watched(pid, there, seconds)
+            has_ended, said, printed = _watched(pid, there, out_there, seconds, lines)
         finally:
             if not has_ended:
                 os.kill(pid, signal.SIGKILL)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     last = _last_line(said)
+    complete = printed.decode(errors="replace").split("\n")[:-1][:lines]
     if not has_ended:
-        raise TookTooLong(command, seconds)
+        raise TookTooLong(command, seconds, complete)
     if status:
-        raise Failed(command, status, last)
+        raise Failed(command, status, last, complete)
+    return complete
 
 
-def _watched(pid: int, stderr: int, seconds: int) -> tuple[bool, bytes]:
-    """Wait for the end of a process for some seconds. Return whether it came, and the last bytes from `stderr`."""
+def _watched(pid: int, stderr: int, stdout: int, seconds: int, lines: int) -> tuple[bool, bytes, bytes]:
+    """Wait for the end of a process for some seconds, and as long again for each of the first `lines` lines of stdout.
+
+    Returns whether it came, the last bytes from `stderr`, and the first ones from `stdout`.
+    """
     import select  # see the top of this module
     import time
 
     deadline = time.monotonic() + seconds
-    said = b""
+    said = printed = b""
     process = os.pidfd_open(pid)
     try:
         poll = select.poll()
         poll.register(process, select.POLLIN)
         poll.register(stderr, select.POLLIN)
+        poll.register(stdout, select.POLLIN)
         while (left := deadline - time.monotonic()) > 0:
             ready = dict(poll.poll(left * 1000))
             if stderr in ready:
@@ -164,9 +184,17 @@ def _watched(pid: int, stderr: int, seconds: int) -> tuple[bool, bytes]:
                 said = (said + part)[-_LONGEST:]
                 if not part:
                     poll.unregister(stderr)
-            elif process in ready:
-                return True, said
-        return False, said
+            if stdout in ready:
+                part = os.read(stdout, _LONGEST)
+                before = printed.count(b"\n")
+                printed = (printed + part)[:_LONGEST]
+                if before < min(printed.count(b"\n"), lines):
+                    deadline = time.monotonic() + seconds
+                if not part:
+                    poll.unregister(stdout)
+            if ready.keys() == {process}:
+                return True, said, printed
+        return False, said, printed
     finally:
         os.close(process)
 

@@ -122,12 +122,57 @@ def test_a_script_that_hangs_and_is_interrupted(impatient: Host) -> None:
     assert "took more than 2 s" in line
 
 
-def test_a_script_in_lua_is_named(host: Host) -> None:
-    publish(host, indexer("%transfiletriggerin -p <lua> -- /usr/share/things\nprint('x')\n"), things("1"))
+@pytest.mark.everywhere
+@pytest.mark.parametrize("kind", ["transfiletriggerin", "filetriggerin", "filetriggerpostun"])
+def test_a_script_in_lua(host: Host, kind: str) -> None:
+    script = f"""
+        local file = io.open("{INDEX}", "a")
+        file:write(#arg, " ", arg[2] + 1, "\\n")
+        local path = rpm.next_file()
+        while path do file:write(path, "\\n"); path = rpm.next_file() end
+        file:close()
+        assert(rpm.execute("/bin/sh", "-c", "echo '%%}}' >> {INDEX}"))
+    """
+    publish(host, indexer(f"%{kind} -p <lua> -- /usr/share/things\n{script}\n"), things("1"))
+    overlay(host, "install", "indexer", "thing-1")
+    overlay(host, "remove", "thing-1")
+    by_rpm = host.run(*OVERLAY, "cat", INDEX).stdout
+    host.run(*OVERLAY, "rm", INDEX)
+    on_host(host, "install", "thing-1")
+    assert enter(host) == []
+    on_host(host, "remove", "thing-1")
+    assert enter(host) == []
+    assert host.run(*OVERLAY, "cat", INDEX).stdout == by_rpm
+
+
+def test_a_script_that_is_too_long_for_a_command_line_is_named(host: Host) -> None:
+    publish(host, indexer(f"%transfiletriggerin -- /usr/share/things\n: {'long' * 50000}\n"), things("1"))
     overlay(host, "install", "indexer")
     on_host(host, "install", "thing-1")
-    lua = "its trigger is in Lua, which only rpm runs: toy -n toy -- zypper in -f indexer"
-    assert enter(host) == [f"{STALE} ({lua})"]
+    assert enter(host) == [f"{STALE} (its trigger failed: toy -n toy -- zypper in -f indexer)"]
+    assert enter(host) == []
+
+
+def test_a_script_in_lua_that_fails_is_named(host: Host) -> None:
+    publish(host, indexer("%transfiletriggerin -p <lua> -- /usr/share/things\nerror('x')\n"), things("1"))
+    overlay(host, "install", "indexer")
+    on_host(host, "install", "thing-1")
+    assert enter(host) == [f"{STALE} (its trigger failed: toy -n toy -- zypper in -f indexer)"]
+    assert enter(host) == []
+
+
+def test_all_triggers_run_in_one_go(host: Host) -> None:
+    """To start systemd-nspawn takes longer than most of them."""
+    for name in "abc":
+        scripts = f"%transfiletriggerin -- /usr/share/things\nreadlink /proc/self/ns/pid >> {INDEX}\n"
+        publish(host, Package(f"indexer-{name}", files={f"/usr/share/{name}": ""}, scripts=scripts))
+    publish(host, things("1"))
+    overlay(host, "install", *(f"indexer-{name}" for name in "abc"))
+    host.run(*OVERLAY, "rm", "-f", INDEX)
+    on_host(host, "install", "thing-1")
+    assert enter(host) == []
+    first, second, third = host.run(*OVERLAY, "cat", INDEX).stdout.splitlines()
+    assert first == second == third
 
 
 def test_more_files_than_a_command_line_takes(host: Host) -> None:

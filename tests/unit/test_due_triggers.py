@@ -197,12 +197,21 @@ def test_what_is_to_be_installed_again() -> None:
     assert [world.plan().triggers[0].again for world in (own, hosts)] == ["a", "c"]
 
 
+def test_a_script_in_lua_gets_its_arguments() -> None:
+    lua = trigger("triggerin", "b", program="<lua>")._replace(script="print(arg[2] % arg[3])")
+    (run,) = World(after=["b-1"], own=["a-1"], triggers={"a-1": [lua]}).plan().triggers
+    program, script = run.command[4:6]
+    assert program == "<lua>"
+    assert script.splitlines()[1:] == [
+        'arg = { "", 1, 1 }',
+        "function rpm.next_file() return io.read() end",
+        lua.script,
+    ]
+
+
 @pytest.mark.parametrize(
     ("one", "why"),
-    [
-        (trigger("transfiletriggerin", "/usr", program="<lua>"), "its trigger is in Lua, which only rpm runs"),
-        (trigger("triggerprein", "b"), "its %triggerprein has to run before what the host brought"),
-    ],
+    [(trigger("triggerprein", "b"), "its %triggerprein has to run before what the host brought")],
 )
 def test_what_cannot_run_is_named(one: Trigger, why: str) -> None:
     planned = World(after=["b-1"], own=["a-1"], triggers={"a-1": [one]}).plan()

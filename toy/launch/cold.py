@@ -44,12 +44,14 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
     database, configuration = fingerprint.of_database(machine, dbpath), fingerprint.of_configuration(machine)
     is_left_alone = last is not None and last.machine == fingerprint.of_machine(machine)
 
-    def run_in_overlay(lower: Sequence[Path], command: Sequence[str], stdin: bytes) -> None:
+    def run_in_overlay(lower: Sequence[Path], command: Sequence[str], stdin: bytes, lines: int) -> list[str]:
         so_far = Fingerprint(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options.get())
         entry = invocation.Invocation(machine, so_far, list(command), own_options=[])
         entry.write()
         try:
-            process.run_limited(entry.command, seconds=_PATIENCE, stdin=stdin, environment=nspawn.ENVIRONMENT)
+            return process.run_limited(
+                entry.command, seconds=_PATIENCE, stdin=stdin, lines=lines, environment=nspawn.ENVIRONMENT
+            )
         except process.Failed:
             mount_holders.wait_until_unused(machine.overlay)  # if it was killed, its mounts go in a moment
             raise

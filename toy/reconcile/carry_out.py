@@ -4,20 +4,21 @@
 Triggers run at the end, when the new database is in place.
 """
 
-import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
-from .. import process
-from ..errors import ToyError
 from ..headers import preserve
 from ..overlay.apply import RENAMED, WritableUpper
 from . import retired, triggers
 from .events import Event
+from .in_overlay import Command, run_each
 from .parts import Parts
 from .plan import Plan
 from .triggers import Run
+
+_IF_THERE = ("sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh")
+"""Runs a command if the overlay has it."""
 
 
 def carry_out(parts: Parts, plan: Plan) -> list[Event]:
@@ -28,11 +29,10 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
         parts.journal.keep([Event("kept", RENAMED.format(path=path, now=now))])
 
     events = [Event("kept", each) for each in WritableUpper(parts.trees, keep).apply(plan.operations)]
-    for path, command in plan.caches:
-        try:
-            parts.run(["sh", "-c", 'command -v "$1" >/dev/null || exit 0; exec "$@"', "sh", *command])
-        except ToyError as error:
-            failed = f"{shlex.join(command)} {_failed(error)} in the overlay"
+    commands = [Command([*_IF_THERE, *words]) for _, words in plan.caches]
+    for (path, command), problem in zip(plan.caches, run_each(parts.run, commands), strict=True):
+        if problem is not None:
+            failed = f"{shlex.join(command)} {problem} in the overlay"
             see = f"; see why: toy -n {machine.name} -- {shlex.join(command)}" if machine.root == "/" else ""
             events.append(Event("stale", f"{path} ({failed}{see})"))
     for file, blob in plan.stand_ins.items():
@@ -44,17 +44,11 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
     return [*plan.events, *events]
 
 
-def run_triggers(parts: Parts, runs: Iterable[Run]) -> list[Event]:
+def run_triggers(parts: Parts, runs: Sequence[Run]) -> list[Event]:
     """Run triggers. Returns an event for each that fails, or takes too long."""
-    events = []
-    for run in runs:
-        try:
-            parts.run(run.command, b"".join(os.fsencode(f"{path}\n") for path in run.paths))
-        except ToyError as error:
-            events.append(triggers.event(parts.machine.name, run.package, f"its trigger {_failed(error)}", run.again))
-    return events
-
-
-def _failed(error: ToyError) -> str:
-    """Return what a command did that ended with an error: "failed", or that it was killed for taking too long."""
-    return error.why if isinstance(error, process.TookTooLong) else "failed"
+    problems = run_each(parts.run, [Command(run.command, run.paths) for run in runs])
+    return [
+        triggers.event(parts.machine.name, run.package, f"its trigger {problem}", run.again)
+        for run, problem in zip(runs, problems, strict=True)
+        if problem is not None
+    ]

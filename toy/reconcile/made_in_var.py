@@ -10,11 +10,11 @@ import os
 import stat
 from pathlib import Path, PurePath
 
-from ..errors import ToyError
 from ..filesystem import compare
 from ..filesystem.walk import walk
 from . import generated
 from .events import Event
+from .in_overlay import Command, run_each
 from .parts import Parts
 
 _HOST = Path("/var")
@@ -28,8 +28,9 @@ def outdated(var: Path) -> list[str]:
 def _is_outdated(var: Path, folder: PurePath) -> bool:
     for here, fd in walk(var, folder):
         for name in os.listdir(fd):
-            ours, theirs = os.stat(name, dir_fd=fd, follow_symlinks=False), _HOST / here / name
-            with contextlib.suppress(OSError):
+            theirs = _HOST / here / name
+            with contextlib.suppress(OSError):  # the machine may be in use
+                ours = os.stat(name, dir_fd=fd, follow_symlinks=False)
                 is_newer = theirs.lstat().st_ctime_ns > ours.st_ctime_ns
                 if stat.S_ISREG(ours.st_mode) and is_newer and not compare.same(fd, name, theirs):
                     return True
@@ -37,10 +38,8 @@ def _is_outdated(var: Path, folder: PurePath) -> bool:
 
 
 def make_anew(parts: Parts) -> list[Event]:
-    """Have what is outdated after /var has followed the host's made anew. Returns an event for what still is."""
-    for folder in outdated(parts.trees.var):
-        with contextlib.suppress(ToyError):  # what is outdated after that, is named
-            parts.run(generated.IN_VAR[folder])
+    """Have what is outdated after /var has followed the host's made anew. Returns an event for what still is then."""
+    run_each(parts.run, [Command(generated.IN_VAR[folder]) for folder in outdated(parts.trees.var)])
     return [
         Event("stale", f"{folder} (the host's is newer; make it anew: {generated.anew(folder, parts.machine.name)})")
         for folder in outdated(parts.trees.var)

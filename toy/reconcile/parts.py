@@ -18,8 +18,8 @@ from .journal import Journal
 class Run(Protocol):
     """Runs a command in the overlay."""
 
-    def __call__(self, command: Sequence[str], stdin: bytes = b"") -> None:
-        """Run a command, with `stdin` to read from, to its end. Raises ToyError if it fails, or takes too long."""
+    def __call__(self, command: Sequence[str], stdin: bytes = b"", lines: int = 0) -> list[str]:
+        """Run a command to its end, as `process.run_limited` does. Raises ToyError if it fails, or takes too long."""
 
 
 class Parts(NamedTuple):

@@ -27,9 +27,8 @@ from .merged_database import reader_of
 from .parts import Parts
 from .reconcile import reconcile
 
-Run = Callable[[Sequence[Path], Sequence[str], bytes], None]
-"""Runs a command in an overlay over some lower layers, with something to read, to its end.
-Raises ToyError if it fails, or takes too long."""
+Run = Callable[[Sequence[Path], Sequence[str], bytes, int], list[str]]
+"""Runs a command in an overlay over some lower layers, as `parts.Run` does."""
 
 Say = Callable[[str], None]
 """Takes a line for the user."""
@@ -120,8 +119,8 @@ def _reconcile(
         lower, done = host_set.current_set(machine, database)
     _say_mended(done.mended, say)
 
-    def run_in_overlay(command: Sequence[str], stdin: bytes = b"") -> None:
-        run(lower, command, stdin)
+    def run_in_overlay(command: Sequence[str], stdin: bytes = b"", lines: int = 0) -> list[str]:
+        return run(lower, command, stdin, lines)
 
     log, time, journal = Path(machine.log), events.now(), Journal(machine)
 

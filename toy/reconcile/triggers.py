@@ -17,8 +17,6 @@ from ..headers.package import KINDS, Package, Trigger
 from .events import Event
 from .state import State
 
-Command = list[str]
-
 _RUN = """
 program=$1 script=$2
 shift 2
@@ -26,11 +24,21 @@ shift 2
 PATH=$(rpm --eval '%{_install_script_path}' </dev/null) SYSTEMD_OFFLINE=1 SYSTEMD_IN_CHROOT=1
 export PATH SYSTEMD_OFFLINE SYSTEMD_IN_CHROOT
 [ "$script" ] || exec "$program"
-file=$(mktemp) && printf '%s\\n' "$script" > "$file" && "$program" "$file" "$@"
+file=$(mktemp) && printf '%s\\n' "$script" > "$file" || exit
+case $program in
+"<lua>") rpm --eval "%{lua:dofile('$file')}" ;;
+*) "$program" "$file" "$@" ;;
+esac
 status=$?
 rm -f "$file"
 exit $status
 """
+
+_LUA = """
+arg = { "", %s }
+function rpm.next_file() return io.read() end
+"""
+"""What a script in Lua finds when rpm runs it, but not in a macro, which is a way to run one by itself."""
 
 _WITHOUT_PATHS = "transfiletriggerpostun"
 """The kind of triggers for files that do not get the paths: rpm does not know them any more by then."""
@@ -44,7 +52,7 @@ class Run(NamedTuple):
 
     package: str
     """Whose it is: NAME [EPOCH:]VERSION-RELEASE."""
-    command: Command
+    command: list[str]
     paths: list[str]
     """What it reads from stdin, each in a line."""
     again: str
@@ -63,8 +71,6 @@ class Due(NamedTuple):
     @property
     def problem(self) -> str | None:
         """Why it cannot be run, or None."""
-        if self.trigger.program == "<lua>":
-            return "its trigger is in Lua, which only rpm runs"
         if self.trigger.kind == "triggerprein":
             return "its %triggerprein has to run before what the host brought"
         return None
@@ -72,8 +78,12 @@ class Due(NamedTuple):
     @property
     def run(self) -> Run:
         """How to run it."""
-        arguments = [self.trigger.program, self.trigger.script, *map(str, self.arguments)]
-        return Run(self.package.label, ["sh", "-c", _RUN, "sh", *arguments], [*dict.fromkeys(self.paths)], self.again)
+        program, script = self.trigger.program, self.trigger.script
+        arguments = [*map(str, self.arguments)]
+        if program == "<lua>":
+            script = _LUA % ", ".join(arguments) + script
+        command = ["sh", "-c", _RUN, "sh", program, script, *arguments]
+        return Run(self.package.label, command, [*dict.fromkeys(self.paths)], self.again)
 
 
 def due(
@@ -92,18 +102,19 @@ def due(
     facts = state.facts
     others = facts.with_file_triggers() & (after - kept) if own else frozenset()
     packages = {file: facts.package(file) for file in (*sorted(kept), *sorted(others))}
+    owners = {file.path: each.name for each in map(facts.package, sorted(own)) for file in each.files}
     found = [
         (file, trigger)
         for file, package in packages.items()
         for trigger in package.triggers
-        if package.name != _TOY and (file in kept or trigger.is_for_files)
+        # Of the host's packages, only those that keep something of files in the overlay.
+        if package.name != _TOY and (file in kept or any(path.startswith(trigger.prefixes) for path in owners))
     ]
     if not found:
         return []
     came = [file.path for new in sorted(after - before) for file in facts.package(new).files]
     prefixes = {prefix for _, trigger in found if trigger.is_removal for prefix in trigger.prefixes}
     went = facts.paths_of(before - after, prefixes) if prefixes else []
-    owners = {file.path: each.name for each in map(facts.package, sorted(own)) for file in each.files}
     runs: list[Due] = []
     for file, trigger in found:
         package = packages[file]
@@ -114,8 +125,6 @@ def due(
         again = package.name
         if file in others:
             ours = [path for path in owners if path.startswith(trigger.prefixes)]
-            if not ours:
-                continue  # nothing that it keeps lies in the overlay
             again = owners[ours[0]]
             if file not in before and not trigger.is_removal:
                 paths += ours  # what it made on the host is without them
