@@ -11,7 +11,7 @@ from host import Host
 from image import EDITOR, HELLO, LEGACY, publish
 from overlay import start
 from packages import Package
-from reconciled import TOOL, directory, enter, link, on_host, overlay
+from reconciled import TOOL, directory, enter, killed_before, link, on_host, overlay
 from truth import OVERLAY, packages
 
 pytestmark = pytest.mark.usefixtures("database_and_files_agree")
@@ -135,24 +135,32 @@ def test_a_lost_database_loses_no_decision(host: Host, lost: str) -> None:
     assert not [name for name in packages(host, *OVERLAY) if name.startswith(("legacy", "tool-1"))]
 
 
-def killed_before(host: Host, module: str, line: str) -> None:
-    """Launch, and have toy kill itself where a line of it begins so."""
-    folder, name = host.sh(f"rpm -ql toy | grep /{module}.py").strip().rsplit("/", 1)
-    kill = f"sed -i 's/^\\( *\\){line}/\\1import os; os.kill(os.getpid(), 9)\\n&/' {folder}/{name}"
-    host.sh(f"cp -a {folder} /tmp/modules; rm {folder}/__pycache__/{name[:-3]}.*; {kill}")
-    killed = host.run(*OVERLAY, "true", check=False).returncode
-    host.sh(f"cp -a /tmp/modules/. {folder}")
-    assert killed in (-signal.SIGKILL, 128 + signal.SIGKILL)
-
-
 WHERE = {
     "before the plan is recorded": ("reconcile/reconcile", "journal.intend"),
-    "while the plan is carried out": ("reconcile/carry_out", "for path, command in plan.caches"),
+    "while the plan is carried out": ("reconcile/carry_out", "for file, blob in plan.stand_ins"),
     "before the database is in place": ("reconcile/journal", "files.flush"),
     "when the database is in place": ("reconcile/journal", "self._new_base.rename"),
     "before it is logged": ("reconcile/prepare", "events.record(log, events.in_order"),
     "before it is said": ("reconcile/prepare", "events.say"),
 }
+
+
+def test_what_happened_before_a_header_file_had_to_be_mended_is_said(host: Host) -> None:
+    own, theirs = (
+        Package(name, files={f"/usr/lib/{where}/foo": name}) for name, where in (("own", "one"), ("it", "two"))
+    )
+    publish(host, directory("/usr/lib/one", "theirs"), own, theirs)
+    on_host(host, "install", "filesystem", "it")
+    overlay(host, "install", "own")
+    host.run(*OVERLAY, "sh", "-c", "echo mine > /usr/lib/one/new; echo more > /usr/lib/two/new")
+    publish(host, link("/usr/lib/one", "two"))
+    on_host(host, "update")
+    host.sh("truncate -s 100 /usr/lib/sysimage/rpm-headers/it-1*.hdr")
+    mended, *said = enter(host)
+    assert mended.endswith("did not match the rpm database; the header set matches it now")
+    (moved,) = (line for line in said if line.startswith("toy: kept: /usr/lib/two/new.rpmsave"))
+    assert moved in {f"toy: {line}" for line in host.run("toy", "status").stdout.splitlines()}
+    assert enter(host) == []
 
 
 @pytest.mark.parametrize(("module", "line"), WHERE.values(), ids=WHERE)

@@ -3,7 +3,7 @@
 
 import pytest
 from host import Host
-from reconciled import UPPER, enter, in_upper, on_host, overlay
+from reconciled import UPPER, enter, in_upper, killed_before, on_host, overlay
 from truth import OVERLAY
 
 OTHER = "/etc/zypp/repos.d/other.repo"
@@ -175,6 +175,16 @@ def test_credentials_and_variables(zypper: Host, path: str) -> None:
     on(do=f"echo username=d > {path}")
     assert enter(zypper) == []
     assert zypper.run(*OVERLAY, "cat", path).stdout == "username=d\n"
+
+
+def test_what_a_launch_that_was_killed_found_in_them_is_said(zypper: Host) -> None:
+    path = "/etc/zypp/vars.d/name"
+    zypper.sh(f"mkdir -p {path.rpartition('/')[0]}; echo a > {path}")
+    zypper.run(*OVERLAY, "sh", "-c", f"echo mine > {path}")
+    zypper.sh(f"echo b > {path}")
+    killed_before(zypper, "reconcile/prepare", "happened += reconcile(parts, is_left_alone")
+    assert enter(zypper) == [f"toy: shadowed: {path} (the host has another one; the overlay keeps its own)"]
+    assert enter(zypper) == []
 
 
 @pytest.mark.parametrize("change", [["modifyrepo", "--disable"], ["removerepo"]])

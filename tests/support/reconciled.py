@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the tests of reconciliations have in common: both sides' zypper, and what must hold at the end."""
 
+import signal
+
 from host import Host
 from packages import Package
 from truth import OVERLAY
@@ -54,3 +56,13 @@ def link(path: str, target: str, *files: str) -> Package:
         links={path: target},
         scripts=f"%pretrans\n[ -L {path} ] || [ ! -d {path} ] || {{ {move}; rm -rf {path}; }}\n",
     )
+
+
+def killed_before(host: Host, module: str, line: str) -> None:
+    """Launch, and have toy kill itself where a line of it begins so."""
+    folder, name = host.sh(f"rpm -ql toy | grep /{module}.py").strip().rsplit("/", 1)
+    kill = f"sed -i 's/^\\( *\\){line}/\\1import os; os.kill(os.getpid(), 9)\\n&/' {folder}/{name}"
+    host.sh(f"cp -a {folder} /tmp/modules; rm {folder}/__pycache__/{name[:-3]}.*; {kill}")
+    killed = host.run(*OVERLAY, "true", check=False).returncode
+    host.sh(f"cp -a /tmp/modules/. {folder}")
+    assert killed in (-signal.SIGKILL, 128 + signal.SIGKILL)

@@ -134,7 +134,7 @@ def _reconcile(
         upper, root = Path(machine.overlay), Path(machine.root)
         logged = accounts.follow(machine, tell)
         happened += own_homes.follow(machine, journal.keep)
-        happened += repositories.follow(upper, root, Path(machine.repositories))
+        happened += repositories.follow(upper, root, Path(machine.repositories), journal.keep)
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts, is_left_alone=is_left_alone)
     except DamagedHeader as damaged:
@@ -145,6 +145,8 @@ def _reconcile(
             raise
         _say_mended(changed, say)
         reader.stop()  # it has the database as it was before
+        # What was done before the file was in the way is not done again.
+        happened += [event for event in journal.untold() if event not in logged]
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts)
     finally:

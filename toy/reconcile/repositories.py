@@ -8,7 +8,7 @@ gets a three-way merge, as accounts do: of the host's file at the last launch, t
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 
 from ..filesystem import files, whiteout
@@ -27,11 +27,11 @@ _LONGEST = 1 << 20
 repository has some hundred bytes."""
 
 
-def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
+def follow(upper: Path, lower: Path, saved: Path, keep: Callable[[list[Event]], None]) -> list[Event]:
     """Merge what the host changed in its files into those of an upper that is not mounted.
 
     `saved` is the directory with copies of the host's files as they were the last time; they are updated. Returns an
-    event for each file that changed.
+    event for each file that changed; `keep` gets what there is to tell before it cannot be seen any more.
     """
     happened = []
     paths = sorted({*_names(lower / _ZYPP), *_names(saved)})
@@ -60,6 +60,7 @@ def follow(upper: Path, lower: Path, saved: Path) -> list[Event]:
             elif ours and path.parent.name in _WHOLE:
                 what = f"/{_ZYPP / path} (the host has another one; the overlay keeps its own)"
                 happened.append(Event("shadowed", what))
+                keep(happened)
         _save(saved, path, now)
     return happened
 
