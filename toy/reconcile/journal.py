@@ -104,16 +104,22 @@ class Journal:
         return events.untold(self._untold)
 
     def keep(self, happened: Iterable[Event]) -> None:
-        """Keep events until `close`, lest they are lost if this launch is killed; see `events.keep`."""
+        """Keep events until `forget_untold`, lest they are lost if this launch is killed; see `events.keep`."""
         events.keep(self._untold, happened)
 
     def close(self) -> None:
-        """Forget the plan, which is done, and the events, of which the user was told."""
-        for path in (self._plan, self._untold):
-            if path.exists():
-                path.unlink()
-                with files.directory(self._directory) as fd:
-                    os.fsync(fd)
+        """Forget the plan, which is done."""
+        self._forget(self._plan)
+
+    def forget_untold(self) -> None:
+        """Forget the events that were kept, of which the user was told."""
+        self._forget(self._untold)
+
+    def _forget(self, path: Path) -> None:
+        if path.exists():
+            path.unlink()
+            with files.directory(self._directory) as fd:
+                os.fsync(fd)
 
     def _write_base(self, path: Path, base: AbstractSet[HeaderFile]) -> None:
         self._known = None

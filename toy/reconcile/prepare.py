@@ -129,7 +129,7 @@ def _reconcile(
         journal.keep(settled)
 
     logged: list[Event] = []
-    happened = journal.untold()
+    happened: list[Event] = []
     try:
         upper, root = Path(machine.overlay), Path(machine.root)
         logged = accounts.follow(machine, tell)
@@ -145,15 +145,15 @@ def _reconcile(
             raise
         _say_mended(changed, say)
         reader.stop()  # it has the database as it was before
-        # What was done before the file was in the way is not done again.
-        happened += [event for event in journal.untold() if event not in logged]
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts)
     finally:
-        happened = [*dict.fromkeys(happened)]
+        # What was done before something was in the way is not done again.
+        happened = [event for event in dict.fromkeys([*journal.untold(), *happened]) if event not in logged]
         if happened:
             events.record(log, events.in_order(happened), time)
         events.say(events.in_order([*logged, *happened]), say, more=f"toy status {machine.name}")
+        journal.forget_untold()
     journal.close()
     return lower
 
