@@ -123,7 +123,7 @@ class Machine:
         self.configuration = f"{self.directory}/run.configuration"
         """The record of the tmpfiles.d(5) configuration that `run` and files in `var` were made from, and of those."""
         self.seeded = f"{self.directory}/seeded"
-        """The record of which files in `var` came from the host's, and what they were like; see `reconcile.var`."""
+        """The record of which files in `var` came from the host's, and what they were like; see `following.var`."""
         self.host_layer = f"{self.directory}/host"
         """A lower layer above the root, with the host's header set, where the root cannot be written."""
         self.hidden = f"{self.directory}/hidden"

@@ -150,7 +150,7 @@ KILLED = """
 import os, pathlib, shutil, sys
 sys.path.insert(0, "/usr/lib/toy")
 from toy.machine import Machine
-from toy.reconcile import accounts
+from toy.following import accounts
 
 CALLS = ("chown", "fchown", "rename", "unlink")
 MACHINES = pathlib.Path("/var/lib/toy")

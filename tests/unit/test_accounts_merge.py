@@ -3,7 +3,7 @@
 
 import pytest
 
-from toy.reconcile import accounts
+from toy.following import accounts
 
 
 @pytest.mark.parametrize(

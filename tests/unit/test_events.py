@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from toy.reconcile import events
-from toy.reconcile.events import Event
+from toy import events
+from toy.events import Event
 
 IN_ORDER = ["guessed", "broken", "conflict", "retired", "kept", "clash", "stale", "shadowed", "followed", "unknown"]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toy.reconcile import numbers
-from toy.reconcile.numbers import Move, Range
+from toy.following import numbers
+from toy.following.numbers import Move, Range
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import pytest
 from tables import FILE, file, package_file
 from world import World
 
+from toy.events import Event
 from toy.filesystem.records import Later
 from toy.headers.changes import UpperSet
 from toy.headers.header import QuotedName
 from toy.overlay.operations import Operations
 from toy.reconcile import generated
-from toy.reconcile.events import Event
 from toy.reconcile.plan import Plan
 from toy.reconcile.retired import Retired
 from toy.reconcile.triggers import Run

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from toy.reconcile.repositories import merge, renamed
+from toy.following.repositories import merge, renamed
 
 
 class Case(NamedTuple):

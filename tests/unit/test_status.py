@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from toy.reconcile import events
-from toy.reconcile.events import Event, Reconciliation
+from toy import events
+from toy.events import Event, Reconciliation
 from toy.report import show
 from toy.report.status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED, Conflict, Status, Versions
 

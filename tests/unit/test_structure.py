@@ -17,8 +17,20 @@ def test_visible_top_level() -> None:
 
 
 ORDER = (
-    *("errors", "streams", "debug", "progress", "process", "filesystem", "machine", "failure", "host", "headers"),
-    *("confined", "database", "overlay", "reconcile", "launch", "snapshots", "report"),
+    *(
+        "errors",
+        "streams",
+        "debug",
+        "progress",
+        "process",
+        "filesystem",
+        "events",
+        "machine",
+        "failure",
+        "host",
+        "headers",
+    ),
+    *("confined", "database", "overlay", "following", "reconcile", "launch", "snapshots", "report"),
     *("dump_root", "options", "cli", "__main__"),
 )
 """Folders and modules of toy: each imports from itself and from those before it."""

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from .. import process
 from ..errors import ToyError
+from ..events import FOLLOWED, Event
 from ..filesystem import files, whiteout
 from ..headers.package import is_plain
 from ..overlay.view import UpperView
-from .events import FOLLOWED, Event
 from .parts import Parts
 
 _HOST = Path("/var")

@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..events import Event
 from ..headers import preserve
 from ..overlay.apply import RENAMED, WritableUpper
 from . import retired, triggers
-from .events import Event
 from .in_overlay import Command, run_each
 from .parts import Parts
 from .plan import Plan

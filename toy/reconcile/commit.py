@@ -7,12 +7,13 @@ from pathlib import Path
 
 from ..database import connection, keyring, parse, rpmdb
 from ..errors import UnusableDatabase
+from ..events import Event
+from ..following import var
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
 from ..headers.header import HeaderFile
-from . import alternatives, made_in_var, var
-from .events import Event
+from . import alternatives, made_in_var
 from .parts import Parts
 
 
@@ -55,7 +56,7 @@ def commit(
 
 
 def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -> None:
-    """Have the machine's /var follow the host's, in what packages own there: see `var.seed`."""
+    """Have the machine's /var follow the host's, in what packages own there: see `following.var`."""
     machine, sets = parts.machine, parts.sets
     record = Path(machine.seeded)
     aliases = var.aliases(Path(machine.root))

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from ..errors import quoted
+from ..events import Event
 from ..headers import header
 from ..headers.header import HeaderFile, QuotedName
 from ..headers.package import Package
 from . import rules
-from .events import Event
 from .rules import Decision
 from .state import Facts, State
 

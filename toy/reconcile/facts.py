@@ -13,6 +13,7 @@ from ..database import parse
 from ..database.reader import ForeignDatabase
 from ..database.rpmdb import Database
 from ..errors import DamagedHeader, typed
+from ..following import var
 from ..headers import contents, header
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
@@ -20,7 +21,7 @@ from ..headers.header import Header, HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.package import Condition, Outline, Package, PackageFile
 from ..overlay.view import UpperView
-from . import host_set, moved, retired, rules, var
+from . import host_set, moved, retired, rules
 from .header_sets import HeaderSets
 from .merged_database import open_database
 from .parts import Parts

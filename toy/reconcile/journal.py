@@ -12,14 +12,13 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import cast
 
-from .. import process
+from .. import events, process
 from ..errors import ToyError
+from ..events import Event
 from ..filesystem import files, records
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..machine import Machine
-from . import events
-from .events import Event
 from .plan import Plan
 
 

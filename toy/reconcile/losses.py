@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from ..errors import quoted
+from ..events import Event
 from ..headers import header
 from ..headers.header import HeaderFile, QuotedName
 from . import rules
-from .events import Event
 from .retired import Retired
 from .rules import Decision
 from .state import Facts, State

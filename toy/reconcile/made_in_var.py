@@ -2,7 +2,7 @@
 """Generated files in a machine's own /var that were made there before the host's were made anew: certificates, say.
 
 Once somebody makes them in the overlay, with a certificate of his own, they do not follow the host's any more
-(`var.seed`), and lack what those get: on the host it is systemd that makes them anew (ca-certificates.path).
+(`following.var`), and lack what those get: on the host it is systemd that makes them anew (ca-certificates.path).
 """
 
 import contextlib
@@ -10,10 +10,10 @@ import os
 import stat
 from pathlib import Path, PurePath
 
+from ..events import Event
 from ..filesystem import compare
 from ..filesystem.walk import walk
 from . import generated
-from .events import Event
 from .in_overlay import Command, run_each
 from .parts import Parts
 

@@ -9,6 +9,7 @@ import binascii
 import itertools
 from typing import Any, NamedTuple
 
+from ..events import Event
 from ..filesystem import records
 from ..headers import header
 from ..headers.changes import UpperSet
@@ -16,7 +17,6 @@ from ..headers.header import HeaderFile
 from ..headers.package import PackageFile, is_plain
 from ..overlay.operations import Operations
 from . import generated, retired
-from .events import Event
 from .generated import Cache
 from .retired import Retired
 from .triggers import Run

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
+from ..events import FOLLOWED, Event
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.header import HeaderFile
@@ -16,7 +17,6 @@ from ..headers.package import Package, PackageFile
 from ..overlay.operations import Operations, operations
 from . import decisions, generated, losses, rules, triggers
 from .conflicts import Conflict, find_conflicts
-from .events import FOLLOWED, Event
 from .plan import Plan
 from .state import Facts, State, Tree
 

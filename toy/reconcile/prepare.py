@@ -9,19 +9,20 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from .. import failure
+from .. import events, failure
 from ..database.copies import Copy
 from ..database.merge import Builder
 from ..database.reader import Reader
 from ..database.rpmdb import Database
 from ..errors import Attempt, DamagedHeader, ToyError
+from ..events import Event
+from ..following import accounts, own_homes, repositories, var
 from ..headers.dump import mended
 from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..machine import Machine
 from ..overlay import labels
-from . import accounts, adopt, events, host_set, own_homes, repositories, var
-from .events import Event
+from . import adopt, host_set
 from .journal import Journal
 from .merged_database import reader_of
 from .parts import Parts

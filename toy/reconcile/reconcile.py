@@ -12,11 +12,11 @@ commit         database, base, keys and /var are put in place together          
 run triggers   those of packages run for what the host brought and took away    carry_out
 """
 
+from ..events import Event
 from . import planner
 from .adopt import adopt, adopted_before
 from .carry_out import carry_out, run_triggers
 from .commit import commit
-from .events import Event
 from .facts import read_state
 from .merge import merge
 from .parts import Parts

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..events import FOLLOWED, Event
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..headers.package import folders
 from ..host.mounted import is_in
 from ..overlay.move import MovableUpper
 from . import decisions, moved, rules
-from .events import FOLLOWED, Event
 from .parts import Parts
 from .state import State, Tree
 

@@ -11,10 +11,10 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from ..errors import quoted
+from ..events import Event
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..headers.package import KINDS, Package, Trigger
-from .events import Event
 from .state import State
 
 _RUN = """

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from ..filesystem import compare, files, whiteout
 from ..filesystem.walk import walk
+from ..following import accounts
 from ..headers.headerset import DIRECTORY
 from ..host import homes, mounted
 from ..launch import netshared, scriptlets
 from ..machine import Machine
-from ..reconcile import accounts
 
 _MOUNT_POINTS = (netshared.MACROS, scriptlets.MACROS)
 

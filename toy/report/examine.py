@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 
+from .. import events
 from ..database import connection, parse, rpmdb
 from ..database.rpmdb import Database
 from ..errors import ToyError, printable
+from ..events import Event, Reconciliation
 from ..filesystem import files
 from ..headers import contents, header
 from ..headers.changes import UpperSet
@@ -20,8 +22,7 @@ from ..headers.package import Package, folders
 from ..host.mounted import Mounted
 from ..launch import limits
 from ..machine import OWN_BASE, Machine
-from ..reconcile import events, host_set, made_in_var, rules
-from ..reconcile.events import Event, Reconciliation
+from ..reconcile import host_set, made_in_var, rules
 from ..reconcile.header_sets import hidden_of
 from ..reconcile.journal import Journal, read_base
 from ..reconcile.merged_database import open_database, reader_of

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from ..database import connection, parse
 from ..database.rpmdb import Database
 from ..errors import Attempt, ToyError, printable, quoted
+from ..events import Event
 from ..headers.package import Package
 from ..host import inside
 from ..machine import DEFAULT, Machine
 from ..reconcile import generated
-from ..reconcile.events import Event
 from ..reconcile.journal import Journal
 from ..reconcile.merged_database import open_database, reader_of
 from ..streams import show

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..reconcile.events import Reconciliation
+from ..events import Reconciliation
 
 CURRENT = "current"
 BEHIND = "behind"

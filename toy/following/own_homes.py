@@ -9,10 +9,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
+from ..events import Event
 from ..filesystem import files, records
 from ..host import homes, mounted
 from ..machine import Machine
-from .events import Event
 
 
 def follow(machine: Machine, keep: Callable[[list[Event]], None]) -> list[Event]:

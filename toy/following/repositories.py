@@ -11,9 +11,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 
+from ..events import FOLLOWED, Event
 from ..filesystem import files, whiteout
 from . import ini
-from .events import FOLLOWED, Event
 
 _ZYPP = PurePath("etc/zypp")
 _FOLDERS: Mapping[str, str] = {"repos.d": ".repo", "services.d": ".service", "credentials.d": "", "vars.d": ""}

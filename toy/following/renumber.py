@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from .. import process
 from ..errors import ToyError
+from ..events import Event
 from ..filesystem import attributes, files, records
 from ..filesystem.walk import walk
 from ..machine import Machine
 from . import numbers, var
-from .events import Event
 from .numbers import Move
 
 TABLES = ("passwd", "group")

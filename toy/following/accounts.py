@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from ..events import FOLLOWED, Event
 from ..filesystem import files
 from ..machine import ACCOUNTS, Machine
 from . import numbers, renumber
-from .events import FOLLOWED, Event
 from .numbers import Clash, Move
 from .renumber import Renumbering, Step, Tell
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import printable
-from ..filesystem import files, records
+from .errors import printable
+from .filesystem import files, records
 
 _FEW = 5
 """Lines on events that a launch prints at most."""
