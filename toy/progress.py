@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Shows the progress of long work on a terminal: one line, which is erased at the end."""
+"""Shows on a terminal what takes long, and its progress: one line, which is erased at the end."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -26,3 +27,16 @@ def shown(items: Iterable[_Item], total: int, what: str) -> Iterator[_Item]:
             complain(f"\r{line}")
         yield item
     complain(f"\r{' ' * width}\r")
+
+
+@contextlib.contextmanager
+def during(what: str) -> Iterator[None]:
+    """Show what is done meanwhile, where nobody knows how long it takes."""
+    line = f"toy: {what}"
+    if os.isatty(2):
+        complain(f"\r{line}")
+    try:
+        yield
+    finally:
+        if os.isatty(2):
+            complain(f"\r{' ' * len(line)}\r")

@@ -328,3 +328,12 @@ def test_a_trigger_that_comes_too_late_is_named(host: Host) -> None:
     late = "its %triggerprein has to run before what the host brought"
     assert enter(host) == [f"{STALE} ({late}: toy -n toy -- zypper in -f indexer)"]
     assert host.run(*OVERLAY, "ls", INDEX, check=False).stdout == ""
+
+
+def test_a_terminal_shows_that_they_run(host: Host) -> None:
+    publish(host, indexer("%transfiletriggerin -- /usr/share/things\n:\n"), things("1"))
+    overlay(host, "install", "indexer")
+    on_host(host, "install", "thing-1")
+    shown = host.run("script", "--quiet", "--return", "-c", "toy -- echo done", "/dev/null").stdout
+    line = "toy: running triggers of packages"
+    assert shown.replace("\r", "\n").split("\n")[:3] == ["", line, " " * len(line)]

@@ -40,7 +40,7 @@ def test_commands(commands: list[Command], problems: list[str | None], scripts: 
         next(count)
         return process.run_limited(list(command), seconds=1, stdin=stdin, lines=lines)
 
-    assert run_each(run, commands) == problems
+    assert run_each(run, commands, "running commands") == problems
     assert next(count) == scripts
 
 
@@ -50,7 +50,7 @@ def test_each_reads_its_own_input(tmp_path: Path) -> None:
 
     given: list[list[str]] = [["a b", "", "END", "$x\\n"], [], ["c"]]
     commands = [sh(f"cat > {tmp_path}/{number}", *lines) for number, lines in enumerate(given)]
-    assert run_each(run, commands) == [None] * 3
+    assert run_each(run, commands, "running commands") == [None] * 3
     assert [(tmp_path / str(number)).read_text() for number in range(3)] == ["a b\n\nEND\n$x\\n\n", "", "c\n"]
 
 

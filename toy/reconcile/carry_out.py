@@ -30,7 +30,8 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
 
     events = [Event("kept", each) for each in WritableUpper(parts.trees, keep).apply(plan.operations)]
     commands = [Command([*_IF_THERE, *words]) for _, words in plan.caches]
-    for (path, command), problem in zip(plan.caches, run_each(parts.run, commands), strict=True):
+    problems = run_each(parts.run, commands, "making caches anew")
+    for (path, command), problem in zip(plan.caches, problems, strict=True):
         if problem is not None:
             failed = f"{shlex.join(command)} {problem} in the overlay"
             see = f"; see why: toy -n {machine.name} -- {shlex.join(command)}" if machine.root == "/" else ""
@@ -46,7 +47,7 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
 
 def run_triggers(parts: Parts, runs: Sequence[Run]) -> list[Event]:
     """Run triggers. Returns an event for each that fails, or takes too long."""
-    problems = run_each(parts.run, [Command(run.command, run.paths) for run in runs])
+    problems = run_each(parts.run, [Command(run.command, run.paths) for run in runs], "running triggers of packages")
     return [
         triggers.event(parts.machine.name, run.package, f"its trigger {problem}", run.again)
         for run, problem in zip(runs, problems, strict=True)

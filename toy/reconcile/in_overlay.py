@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .. import process
+from .. import process, progress
 from ..errors import ToyError
 from .parts import Run
 
@@ -40,16 +40,18 @@ def script(commands: Iterable[Command]) -> bytes:
     return os.fsencode("\n".join([*lines, ""]))
 
 
-def run_each(run: Run, commands: Sequence[Command]) -> list[str | None]:
+def run_each(run: Run, commands: Sequence[Command], what: str) -> list[str | None]:
     """Run commands, each to its end, whatever becomes of the others; return for each why it failed, or None.
 
+    A terminal shows meanwhile `what` they do.
     With the first one of which no status came, the script ended or was killed, and the rest is run by another one.
     """
     problems: list[str | None] = []
     while left := commands[len(problems) :]:
         why = "failed"
         try:
-            statuses = run(["sh"], script(left), len(left))
+            with progress.during(what):
+                statuses = run(["sh"], script(left), len(left))
         except ToyError as error:
             statuses = [*error.lines] if isinstance(error, process.Failed) else []
             why = error.why if isinstance(error, process.TookTooLong) else why

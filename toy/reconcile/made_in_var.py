@@ -39,7 +39,8 @@ def _is_outdated(var: Path, folder: PurePath) -> bool:
 
 def make_anew(parts: Parts) -> list[Event]:
     """Have what is outdated after /var has followed the host's made anew. Returns an event for what still is then."""
-    run_each(parts.run, [Command(generated.IN_VAR[folder]) for folder in outdated(parts.trees.var)])
+    commands = [Command(generated.IN_VAR[folder]) for folder in outdated(parts.trees.var)]
+    run_each(parts.run, commands, "making generated files in /var anew")
     return [
         Event("stale", f"{folder} (the host's is newer; make it anew: {generated.anew(folder, parts.machine.name)})")
         for folder in outdated(parts.trees.var)
