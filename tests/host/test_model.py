@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 
 import pytest
 from concerns import Concern, Links, Repositories, Users
@@ -46,6 +47,9 @@ class Walk:
         self.unseen: set[str] = set()
         """Packages that came without triggers, and nothing has looked since. If one goes before anything has, nothing
         tells that its files had replaced another's (toy(8), CAVEATS)."""
+        self.unrecorded: set[str] = set()
+        self.installed_in: dict[str, int] = {}
+        """The second in which each package file was installed last: in another one, rpm makes another header of it."""
 
     def rpm(self, installed: dict[str, str]) -> tuple[str, str, str | None]:
         """Choose a change: the arguments of rpm, the package, and its version afterwards."""
@@ -62,7 +66,16 @@ class Walk:
         if triggers:
             self.unseen.add(name)
         options = f"{triggers}-U --oldpackage --replacepkgs --replacefiles --nodeps"
-        return f"{options} {RPMS}/{package(name, version).file}", name, version
+        file = package(name, version).file
+        while self.installed_in.get(file) == int(time.time()):
+            pass
+        self.unrecorded.add(file)
+        return f"{options} {RPMS}/{file}", name, version
+
+    def recorded(self) -> None:
+        """Note when the packages were installed that `rpm` chose."""
+        self.installed_in |= dict.fromkeys(self.unrecorded, int(time.time()))
+        self.unrecorded = set()
 
     def change_host(self) -> None:
         scripts = []
@@ -70,16 +83,19 @@ class Walk:
         if chance < 0.1:
             name = self.rng.choice(NAMES)
             scripts.append(f"! [ -e /etc/{name}.conf ] || echo theirs >> /etc/{name}.conf")
-        if 0.1 <= chance < 0.4:
-            concern = self.rng.choice(self.concerns)
-            scripts.append(concern.change_host())
-        if chance >= 0.4 or (chance >= 0.1 and concern.is_scripts):
+        concern = self.rng.choice(self.concerns) if 0.1 <= chance < 0.4 else None
+        if chance >= 0.4 or (concern is not None and concern.is_scripts):
             arguments, name, version = self.rpm(self.model.host)
             scripts.append(f"{' '.join(self.host.rpm)} {arguments}")
             self.model.change_host(name, version)
+            if not name:
+                concern = None  # without a change of packages, nobody looks
+        if concern is not None:
+            scripts.insert(0, concern.change_host())
         script = "; ".join(scripts)
         self.log.append(f"host: {script}")
         self.host.change(script)
+        self.recorded()
 
     def change_overlay(self) -> None:
         """Enter, change a few things, and leave or be killed."""
@@ -113,6 +129,7 @@ class Walk:
         )
         assert process.stdout is not None
         assert process.stdout.readline() == b"done\n", process.communicate()
+        self.recorded()
         if kill:
             os.kill(process.pid, signal.SIGKILL)
         process.communicate()
