@@ -24,6 +24,9 @@ RUN = "/run/toy"
 OWN_BASE = f"{RUN}/base"
 """Where the base of a machine is mounted inside it."""
 
+HOST = "/run/host"
+"""Where the host's root is mounted in a machine."""
+
 STATE = "/var/lib/toy"
 RPMDB = "/usr/lib/sysimage/rpm"
 """Where rpm most likely has its database. Only rpm knows, and it takes time to ask: `connection.dbpath`."""
@@ -152,25 +155,34 @@ class Machine:
         """The plan of a reconciliation, from before anything of it is done until all is."""
         self.seen = f"{self.directory}/seen"
         """The fingerprint of the last launch, see `launch.fingerprint`."""
-        self.notifications = f"{RUN}/{name}.notify"
-        """The socket on which systemd-nspawn says that it is up."""
+        self.socket = f"{RUN}/{name}.socket"
+        """The socket of the machine's keeper."""
+        self.lock_fd = -1
+        """The descriptor that has the machine locked, or -1."""
         self.entered = f"{RUN}/{name}"
         """A directory that exists while the machine is entered; in /run, since a power failure ends that as well."""
 
     def __enter__(self) -> None:
-        """Lock the machine for one launch, and make what is missing on disk. Raises ToyError if it is in use."""
+        """Lock the machine, and make what is missing on disk. Raises ToyError if it is in use."""
+        if not self.lock():
+            raise ToyError(f"machine {self.name} is in use", "leave it first, or use another one: toy -n NAME")
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def lock(self) -> bool:
+        """Lock the machine, if it is not in use, and make what is missing on disk. Says whether it is locked."""
         for directory in (RUN, STATE, self.directory):  # old setuid programs may lie in an overlay
             make_private(directory)
         if not os.path.isdir(MACHINES):
             make_private(MACHINES)
-        self._fd = self._open()
+        fd = self._open()
         try:
-            Locked(self._fd, wait=False).__enter__()
+            Locked(fd, wait=False).__enter__()
         except BlockingIOError:
-            os.close(self._fd)
-            raise ToyError(
-                f"machine {self.name} is in use", "leave it first, or use another one: toy -n NAME"
-            ) from None
+            os.close(fd)
+            return False
+        self.lock_fd = fd
         models = {self.overlay: self.root, self.var: "/var", self.work: None, self.mount_point: None}
         for directory, model in models.items():
             if not os.path.isdir(directory):
@@ -178,9 +190,13 @@ class Machine:
         link = f"{MACHINES}/.{self.name}"
         if not os.path.lexists(link):
             os.symlink(self.directory, link)
+        return True
 
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)  # which releases the lock
+    def release(self) -> None:
+        """Close our descriptor of the lock; the lock ends once no process has one any more."""
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+            self.lock_fd = -1
 
     def is_in_use(self) -> bool:
         """Say whether somebody has the machine locked now."""

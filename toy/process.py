@@ -6,6 +6,7 @@ A launch with nothing to do imports this module, so what takes time to import is
 
 from __future__ import annotations
 
+import errno
 import os
 
 from .errors import ToyError, typed
@@ -13,6 +14,7 @@ from .errors import ToyError, typed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import NoReturn
 
 _PACKAGES = {
     "btrfs": "btrfsprogs",
@@ -287,6 +289,29 @@ def fork(action: Callable[[], object]) -> int:
     return pid
 
 
+def close_all_but(*fds: int) -> None:
+    """Close all descriptors but stdin, stdout, stderr and these."""
+    first = 3
+    for fd in (*sorted(fds), 2**31 - 1):  # the limit on descriptors may have been lowered since they were opened
+        os.closerange(first, fd)
+        first = fd + 1
+
+
+def become(file: str, command: list[str], environment: Mapping[str, str]) -> NoReturn:
+    """Execute `file`, which is searched for in the PATH of `environment`, in the place of this process.
+
+    As a shell does, sh runs what is no program. Raises OSError.
+    """
+    try:
+        os.execvpe(file, command, environment)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+    folders = [""] if "/" in file else os.get_exec_path(environment)
+    path = next(path for folder in folders if os.access(path := os.path.join(folder, file), os.X_OK))
+    os.execve("/bin/sh", ["sh", path, *command[1:]], environment)
+
+
 def _last_line(stderr: bytes) -> str:
     said = stderr.decode(errors="replace").strip()
     if said and "TOY_DEBUG" in os.environ:
@@ -296,14 +321,11 @@ def _last_line(stderr: bytes) -> str:
     return said.rpartition("\n")[2]
 
 
-def spawn(command: list[str], environment: Mapping[str, str], *, own_group: bool) -> int:
-    """Start a command on our stdin, stdout and stderr, perhaps in a process group of its own; return its number."""
+def spawn(command: list[str], environment: Mapping[str, str], *, stdin: int, stderr: int) -> int:
+    """Start a command with one descriptor as its stdin and stdout, and return its process number."""
     trace(command)
+    streams = [(os.POSIX_SPAWN_DUP2, given, fd) for fd, given in ((0, stdin), (1, stdin), (2, stderr))]
     try:
-        if own_group:
-            pid = os.posix_spawnp(command[0], command, environment, setpgroup=0)
-        else:
-            pid = os.posix_spawnp(command[0], command, environment)
+        return os.posix_spawnp(command[0], command, environment, file_actions=streams)
     except FileNotFoundError:
         raise missing(command[0]) from None
-    return pid

@@ -46,11 +46,11 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
 
     def run_in_overlay(lower: Sequence[Path], command: Sequence[str], stdin: bytes, lines: int) -> list[str]:
         so_far = Fingerprint(lower=list(map(os.fspath, lower)), dbpath=dbpath, late_options=late_options.get())
-        entry = invocation.Invocation(machine, so_far, list(command), own_options=[])
+        entry = invocation.Invocation(machine, so_far, list(command))
         entry.write()
         try:
             return process.run_limited(
-                entry.command, seconds=_PATIENCE, stdin=stdin, lines=lines, environment=nspawn.ENVIRONMENT
+                entry.command, seconds=_PATIENCE, stdin=stdin, lines=lines, environment=entry.environment
             )
         except process.Failed:
             mount_holders.wait_until_unused(machine.overlay)  # if it was killed, its mounts go in a moment

@@ -5,15 +5,21 @@ It decides what of the host is bound into the overlay. The parts come from `home
 `mounts` and `nspawn`.
 """
 
+from __future__ import annotations
+
 import os
 
 from ..errors import ToyError
 from ..host import homes
 from ..host.mounted import Mounted
 from ..machine import HEADERS, OWN_BASE, Machine, mount_source
-from . import layers, mounts, netshared, nspawn, scriptlets
+from . import environment, layers, mounts, netshared, nspawn, scriptlets
 from .fingerprint import Fingerprint
 from .limits import Limits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SETTINGS = ("/etc/systemd/nspawn", "/run/systemd/nspawn")
 """Where systemd-nspawn looks for a machine's settings, see systemd.nspawn(5)."""
@@ -26,15 +32,20 @@ class Invocation:
     """A command line for a machine that is prepared, and the files that it needs. Nothing is written until `write`."""
 
     def __init__(
-        self, machine: Machine, stands: Fingerprint, command: list[str], *, own_options: list[str] | None = None
+        self, machine: Machine, stands: Fingerprint, command: list[str] | None, *, own_options: Sequence[str] = ()
     ) -> None:
-        """Build the command line that runs `command`, or a shell if it is empty, in a machine.
+        """Build the command line that starts a machine for sessions, or with a `command` one that runs only that there.
 
-        A command of toy's own has `own_options`, a list of more options for systemd-nspawn, which may be empty, and
-        cannot write to homes. Any other has None: it gets the administrator's settings for the machine, and prints
-        which of the host's mounts are read-only or missing there, if that changed. Raises ToyError if toy cannot follow
-        the settings, or no overlay can be made of the upper.
+        The latter is a command of toy's own, with more options for systemd-nspawn, and cannot write to homes. The
+        former gets the administrator's settings for the machine, and prints which of the host's mounts are read-only or
+        missing there, if that changed. Raises ToyError if toy cannot follow the settings, or no overlay can be made of
+        the upper.
         """
+        is_own = command is not None
+        self.settings: list[str] = []
+        """The names of the administrator's settings."""
+        self.environment = nspawn.ENVIRONMENT
+        """What to add to the environment of the command line."""
         self._machine = machine
         dbpath = os.path.realpath(stands.dbpath)
         shared = homes.shared()
@@ -47,13 +58,14 @@ class Invocation:
             *(nspawn.bind(*each) for each in (*scriptlets.mounts(), *_base(machine))),
         ]
         # Packages' configuration, not a person, says what toy's own commands do, so these must not write to homes.
-        (binds if own_options is None else read_only_binds).extend(map(nspawn.bind, shared))
-        variables = nspawn.passed_on(os.environ)
-        file = _settings_file(machine) if own_options is None else None
+        (read_only_binds if is_own else binds).extend(map(nspawn.bind, shared))
+        file = None if is_own else _settings_file(machine)
         if file is None:
+            variables = environment.of_caller(os.environ) if is_own else ()
+            self.environment = self.environment if is_own else self.environment | nspawn.WITHOUT_FILTERS
             spawn = nspawn.command_line(
                 machine.name, machine.mount_point, command,
-                binds=binds, read_only_binds=read_only_binds, variables=variables, options=own_options or (),
+                binds=binds, read_only_binds=read_only_binds, variables=variables, options=own_options,
                 late_options=stands.late_options,
             )  # fmt: skip
             private = [_TEMPORARY]
@@ -61,10 +73,12 @@ class Invocation:
             from . import settings
 
             given = settings.Settings(file)
+            self.settings = sorted(given.names)
+            if nspawn.FILTER not in given.names:
+                self.environment = self.environment | nspawn.WITHOUT_FILTERS
             self._settings = given.extended(
                 binds=binds,
                 read_only_binds=read_only_binds,
-                environment={name: os.environ[name] for name in variables},
                 own=("/run", "/var", dbpath, f"/{HEADERS}"),
                 untouched=(dbpath, f"/{HEADERS}"),
             )
@@ -84,7 +98,7 @@ class Invocation:
             table=machine.mounts,
             run=machine.run,
             private=private,
-            limits=Limits(machine, hidden=mounted.hidden) if own_options is None else None,
+            limits=None if is_own else Limits(machine, hidden=mounted.hidden),
         )
 
     def write(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One launch of a machine, from its lock to its unlock.
+"""One launch of a machine: make it, or join it, and run one session there.
 
 A launch with nothing to do should cost no more than systemd-nspawn does. So the modules that every launch imports do
 without those of the standard library that take a millisecond or more to import, such as contextlib, pathlib, re or
@@ -14,18 +14,34 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+import time
+from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET  # type: ignore[attr-defined]
+from array import array
 
 from .. import process
-from ..errors import ToyError, typed
-from ..machine import Machine
-from . import fingerprint, invocation, mounts, nspawn, supervise, tmpfiles
+from ..errors import ToyError
+from ..machine import HOST, Machine
+from . import environment, fingerprint, invocation, keeper, mounts, tmpfiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Callable, Sequence
 
-_CONTAINER = "/run/host/container-manager"
-"""See https://systemd.io/CONTAINER_INTERFACE."""
+    from . import relay
+    from .fingerprint import Fingerprint
+    from .session import Leader
+
+_CONTAINERS = ("/run/host/container-manager", f"{HOST}/usr")
+"""Paths of which a container of systemd-nspawn's has the first (https://systemd.io/CONTAINER_INTERFACE), and a machine
+the second."""
+
+_TICK = 0.005
+"""Seconds between two attempts to have a machine that is about to come up, or to end."""
+
+_PATIENCE = 1.0
+"""Seconds after which the user is told that somebody else's launch is to be waited for."""
 
 
 def launch(
@@ -38,83 +54,135 @@ def launch(
     its status is not lost: the next launch finds the changes in the machine's rpm database.
     """
     machine = Machine(name, root, etc)
-    if os.path.exists(_CONTAINER):
+    if any(map(os.path.exists, _CONTAINERS)):
         raise ToyError("this is inside a machine or a container already", "leave it first")
     process.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)
-    with machine:
-        stands = fingerprint.recall(machine)
-        if stands is None:
-            from ..overlay import mount_holders
+    waiting = _Waiting(machine, say)
+    while True:
+        connection = _make(machine, say) if machine.lock() else keeper.connect(machine)
+        if connection is not None:
+            from . import relay, session  # they take longer to import than the others: a new machine comes up meanwhile
 
-            mount_holders.wait_until_unused(machine.overlay)
-            gc.disable()  # this process does not live long enough for garbage collection to pay
-            from . import cold
+            leader = _admitted(connection, machine, command, say)
+            if leader is not None:
+                break
+            connection.close()
+        waiting.tick()
+    order = session.Order(command, environment.of_caller(os.environ), _directory())
+    with relay.Signals() as signals:
+        status = relay.run(order, leader, signals)
+        _leave(connection, signals)
+    return status
 
-            stands = cold.prepare(machine, say=say)
-            stands.remember(machine)
+
+class _Waiting:
+    """Waits for a machine that is about to end, or to come up, and says so if that takes long."""
+
+    def __init__(self, machine: Machine, say: Callable[[str], None]) -> None:
+        self._machine = machine
+        self._say = say
+        self._late = time.monotonic() + _PATIENCE
+
+    def tick(self) -> None:
+        """Wait for a moment."""
+        if self._late and time.monotonic() > self._late:
+            self._say(f"waiting for machine {self._machine.name}, which is about to end")
+            self._late = 0.0
+        time.sleep(_TICK)
+
+
+def _make(machine: Machine, say: Callable[[str], None]) -> socket | None:
+    """Prepare a machine that is locked, start its keeper, and return a connection to that."""
+    try:
+        listening = keeper.listen(machine)
+        stands = _prepared(machine, say)
         tmpfiles.follow(machine, stands, say=say)
-        entry = invocation.Invocation(machine, stands, command)
+        entry = invocation.Invocation(machine, stands, None)
         entry.write()
         fingerprint.enter(machine)
-        try:
-            status = _enter(machine, entry.command)
-        except (ToyError, KeyboardInterrupt):
-            fingerprint.leave(machine)  # the command was not started
-            raise
-        try:
-            if fingerprint.of_machine(machine) != stands.machine:
-                from . import cold
-
-                with supervise.Interruptible():
-                    cold.keep(machine, stands, say=say)
-            fingerprint.leave(machine)
-        except (Exception, KeyboardInterrupt) as error:  # another toy may be on the disk by now: any error
-            later = f"the package changes in machine {name} may not be in its header set yet"
-            adopt = f"have them adopted: toy -n {name} -- true" if root == "/" else "the next launch adopts them"
-            say(f"{_said(error)}; {later}; {adopt}")
-        return status
+        connection = keeper.connect(machine)  # before there is a keeper: it ends when no connection is left
+        keeper.start(machine, stands, entry, listening)
+        return connection
+    except BaseException:
+        keeper.remove(machine)
+        machine.release()
+        raise
 
 
-def _enter(machine: Machine, line: list[str]) -> int:
-    status, ready = supervise.supervised(
-        line, environment=nspawn.ENVIRONMENT, address=machine.notifications, meanwhile=_load_rest
-    )
-    if ready:
-        return status
-    if status == mounts.MOUNT_FAILED:
-        raise mounts.failure(machine.name, machine.overlay)
-    raise ToyError(
-        f"systemd-nspawn did not start machine {machine.name} (status {status})",
-        f"see what it said above, or: TOY_DEBUG=1 {typed()}",
-    )
+def _prepared(machine: Machine, say: Callable[[str], None]) -> Fingerprint:
+    stands = fingerprint.recall(machine)
+    if stands is None:
+        from ..overlay import mount_holders
 
-
-def _load_rest() -> None:
-    """Import all that the end of a launch needs, while the payload is at work.
-
-    By the end, the host may have another version of toy, of rpm or of Python, or none: `transactional-update apply`
-    mounts a new /usr over the running one, and a package can be removed.
-    """
-    try:
-        from .. import debug
+        mount_holders.wait_until_unused(machine.overlay)
+        gc.disable()  # this process does not live long enough for garbage collection to pay
         from . import cold
 
-        cold.load()
-        debug.load()
-    except Exception:  # noqa: S110, the end says what it lacks, if it comes to need it
-        pass
+        stands = cold.prepare(machine, say=say)
+        stands.remember(machine)
+    return stands
 
 
-def _said(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
+def _admitted(connection: socket, machine: Machine, command: list[str], say: Callable[[str], None]) -> Leader | None:
+    """Return the first process of a machine, or None if its keeper is gone. Raises ToyError if that refuses us."""
+    fields = ["enter", f"{os.getpid()}", machine.root, _user(), _terminal(), *command]
+    rights = [(SOL_SOCKET, SCM_RIGHTS, array("i", [2]))]
     try:
-        from .. import debug, failure
+        connection.sendmsg([os.fsencode("\0".join(fields))], rights)
+        data, ancillary, _, _ = connection.recvmsg(1 << 16, CMSG_LEN(4))
+    except (BrokenPipeError, ConnectionResetError):
+        return None
+    match os.fsdecode(data).split("\0"):
+        case ["in", pid, settings, note]:
+            if note:
+                say(note)
+            pidfd = int.from_bytes(ancillary[0][2][:4], sys.byteorder)
+            os.set_inheritable(pidfd, False)
+            from .session import Leader
 
-        if debug.is_on():
-            debug.trace(error)
-        if isinstance(error, ToyError | OSError):
-            return failure.explained(error).what
-    except Exception:  # noqa: S110, see above
-        pass
-    return f"{type(error).__name__}: {error}"
+            return Leader(int(pid), pidfd, settings.split())
+        case ["failed", what, next_step]:
+            raise ToyError(what, next_step)
+        case _:
+            return None
+
+
+def _leave(connection: socket, signals: relay.Signals) -> None:
+    """Tell the keeper that our command has ended, and wait for what there is to do if we were the last."""
+    import select
+
+    try:
+        connection.send(b"done")
+    except OSError:
+        return
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    poll.register(signals.fileno(), select.POLLIN)
+    while connection.fileno() not in dict(poll.poll()):
+        if signals.read():
+            return  # the keeper goes on
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return "/"
+
+
+def _user() -> str:
+    """Return the name of the user who called sudo or its like, or else ours."""
+    for name in ("SUDO_USER", "USER", "LOGNAME"):
+        if os.environ.get(name):
+            return os.environ[name].replace("\0", "")
+    return "root"
+
+
+def _terminal() -> str:
+    for fd in range(3):
+        if os.isatty(fd):
+            try:
+                return os.ttyname(fd)
+            except OSError:
+                return "?"
+    return ""

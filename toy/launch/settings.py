@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The administrator's settings for a machine, systemd.nspawn(5), and what toy adds to them.
 
-systemd-nspawn takes mounts either all from the command line or all from this file, and likewise the environment. So
-toy adds its own to a copy of the file, and mounts the copy over the file where nspawn looks.
+systemd-nspawn takes mounts either all from the command line or all from this file. So toy adds its own to a copy of the
+file, and mounts the copy over the file where nspawn looks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import ToyError
 from ..host.mounted import is_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator
 
 _UNSET = ("",)
 _OFF = ("", "0", "f", "false", "n", "no", "off")
@@ -79,14 +79,13 @@ class Settings:
         *,
         binds: Collection[str],
         read_only_binds: Collection[str],
-        environment: Mapping[str, str],
         own: Collection[str],
         untouched: Collection[str],
     ) -> str:
-        """Return the text of this file with the given mounts and environment added.
+        """Return the text of this file with the given mounts added.
 
-        The binds are values as `nspawn.bind` makes them. If the administrator sets the same variable, or mounts at the
-        same place, that counts. Raises ToyError if the administrator mounts something that would hide one of the paths
+        The binds are values as `nspawn.bind` makes them. If the administrator mounts at the same place, that counts.
+        Raises ToyError if the administrator mounts something that would hide one of the paths
         `own`, or that is in one of `untouched`.
         """
         taken = set()
@@ -96,14 +95,9 @@ class Settings:
                 if any(_hides(target, path) for path in own) or any(_hides(path, target) for path in untouched):
                     machines = "/run, /var, the rpm database and the header set are the machine's own"
                     raise self._refused(name, value, f"change the mount point in that line: {machines}")
-        said = " ".join(value for name, value in self._assignments if name == "Environment")
         lines = ["[Files]"]
         lines += [f"Bind={value}" for value in binds if _target(value, 1) not in taken]
         lines += [f"BindReadOnly={value}" for value in read_only_binds if _target(value, 1) not in taken]
-        lines += ["[Exec]"]
-        for name, value in environment.items():
-            if not re.search(rf"(?<!\w){re.escape(name)}=", said) and "\n" not in value:
-                lines.append(f"Environment={_quoted(f'{name}={value}')}")
         # They come last, so that nspawn counts the lines as the administrator does; the empty one ends a continuation.
         return "\n".join([self._text, "", *lines, ""])
 
@@ -151,8 +145,3 @@ def _target(value: str, field: int) -> str:
 def _hides(target: str, path: str) -> bool:
     """Say whether a mount at `target` would be over `path`, or over a directory that it is in."""
     return is_in(path, (target.rstrip("/"),))
-
-
-def _quoted(word: str) -> str:
-    """Return a word quoted for a list of systemd's: within quotes, everything but the quote stands for itself."""
-    return "".join(f"'{part}'" if part == '"' else f'"{part}"' for part in re.split('(")', word) if part)

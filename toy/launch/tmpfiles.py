@@ -75,9 +75,6 @@ _DROPPED = (
 )
 _OPTIONS = ("--no-new-privileges=yes", f"--drop-capability={','.join(f'CAP_{name}' for name in _DROPPED)}")
 
-_WITHOUT_FILTER = {"SYSTEMD_SECCOMP": "0"}
-"""Switches seccomp off: that takes a third of the time, and forbids little that those capabilities do not cover."""
-
 
 def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None]) -> None:
     """Make in a machine, which is prepared and locked, what tmpfiles.d(5) says, if configuration or result changed.
@@ -160,7 +157,7 @@ def _make(machine: Machine, stands: Fingerprint) -> list[str]:
     options = [f"--bind={nspawn.bind(new, _KEPT)}", *_OPTIONS]
     entry = invocation.Invocation(machine, stands, command, own_options=options)
     entry.write()
-    process.run(entry.command, environment={**nspawn.ENVIRONMENT, **_WITHOUT_FILTER})
+    process.run(entry.command, environment={**entry.environment, **nspawn.WITHOUT_FILTERS})
     with files.directory(Path(new)) as fd:
         listed = os.fsdecode(files.read(fd, _LIST, longest=_LONGEST))
         os.unlink(_LIST, dir_fd=fd)

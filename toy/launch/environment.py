@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Decides which of the caller's environment variables a command in a machine gets, and what they are there."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOCALE = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "LC_TIME", "LC_NUMERIC", "LC_COLLATE", "TZ")
+_PROXY = tuple(f"{name}_proxy" for name in ("all", "ftp", "http", "https", "no"))
+
+PASSED_ON = (
+    *_LOCALE,
+    *("TERM", "COLORTERM", "NO_COLOR"),
+    *("EDITOR", "VISUAL", "PAGER"),
+    *_PROXY,
+    *(name.upper() for name in _PROXY),
+    # An rpm that is not the system's, if toy runs with one, is the machine's as well: two do not go together.
+    *("LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR"),
+)
+
+
+def of_caller(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a command in a machine gets from the caller's environment."""
+    found = {name: environment[name] for name in PASSED_ON if name in environment}
+    if "RPM_CONFIGDIR" in found and "PATH" in environment:
+        found["PATH"] = environment["PATH"]
+    return found

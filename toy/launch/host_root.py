@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Shows the host's root in a machine that is up, at `machine.HOST`, read-only, with all that is mounted in it.
+
+What is mounted on the host later shows there as well; what is unmounted there is not held.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import process
+from ..machine import HOST
+from . import kernel
+
+
+def show(pid: int, pidfd: int) -> None:
+    """Mount the host's root in the machine whose first process this is. Raises OSError."""
+    tree = kernel.tree("/", read_only=True)
+    there, here = os.pipe2(os.O_CLOEXEC)
+    with open(there, "rb") as answer:
+        try:
+            child = process.fork(lambda: _mount(tree, pid, pidfd, here))
+        finally:
+            os.close(here)
+            os.close(tree)
+        number = answer.read()
+    os.waitpid(child, 0)
+    if number:
+        raise OSError(int(number), os.strerror(int(number)))
+
+
+def _mount(tree: int, pid: int, pidfd: int, answer: int) -> None:
+    try:
+        kernel.enter(pid, pidfd, kernel.NEWNS)
+        kernel.mount_tree(tree, HOST)
+    except OSError as error:
+        os.write(answer, str(error.errno).encode())

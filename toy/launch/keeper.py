@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The keeper of a machine: the process that has it locked, runs systemd-nspawn, and knows who is in.
+
+The first toy to enter a machine forks it. It is nobody's child and has no terminal, so it lives as long as anybody is
+in: each toy has a connection to it, which ends with that toy, also if it is killed. When the last one leaves, the keeper
+ends the machine, puts what changed into the header set, and tells that toy. If the keeper is killed, the kernel ends
+the machine (`mounts`), and the next launch adopts what changed.
+
+Messages are fields of text, with NULs between. A toy sends "enter", its PID, the root that it wants, the name of its
+user, its terminal, and its command, with a descriptor of its stderr; or "list". When its command has ended, it sends
+"done". It gets "in", the PID of the machine's first process, the names of the administrator's settings and a note for
+the user, with a pidfd; or "failed" and the two parts of an error; and in the end "left". To "list" the answer is
+"who" and a line for each who is in.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import os
+import select
+import sys
+import time
+from _socket import (  # type: ignore[attr-defined]
+    AF_UNIX,
+    CMSG_LEN,
+    CMSG_SPACE,
+    SCM_CREDENTIALS,
+    SCM_RIGHTS,
+    SO_PASSCRED,
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
+    SOCK_SEQPACKET,
+    SOL_SOCKET,
+    socket,
+    socketpair,
+)
+from array import array
+
+from .. import process
+from ..errors import ToyError, typed
+from ..machine import HOST
+from . import fingerprint, mounts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..machine import Machine
+    from .fingerprint import Fingerprint
+    from .invocation import Invocation
+
+_MOMENT = 200
+"""Milliseconds without an event after which what the end of a launch needs is imported."""
+
+_CREDENTIALS = 12
+"""Bytes of a struct ucred: the numbers of a process, its user and its group (unix(7))."""
+
+_LONGEST = 1 << 16
+"""Most bytes of a message."""
+
+TOO_MANY = 64
+"""Toys that may be waiting for an answer."""
+
+
+def listen(machine: Machine) -> socket:
+    """Return the socket at which a machine's keeper is to be found; the machine is locked."""
+    remove(machine)
+    listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK)
+    listening.bind(machine.socket)
+    listening.listen(TOO_MANY)
+    return listening
+
+
+def remove(machine: Machine) -> None:
+    """Remove the socket of a machine's keeper."""
+    try:
+        os.unlink(machine.socket)
+    except FileNotFoundError:
+        pass
+
+
+def connect(machine: Machine) -> socket | None:
+    """Return a connection to a machine's keeper, or None if there is none."""
+    connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+    try:
+        connection.connect(machine.socket)
+        return connection
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+
+
+def start(machine: Machine, stands: Fingerprint, entry: Invocation, listening: socket) -> None:
+    """Start the keeper of a machine that is locked and prepared. It has the lock from now on."""
+    process.fork(lambda: _Keeper(machine, stands, entry, listening).run())
+    listening.close()
+    machine.release()
+
+
+class _Client:
+    """A toy that is in, or wants to be."""
+
+    def __init__(self, connection: socket) -> None:
+        self.connection = connection
+        self.stderr: int | None = None
+        self.fields: list[str] = []
+        """What it said of itself, once it said "enter"."""
+        self.since = time.time()
+        self.is_in = False
+        self.is_done = False
+
+    def send(self, *fields: str, fd: int | None = None) -> None:
+        data = [] if fd is None else [(SOL_SOCKET, SCM_RIGHTS, array("i", [fd]))]
+        try:
+            self.connection.sendmsg([os.fsencode("\0".join(fields))], data)
+        except OSError:
+            pass  # it was killed: so its connection ends
+
+    def close(self) -> None:
+        self.connection.close()
+        if self.stderr is not None:
+            os.close(self.stderr)
+
+
+class _Keeper:
+    def __init__(self, machine: Machine, stands: Fingerprint, entry: Invocation, listening: socket) -> None:
+        self._machine = machine
+        self._stands = stands
+        self._entry = entry
+        self._listening = listening
+        self._clients: dict[int, _Client] = {}
+        self._leader: tuple[int, int] | None = None
+        """PID of the machine's first process, and a pidfd of it, once the machine is up."""
+        self._host = fingerprint.of_database(machine, stands.dbpath, settled=False)
+        self._note = ""
+
+    def run(self) -> None:
+        """Keep the machine until the last toy has left."""
+        self._detach()
+        self._machine_end, its = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        self._machine_end.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+        self._stderr, stderr = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        os.set_blocking(stderr, True)
+        environment = {**os.environ, **self._entry.environment}
+        environment.pop("TERM", None)  # which nspawn would hand on: each session has another terminal
+        try:
+            self._pid = process.spawn(self._entry.command, environment, stdin=its.fileno(), stderr=stderr)
+        except ToyError as error:
+            self._refuse_all(error)
+            return
+        its.close()
+        os.close(stderr)
+        self._nspawn = os.pidfd_open(self._pid)
+        from . import host_root  # noqa: F401, it takes long to import, and systemd-nspawn is at work
+
+        try:
+            self._keep()
+        finally:
+            self._end()
+
+    def _detach(self) -> None:
+        """Have nothing in common with the toy that forked this process: session, signals, descriptors, command line."""
+        os.setsid()
+        os.chdir("/")
+        _signal.set_wakeup_fd(-1)
+        for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGTSTP):
+            _signal.signal(number, _signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for fd in range(3):
+            os.dup2(null, fd)
+        os.close(null)
+        process.close_all_but(self._listening.fileno(), self._machine.lock_fd)
+        _rename(f"toy: keeper of machine {self._machine.name}")
+
+    def _keep(self) -> None:
+        """Serve toys until none is in any more, or the machine has ended."""
+        is_loaded = False
+        while True:
+            poll = select.poll()
+            fds = [self._listening.fileno(), self._machine_end.fileno(), self._nspawn, *self._clients]
+            for fd in [*fds, *([self._stderr] if self._stderr >= 0 else [])]:
+                poll.register(fd, select.POLLIN)
+            ready = poll.poll(None if is_loaded or self._leader is None else _MOMENT)
+            if not ready:
+                is_loaded = True
+                load_rest()
+            for fd, _ in ready:
+                if fd == self._listening.fileno():
+                    self._accept()
+                elif fd == self._machine_end.fileno():
+                    self._come_up()
+                elif fd == self._stderr:
+                    self._relay_stderr()
+                elif fd in self._clients:
+                    self._serve(fd)
+            if self._nspawn in dict(ready):
+                return
+            if self._leader is not None and all(client.is_done for client in self._clients.values()):
+                return
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listening._accept()
+        except BlockingIOError:
+            return
+        client = _Client(socket(fileno=connection))
+        self._clients[connection] = client
+
+    def _serve(self, fd: int) -> None:
+        client = self._clients[fd]
+        try:
+            data, ancillary, _, _ = client.connection.recvmsg(_LONGEST, CMSG_LEN(4))
+        except OSError:
+            data, ancillary = b"", []
+        for _, kind, each in ancillary:
+            if kind == SCM_RIGHTS:
+                client.stderr = int.from_bytes(each[:4], sys.byteorder)
+                os.set_inheritable(client.stderr, False)
+        match os.fsdecode(data).split("\0"):
+            case ["enter", *fields]:
+                client.fields = fields
+                self._admit(client)
+            case ["done"]:
+                client.is_done = True
+                if not all(other.is_done for other in self._clients.values()):
+                    client.send("left")
+                    self._drop(fd)
+            case ["list"]:
+                client.send("who", *self._who())
+            case _:
+                self._drop(fd)
+
+    def _drop(self, fd: int) -> None:
+        self._clients.pop(fd).close()
+
+    def _who(self) -> list[str]:
+        rows = []
+        for client in self._clients.values():
+            if client.fields and not client.is_done:
+                pid, _root, user, terminal, *command = client.fields
+                rows.append("\t".join([pid, user, terminal, f"{client.since:.0f}", " ".join(command)]))
+        return rows
+
+    def _come_up(self) -> None:
+        """Act on the first line of the machine's first process, or on its end."""
+        if self._leader is not None:
+            return
+        _, ancillary, _, _ = self._machine_end.recvmsg(64, CMSG_SPACE(_CREDENTIALS))
+        pid = next(
+            (int.from_bytes(each[:4], sys.byteorder) for _, kind, each in ancillary if kind == SCM_CREDENTIALS), 0
+        )
+        if pid:
+            self._leader = pid, os.pidfd_open(pid)
+            self._show_host()
+            for client in self._clients.values():
+                if client.fields:
+                    self._admit(client)
+
+    def _show_host(self) -> None:
+        from . import host_root
+
+        assert self._leader is not None
+        try:
+            host_root.show(*self._leader)
+        except OSError as error:
+            self._note = f"the host's root does not show at {HOST}: {error.strerror}"
+
+    def _admit(self, client: _Client) -> None:
+        root = client.fields[1]
+        if root != self._machine.root:
+            client.send(
+                "failed", f"machine {self._machine.name} is in use, over {self._machine.root}", "leave it first"
+            )
+            client.fields = []
+        elif self._leader is not None and not client.is_in:
+            client.is_in = True
+            pid, pidfd = self._leader
+            client.send("in", f"{pid}", " ".join(self._entry.settings), self._note or self._news(), fd=pidfd)
+
+    def _news(self) -> str:
+        """Return a note for who joins, if the host's packages changed since the machine came up."""
+        if fingerprint.of_database(self._machine, self._stands.dbpath, settled=False) == self._host:
+            return ""
+        return (
+            f"the host's packages changed since machine {self._machine.name} was entered; it follows once all have left"
+        )
+
+    def _relay_stderr(self) -> None:
+        """Print what systemd-nspawn and what mounts for it say, to the first who is in."""
+        try:
+            some = os.read(self._stderr, _LONGEST)
+        except BlockingIOError:
+            return
+        if not some:
+            os.close(self._stderr)
+            self._stderr = -1
+        for client in self._clients.values():
+            if client.stderr is not None:
+                try:
+                    os.write(client.stderr, some)
+                except OSError:
+                    pass
+                return
+
+    def _end(self) -> None:
+        """End the machine, have its header set follow, and tell those who wait for that."""
+        is_up = self._leader is not None
+        remove(self._machine)
+        self._listening.close()
+        self._machine_end.close()
+        status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        if self._stderr >= 0:
+            self._relay_stderr()
+        waiting = [client for client in self._clients.values() if client.stderr is not None]
+        if not is_up:
+            fingerprint.leave(self._machine)  # no command was started
+            self._refuse_all(self._why(status))
+            return
+        if waiting:
+            os.dup2(waiting[-1].stderr or 0, 2)
+        finish(self._machine, self._stands)
+        self._machine.release()
+        for client in waiting:
+            client.send("left")
+
+    def _why(self, status: int) -> ToyError:
+        if status == mounts.MOUNT_FAILED:
+            return mounts.failure(self._machine.name, self._machine.overlay)
+        return ToyError(
+            f"systemd-nspawn did not start machine {self._machine.name} (status {status})",
+            f"see what it said above, or: TOY_DEBUG=1 {typed()}",
+        )
+
+    def _refuse_all(self, error: ToyError) -> None:
+        self._machine.release()
+        for client in self._clients.values():
+            client.send("failed", error.what, error.next_step)
+
+
+def _rename(title: str) -> None:
+    """Change the command line that others see of this process, as far as there is room."""
+    with open("/proc/self/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])  # see proc_pid_stat(5): arg_start, arg_end
+    try:
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:
+            memory.seek(begin)
+            memory.write(os.fsencode(title)[: end - begin - 1].ljust(end - begin, b"\0"))
+    except OSError:
+        pass  # it is for people only
+
+
+def finish(machine: Machine, stands: Fingerprint) -> None:
+    """Put what changed in a machine that has ended into its header set. An error is only printed."""
+    from ..streams import say
+
+    try:
+        if fingerprint.of_machine(machine) != stands.machine:
+            from . import cold
+
+            cold.keep(machine, stands, say=say)
+        fingerprint.leave(machine)
+    except Exception as error:  # another toy may be on the disk by now: any error
+        name = machine.name
+        later = f"the package changes in machine {name} may not be in its header set yet"
+        adopt = f"have them adopted: toy -n {name} -- true" if machine.root == "/" else "the next launch adopts them"
+        say(f"{_said(error)}; {later}; {adopt}")
+
+
+def load_rest() -> None:
+    """Import all that the end of a launch needs, while the machine is up.
+
+    By the end, the host may have another version of toy, of rpm or of Python, or none: `transactional-update apply`
+    mounts a new /usr over the running one, and a package can be removed.
+    """
+    try:
+        from .. import debug
+        from . import cold
+
+        cold.load()
+        debug.load()
+    except Exception:  # noqa: S110, the end says what it lacks, if it comes to need it
+        pass
+
+
+def _said(error: BaseException) -> str:
+    try:
+        from .. import debug, failure
+
+        if debug.is_on():
+            debug.trace(error)
+        if isinstance(error, ToyError | OSError):
+            return failure.explained(error).what
+    except Exception:  # noqa: S110, see above
+        pass
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Calls of the kernel that Python lacks, or has only in later versions. Each raises OSError.
+
+The numbers are from the kernel's headers: linux/sched.h, linux/prctl.h, linux/mount.h, linux/fcntl.h, linux/ptrace.h,
+linux/seccomp.h, asm-generic/unistd.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWPID, NEWNET = (
+    *(0x20000, 0x2000000, 0x4000000, 0x8000000, 0x20000000, 0x40000000),
+)
+"""Namespaces: mount, cgroup, UTS, IPC, PID and network."""
+
+_SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS = 1, 24, 38
+
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+_OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_RDONLY, _SLAVE = 0x1, 1 << 19
+
+_PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_DETACH, _PTRACE_SECCOMP_GET_FILTER = 0x4206, 0x4207, 17, 0x420C
+_SET_SECCOMP, _MODE_FILTER = 22, 2
+_INSTRUCTION = 8
+"""Bytes of a struct sock_filter."""
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+def join(namespaces: int, kinds: int) -> None:
+    """Move this process into the namespaces of these kinds that the process of a pidfd is in, see setns(2).
+
+    The PID namespace is that of children alone.
+    """
+    _call("setns", namespaces, kinds)
+
+
+def enter(pid: int, pidfd: int, kinds: int) -> None:
+    """Join namespaces of these kinds, the mount namespace among them, and have the root directory of that process."""
+    # The root of a mount namespace is another one, where toy itself runs in a chroot(2).
+    root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_CLOEXEC)
+    join(pidfd, kinds)
+    os.fchdir(root)
+    os.chroot(".")
+    os.close(root)
+
+
+def leave(kinds: int) -> None:
+    """Give this process namespaces of these kinds of its own, see unshare(2)."""
+    _call("unshare", kinds)
+
+
+def end_with_parent(number: int) -> None:
+    """Have the kernel send a signal to this process when the thread that started it ends."""
+    _call("prctl", _SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def bound_capabilities(kept: int) -> None:
+    """Leave in the bounding set no capabilities but those in a mask, as /proc/PID/status has it."""
+    with open("/proc/sys/kernel/cap_last_cap") as last:
+        for number in range(int(last.read()) + 1):
+            if not kept >> number & 1:
+                _call("prctl", _CAPBSET_DROP, number, 0, 0, 0)
+
+
+def forbid_new_privileges() -> None:
+    """Set no_new_privs, see prctl(2)."""
+    _call("prctl", _SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def tree(path: str, *, read_only: bool) -> int:
+    """Return a descriptor of a copy of the mounts at a path and below it, which is mounted nowhere yet.
+
+    What is mounted there later shows in the copy, but not the reverse. Takes Linux 5.12.
+    """
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
+    fd = _system_call(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
+    attributes = _MountAttributes(set=_RDONLY if read_only else 0, propagation=_SLAVE)
+    size = ctypes.sizeof(attributes)
+    try:
+        _system_call(_MOUNT_SETATTR, fd, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, ctypes.byref(attributes), size)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def mount_tree(fd: int, target: str) -> None:
+    """Mount what `tree` returned."""
+    _system_call(_MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def system_call_filters(pid: int) -> list[bytes]:
+    """Return the programs that filter the system calls of a process, the latest first, see seccomp(2).
+
+    Another process must not be tracing it.
+    """
+    filters = []
+    _ptrace(_PTRACE_SEIZE, pid, 0, None)
+    try:
+        _ptrace(_PTRACE_INTERRUPT, pid, 0, None)
+        os.waitpid(pid, 0x40000000)  # __WALL: it is nobody's child that we started
+        try:
+            while True:
+                size = _ptrace(_PTRACE_SECCOMP_GET_FILTER, pid, len(filters), None)
+                program = ctypes.create_string_buffer(size * _INSTRUCTION)
+                _ptrace(_PTRACE_SECCOMP_GET_FILTER, pid, len(filters), program)
+                filters.append(program.raw)
+        except FileNotFoundError:
+            return filters
+    finally:
+        _ptrace(_PTRACE_DETACH, pid, 0, None)
+
+
+def filter_system_calls(programs: Iterable[bytes]) -> None:
+    """Filter the system calls of this process by these programs, the latest first."""
+    for program in reversed(list(programs)):
+        filter_ = _Program(len(program) // _INSTRUCTION, ctypes.cast(program, ctypes.c_char_p))
+        _call("prctl", _SET_SECCOMP, _MODE_FILTER, ctypes.byref(filter_), 0, 0)
+
+
+def _ptrace(request: int, pid: int, address: int, data: object) -> int:
+    ctypes.set_errno(0)
+    function = _LIBC.ptrace
+    function.restype = ctypes.c_long
+    result = int(function(ctypes.c_long(request), pid, ctypes.c_void_p(address), data))
+    if result == -1 and ctypes.get_errno():
+        _fail("ptrace")
+    return result
+
+
+def _call(name: str, *arguments: object) -> None:
+    if getattr(_LIBC, name)(*arguments) == -1:
+        _fail(name)
+
+
+def _system_call(number: int, *arguments: object) -> int:
+    result = int(_LIBC.syscall(ctypes.c_long(number), *arguments))
+    if result == -1:
+        _fail(f"system call {number}")
+    return result
+
+
+def _fail(name: str) -> None:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{name}: {os.strerror(number)}")

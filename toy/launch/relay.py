@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Relays between the caller and a session: what is typed and shown on the terminal, signals, stops, and the end.
+
+A command's terminal is the machine's own, so the caller's one is in raw mode while the command has it: each key goes to
+the command's, which makes signals of some. Where the caller's terminal is not all that the command has, as in
+`toy -- rpm -qa | less`, or toy is in the background, the command begins in the background of its terminal: another
+program may want what is typed. Once the command wants it, the kernel stops it, and it is continued in the foreground.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import os
+import select
+import sys
+import time
+from _socket import CMSG_LEN  # type: ignore[attr-defined]
+
+from ..errors import ToyError
+from ..streams import say
+from . import session, terminal
+from .session import BACKGROUND, FOREGROUND
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+
+    from .session import Leader, Order
+
+_HANDED_ON = (
+    *(_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGUSR1, _signal.SIGUSR2),
+    *(_signal.SIGALRM, _signal.SIGWINCH, _signal.SIGCONT, _signal.SIGTSTP),
+)
+
+_GRACE = 10.0
+"""Seconds that a command has to end after SIGTERM before it is killed, as with podman-stop(1): interactive shells, say,
+ignore the signal."""
+
+_MOST = 1 << 16
+"""Bytes that are read at a time, and kept at most for who does not read."""
+
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+"""Exit statuses of a shell for commands that cannot be executed, and that there are not."""
+
+
+class Signals:
+    """The signals that a command is to get: while this is entered, they are only kept for `read`."""
+
+    def __enter__(self) -> Signals:  # noqa: PYI034, typing takes time
+        self._there, self._here = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        _signal.set_wakeup_fd(self._here, warn_on_full_buffer=False)
+        for number in _HANDED_ON:
+            if _signal.getsignal(number) != _signal.SIG_IGN:  # as nohup(1) has it
+                _signal.signal(number, _ignore)
+        _signal.signal(_signal.SIGTTOU, _signal.SIG_IGN)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _signal.set_wakeup_fd(-1)
+        os.close(self._there)
+        os.close(self._here)
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when a signal came."""
+        return self._there
+
+    def read(self) -> bytes:
+        """Return the numbers of the signals that came since the last call."""
+        try:
+            return os.read(self._there, 4096)
+        except BlockingIOError:
+            return b""
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    pass
+
+
+def run(order: Order, leader: Leader, signals: Signals) -> int:
+    """Run a session on our stdin, stdout and stderr, and return its exit status; 128 + N if signal N ended it.
+
+    Raises ToyError if the session cannot be had.
+    """
+    here = terminal.find()
+    if here is not None:
+        order.streams = here.streams
+        order.modes, order.size = here.modes(), here.size()
+        has_all = 0 in here.streams and 1 in here.streams
+        order.where = FOREGROUND if has_all and here.is_foreground() else BACKGROUND
+    pid, messages = session.start(order, leader)
+    relay = _Relay(order, messages, signals, here)
+    try:
+        return relay.run()
+    finally:
+        if here is not None:
+            here.close()
+        messages.close()
+        os.waitpid(pid, 0)
+
+
+class _Relay:
+    def __init__(self, order: Order, messages: socket, signals: Signals, here: terminal.Terminal | None) -> None:
+        self._order = order
+        self._messages = messages
+        self._signals = signals
+        self._here = here
+        self._master: int | None = None
+        """The other end of the command's terminal."""
+        self._is_typing = False
+        """Whether what is typed is for the command."""
+        self._typed, self._shown = b"", b""
+        self._status: int | None = None
+        self._end = 0.0
+
+    def run(self) -> int:
+        if self._here is not None and self._order.where == FOREGROUND:
+            self._take_terminal()
+        while self._status is None:
+            self._wait()
+        self._show_rest()
+        return self._status
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._messages.fileno(), select.POLLIN)
+        poll.register(self._signals.fileno(), select.POLLIN)
+        outer = self._here.fd if self._here is not None else -1
+        if self._master is not None:
+            wanted = (select.POLLIN if len(self._shown) < _MOST else 0) | (select.POLLOUT if self._typed else 0)
+            poll.register(self._master, wanted)
+        if self._here is not None:
+            reads = self._is_typing and len(self._typed) < _MOST
+            wanted = (select.POLLIN if reads else 0) | (select.POLLOUT if self._shown else 0)
+            if wanted:
+                poll.register(outer, wanted)
+        left = max(0.0, self._end - time.monotonic()) * 1000 if self._end else None
+        ready = dict(poll.poll(left))
+        if self._end and time.monotonic() >= self._end:
+            say(f"the command did not end in {_GRACE:.0f} s after SIGTERM, so it is killed")
+            self._send(f"signal {_signal.SIGKILL}")
+            self._end = 0.0
+        if self._signals.fileno() in ready:
+            for number in self._signals.read():
+                self._hand_on(number)
+        if self._master in ready:
+            self._exchange_with_command(ready[self._master])
+        if outer in ready:
+            self._exchange_with_caller(ready[outer])
+        if self._messages.fileno() in ready:
+            self._hear()
+
+    def _exchange_with_command(self, events: int) -> None:
+        assert self._master is not None
+        if events & select.POLLOUT:
+            try:
+                self._typed = self._typed[os.write(self._master, self._typed) :]
+            except OSError:
+                pass
+        if events & (select.POLLIN | select.POLLHUP):
+            some = _read(self._master)
+            if some == b"":
+                os.close(self._master)  # nobody has the terminal open any more
+                self._master = None
+            self._shown += some or b""
+
+    def _exchange_with_caller(self, events: int) -> None:
+        assert self._here is not None
+        if events & select.POLLOUT and self._shown:
+            self._show()
+        if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and self._is_typing:
+            some = _read(self._here.fd)
+            if some == b"" or events & select.POLLERR:
+                self._is_typing = False  # it went away; SIGHUP says what that means
+            self._typed += some or b""
+        elif events & (select.POLLHUP | select.POLLERR):
+            self._shown = b""
+
+    def _show(self) -> None:
+        assert self._here is not None
+        try:
+            self._shown = self._shown[os.write(self._here.fd, self._shown[:4096]) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._shown = b""  # it went away
+
+    def _show_rest(self) -> None:
+        """Show what the command had written to its terminal when it ended."""
+        while self._here is not None and (self._shown or self._master is not None):
+            if self._master is not None:
+                some = _read(self._master)
+                if not some:
+                    os.close(self._master)
+                    self._master = None
+                self._shown += some or b""
+            while self._shown:
+                poll = select.poll()
+                poll.register(self._here.fd, select.POLLOUT)
+                poll.register(self._signals.fileno(), select.POLLIN)
+                ready = dict(poll.poll())
+                if self._signals.fileno() in ready and self._signals.read().strip(bytes([_signal.SIGWINCH])):
+                    return
+                self._show()
+
+    def _hear(self) -> None:
+        """Act on a message of the monitor."""
+        data, ancillary, _, _ = self._messages.recvmsg(4096, CMSG_LEN(4))
+        word, _, rest = data.decode(errors="replace").partition(" ")
+        match word:
+            case "terminal":
+                self._master = int.from_bytes(ancillary[0][2], sys.byteorder)
+                os.set_blocking(self._master, False)
+                os.set_inheritable(self._master, False)
+            case "started":
+                pass
+            case "stopped":
+                self._stop(int(rest))
+            case "ended":
+                status = os.waitstatus_to_exitcode(int(rest))
+                self._status = 128 - status if status < 0 else status
+            case "failed":
+                number = int(rest)
+                self._status = NOT_FOUND if number in (2, 20) else NOT_EXECUTABLE
+                say(f"{self._order.command[0] if self._order.command else 'a shell'}: {os.strerror(number)}")
+            case "broken":
+                raise ToyError(f"cannot enter the machine: {rest}", "run it again with TOY_DEBUG=1")
+            case "":
+                self._status = 128 + _signal.SIGKILL  # with the machine
+
+    def _hand_on(self, number: int) -> None:
+        """Act on a signal that we got."""
+        if number == _signal.SIGWINCH and self._here is not None and self._master is not None:
+            terminal.set_size(self._master, self._here.size())
+            return
+        if number == _signal.SIGCONT:
+            self._continue()
+            return
+        if number == _signal.SIGTERM and not self._end:
+            self._end = time.monotonic() + _GRACE
+        self._send(f"signal {number}")
+
+    def _stop(self, number: int) -> None:
+        """Stop as the command did; but if it stopped since it wants the terminal, and we have that, it gets it."""
+        wants = number in (_signal.SIGTTIN, _signal.SIGTTOU)
+        if wants and self._here is not None and self._here.is_foreground() and not self._is_typing:
+            self._continue()
+            return
+        if self._here is not None:
+            self._here.restore()
+        self._is_typing = False
+        number = number if wants else _signal.SIGTSTP
+        before = _signal.signal(number, _signal.SIG_DFL)
+        os.killpg(
+            os.getpgrp(), number
+        )  # all of the caller's job; without a shell that could continue it, nothing stops
+        _signal.signal(number, before)
+        self._continue()
+
+    def _continue(self) -> None:
+        is_foreground = self._here is not None and self._here.is_foreground()
+        if is_foreground:
+            self._take_terminal()
+        self._send(f"continue {FOREGROUND if is_foreground else BACKGROUND}")
+
+    def _take_terminal(self) -> None:
+        assert self._here is not None
+        self._here.make_raw()
+        self._is_typing = True
+        if self._master is not None:
+            terminal.set_size(self._master, self._here.size())
+
+    def _send(self, text: str) -> None:
+        try:
+            self._messages.send(text.encode())
+        except OSError:
+            pass  # the monitor has ended, which `_hear` notices
+
+
+def _read(fd: int) -> bytes | None:
+    """Return bytes from a descriptor: none if nobody writes there any more, or None if there are none now."""
+    try:
+        return os.read(fd, _MOST)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""

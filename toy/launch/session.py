@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A session: one command in a machine that is up, and what starts it there and watches it.
+
+`start` forks a process that moves into the namespaces of the machine, the monitor. It gives the command a
+pseudo-terminal of the machine's, if it is to have one, and a process group of its own, as a shell does, and reports when
+the command stops or ends. Nothing that it needs comes from the machine, whose files may be broken, or anybody's work.
+
+Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with a descriptor, "started",
+"stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, and "failed ERRNO" if the command could not be
+executed. To the monitor go "signal NUMBER", for the command's process group, and "continue WHERE".
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import errno
+import os
+import select
+import stat
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair  # type: ignore[attr-defined]
+from array import array
+
+from .. import process
+from ..errors import EXIT_FAILURE
+from . import kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .terminal import Modes
+
+FOREGROUND, BACKGROUND = "foreground", "background"
+"""Where on the machine's terminal a command is started, or continued."""
+
+_NAMESPACES = kernel.NEWNS | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWNET
+
+_NOT_PASSED_ON = ("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "OLDPWD", "PWD", "SHLVL", "_")
+"""Variables of the machine's first process that are no other process's business."""
+
+_PASSWD, _LONGEST = "/etc/passwd", 1 << 20
+_SHELLS = ("/bin/bash", "/bin/sh")
+
+
+class Order:
+    """What a session is to run, and how."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], directory: str) -> None:
+        self.command = command
+        """Empty for a login shell."""
+        self.environment = environment
+        """Variables of the caller's; the machine's own count."""
+        self.directory = directory
+        """The caller's directory, which the command gets if the machine has it."""
+        self.streams: list[int] = []
+        """Those of the descriptors 0, 1 and 2 that are to be the machine's terminal; the others are the caller's."""
+        self.modes: Modes = []
+        self.size = b""
+        self.where = FOREGROUND
+
+
+class Leader:
+    """The first process of a machine, which has what systemd-nspawn gives to each: its PID and a pidfd of it.
+
+    `settings` are the names of those settings of the administrator's that a session copies from it.
+    """
+
+    def __init__(self, pid: int, pidfd: int, settings: list[str]) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.settings = settings
+
+
+def start(order: Order, leader: Leader) -> tuple[int, socket]:
+    """Start a monitor, and return its PID and a socket for messages. Children that we have later are in the machine."""
+    ours, its = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+    kernel.join(leader.pidfd, kernel.NEWPID)
+    pid = process.fork(lambda: _Monitor(its).run(order, leader))
+    its.close()
+    return pid, ours
+
+
+class _Monitor:
+    def __init__(self, messages: socket) -> None:
+        self._messages = messages
+        self._command = 0
+        self._slave: int | None = None
+
+    def run(self, order: Order, leader: Leader) -> None:
+        """Run the session to its end."""
+        try:
+            self._begin(order, leader)
+        except (OSError, ValueError) as error:
+            self._tell(f"broken {error}")
+            os._exit(EXIT_FAILURE)
+        self._watch()
+
+    def _begin(self, order: Order, leader: Leader) -> None:
+        process.close_all_but(self._messages.fileno(), leader.pidfd)  # not our connection to the keeper, which must end
+        like = _Like(leader)
+        kernel.enter(leader.pid, leader.pidfd, _NAMESPACES)
+        os.close(leader.pidfd)
+        os.setsid()
+        if order.streams:
+            self._open_terminal(order)
+        self._woken, here = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        _signal.set_wakeup_fd(here, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, _ignore)
+        mask = _signal.pthread_sigmask(_signal.SIG_SETMASK, set(_signal.valid_signals()) - {_signal.SIGCHLD})
+        self._command = process.fork(lambda: self._execute(order, like, mask))
+        self._tell("started")
+
+    def _tell(self, text: str, *fds: int) -> None:
+        from _socket import SCM_RIGHTS, SOL_SOCKET
+
+        data = [(SOL_SOCKET, SCM_RIGHTS, array("i", fds))] if fds else []
+        try:
+            self._messages.sendmsg([text.encode()], data)
+        except OSError:
+            pass  # toy was killed, which `_watch` notices
+
+    def _open_terminal(self, order: Order) -> None:
+        from fcntl import ioctl
+        from termios import TIOCSCTTY
+
+        from . import terminal
+
+        master, self._slave = os.openpty()
+        terminal.set_modes(self._slave, order.modes)
+        terminal.set_size(self._slave, order.size)
+        ioctl(self._slave, TIOCSCTTY, 0)
+        self._tell("terminal", master)
+        os.close(master)
+        for fd in range(3):
+            if fd in order.streams:
+                os.dup2(self._slave, fd)
+
+    def _watch(self) -> None:
+        poll = select.poll()
+        poll.register(self._messages.fileno(), select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == self._woken:
+                    os.read(self._woken, 4096)
+                    self._report()
+                else:
+                    self._obey(self._messages.recv(64).decode().split())
+
+    def _report(self) -> None:
+        pid, status = os.waitpid(self._command, os.WNOHANG | os.WUNTRACED)
+        if pid == 0:
+            return
+        if os.WIFSTOPPED(status):
+            self._tell(f"stopped {os.WSTOPSIG(status)}")
+            return
+        self._tell(f"ended {status}")
+        os._exit(0)
+
+    def _obey(self, words: list[str]) -> None:
+        match words:
+            case ["signal", number]:
+                self._kill(int(number))
+            case ["continue", where]:
+                if self._slave is not None:
+                    os.tcsetpgrp(self._slave, self._command if where == FOREGROUND else os.getpgrp())
+                self._kill(_signal.SIGCONT)
+            case []:  # toy was killed: the command gets what it would get if its terminal was gone
+                self._kill(_signal.SIGHUP)
+                self._kill(_signal.SIGCONT)
+                os._exit(0)
+
+    def _kill(self, number: int) -> None:
+        try:
+            os.killpg(self._command, number)
+        except ProcessLookupError:
+            pass
+
+    def _execute(self, order: Order, like: _Like, mask: Iterable[int]) -> None:
+        """Become the command."""
+        os.setpgid(0, 0)
+        if self._slave is not None and order.where == FOREGROUND:
+            os.tcsetpgrp(self._slave, os.getpid())  # SIGTTOU is blocked
+        environment = like.environment | {
+            name: value for name, value in order.environment.items() if name not in like.environment
+        }
+        try:
+            like.become()
+            command, file = _command(order.command, like.uid, environment)
+            _change_directory(like.directory or order.directory, environment.get("HOME", "/"))
+            _signal.set_wakeup_fd(-1)
+            for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores
+                _signal.signal(number, _signal.SIG_DFL)
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            process.become(file, command, environment)
+        except OSError as error:
+            self._tell(f"failed {error.errno}")
+            os._exit(126)
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    pass
+
+
+def _command(words: list[str], uid: int, environment: dict[str, str]) -> tuple[list[str], str]:
+    """Return the words of a command and the file to execute; without words, those of a login shell."""
+    if words:
+        return words, words[0]
+    for shell in (_shell_of(uid), *_SHELLS):
+        if shell and os.access(shell, os.X_OK):
+            environment["SHELL"] = shell
+            return [f"-{os.path.basename(shell)}"], shell
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _SHELLS[-1])
+
+
+def _shell_of(uid: int) -> str:
+    """Return the shell that passwd(5) in the machine has for a user, or ""."""
+    try:
+        fd = os.open(_PASSWD, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with open(fd, "rb") as file:
+        content = file.read(_LONGEST) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    for line in content.splitlines():
+        fields = os.fsdecode(line).split(":")
+        if len(fields) == 7 and fields[2] == str(uid) and fields[6].startswith("/"):
+            return fields[6]
+    return ""
+
+
+def _change_directory(*paths: str) -> None:
+    for path in (*paths, "/"):
+        try:
+            os.chdir(path)
+            return
+        except OSError:
+            continue
+
+
+class _Like:
+    """What systemd-nspawn gave to the first process of a machine, and each command is to have as well.
+
+    It is read where the host's /proc is, and by `become` given to this process.
+    """
+
+    def __init__(self, leader: Leader) -> None:
+        of_leader = f"/proc/{leader.pid}"
+        with open(f"{of_leader}/environ", "rb") as file:
+            words = [os.fsdecode(word).partition("=") for word in file.read().split(b"\0")]
+        self.environment = {name: value for name, by, value in words if by and name not in _NOT_PASSED_ON}
+        with open(f"{of_leader}/status", encoding="utf-8", errors="replace") as file:
+            fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        self.uid, self._gid = int(fields["Uid"].split()[0]), int(fields["Gid"].split()[0])
+        self._groups = [int(word) for word in fields["Groups"].split()]
+        self._capabilities = int(fields["CapBnd"], 16)
+        self._no_new_privileges = fields["NoNewPrivs"] == "1"
+        self._filters = kernel.system_call_filters(leader.pid) if fields.get("Seccomp") == "2" else []
+        self.directory = os.readlink(f"{of_leader}/cwd") if "WorkingDirectory" in leader.settings else None
+        self._limits: dict[int, tuple[int, int]] = {}
+        if any(name.startswith("Limit") for name in leader.settings):
+            import resource
+
+            numbers = [getattr(resource, f"RLIMIT_{name[5:]}", None) for name in leader.settings]
+            self._limits = {number: resource.prlimit(leader.pid, number) for number in numbers if number is not None}
+        self._adjustment = ""
+        if "OOMScoreAdjust" in leader.settings:
+            with open(f"{of_leader}/oom_score_adj") as file:
+                self._adjustment = file.read()
+        self._processors = os.sched_getaffinity(leader.pid) if "CPUAffinity" in leader.settings else None
+
+    def become(self) -> None:
+        """Give this process what the first process of the machine has. Raises OSError."""
+        if self._adjustment:
+            with open("/proc/self/oom_score_adj", "w") as file:
+                file.write(self._adjustment)
+        if self._processors:
+            os.sched_setaffinity(0, self._processors)
+        if self._limits:
+            import resource
+
+            for number, limits in self._limits.items():
+                resource.setrlimit(number, limits)
+        kernel.filter_system_calls(self._filters)
+        kernel.bound_capabilities(self._capabilities)
+        os.setgroups(self._groups)
+        os.setresgid(self._gid, self._gid, self._gid)
+        os.setresuid(self.uid, self.uid, self.uid)
+        if self._no_new_privileges:
+            kernel.forbid_new_privileges()
