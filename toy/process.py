@@ -303,13 +303,13 @@ def become(file: str, command: list[str], environment: Mapping[str, str]) -> NoR
     As a shell does, sh runs what is no program. Raises OSError.
     """
     try:
-        os.execvpe(file, command, environment)
+        os.execvpe(file, command, environment)  # noqa: S606, as everywhere here
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
     folders = [""] if "/" in file else os.get_exec_path(environment)
     path = next(path for folder in folders if os.access(path := os.path.join(folder, file), os.X_OK))
-    os.execve("/bin/sh", ["sh", path, *command[1:]], environment)
+    os.execve("/bin/sh", ["sh", path, *command[1:]], environment)  # noqa: S606
 
 
 def _last_line(stderr: bytes) -> str:

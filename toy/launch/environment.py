@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from ..machine import HOST
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +16,7 @@ PASSED_ON = (
     *_LOCALE,
     *("TERM", "COLORTERM", "NO_COLOR"),
     *("EDITOR", "VISUAL", "PAGER"),
+    "DISPLAY",
     *_PROXY,
     *(name.upper() for name in _PROXY),
     # An rpm that is not the system's, if toy runs with one, is the machine's as well: two do not go together.
@@ -21,9 +24,19 @@ PASSED_ON = (
 )
 
 
+_PATHS = ("SSH_AUTH_SOCK", "XAUTHORITY")
+"""Variables with the path of something of the host's, which shows in a machine below HOST."""
+
+
 def of_caller(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that a command in a machine gets from the caller's environment."""
     found = {name: environment[name] for name in PASSED_ON if name in environment}
+    found |= {name: HOST + environment[name] for name in _PATHS if environment.get(name, "").startswith("/")}
+    display = environment.get("WAYLAND_DISPLAY", "")
+    if display and not display.startswith("/"):
+        display = f"{environment.get('XDG_RUNTIME_DIR', '')}/{display}"
+    if display.startswith("/"):
+        found["WAYLAND_DISPLAY"] = HOST + display
     if "RPM_CONFIGDIR" in found and "PATH" in environment:
         found["PATH"] = environment["PATH"]
     return found

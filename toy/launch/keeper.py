@@ -2,9 +2,9 @@
 """The keeper of a machine: the process that has it locked, runs systemd-nspawn, and knows who is in.
 
 The first toy to enter a machine forks it. It is nobody's child and has no terminal, so it lives as long as anybody is
-in: each toy has a connection to it, which ends with that toy, also if it is killed. When the last one leaves, the keeper
-ends the machine, puts what changed into the header set, and tells that toy. If the keeper is killed, the kernel ends
-the machine (`mounts`), and the next launch adopts what changed.
+in: each toy has a connection to it, which ends with that toy, also if it is killed. When the last one leaves, the
+keeper ends the machine, puts what changed into the header set, and tells that toy. If the keeper is killed, the kernel
+ends the machine (`mounts`), and the next launch adopts what changed.
 
 Messages are fields of text, with NULs between. A toy sends "enter", its PID, the root that it wants, the name of its
 user, its terminal, and its command, with a descriptor of its stderr; or "list". When its command has ended, it sends
@@ -20,7 +20,7 @@ import os
 import select
 import sys
 import time
-from _socket import (  # type: ignore[attr-defined]
+from _socket import (
     AF_UNIX,
     CMSG_LEN,
     CMSG_SPACE,
@@ -198,7 +198,7 @@ class _Keeper:
 
     def _accept(self) -> None:
         try:
-            connection, _ = self._listening._accept()
+            connection, _ = self._listening._accept()  # type: ignore[attr-defined]
         except BlockingIOError:
             return
         client = _Client(socket(fileno=connection))

@@ -40,7 +40,7 @@ class _MountAttributes(ctypes.Structure):
 
 
 class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
 def join(namespaces: int, kinds: int) -> None:
@@ -111,7 +111,7 @@ def system_call_filters(pid: int) -> list[bytes]:
 
     Another process must not be tracing it.
     """
-    filters = []
+    filters: list[bytes] = []
     _ptrace(_PTRACE_SEIZE, pid, 0, None)
     try:
         _ptrace(_PTRACE_INTERRUPT, pid, 0, None)
@@ -131,8 +131,9 @@ def system_call_filters(pid: int) -> list[bytes]:
 def filter_system_calls(programs: Iterable[bytes]) -> None:
     """Filter the system calls of this process by these programs, the latest first."""
     for program in reversed(list(programs)):
-        filter_ = _Program(len(program) // _INSTRUCTION, ctypes.cast(program, ctypes.c_char_p))
-        _call("prctl", _SET_SECCOMP, _MODE_FILTER, ctypes.byref(filter_), 0, 0)
+        content = ctypes.create_string_buffer(program, len(program))
+        whole = _Program(len(program) // _INSTRUCTION, ctypes.addressof(content))
+        _call("prctl", _SET_SECCOMP, _MODE_FILTER, ctypes.byref(whole), 0, 0)
 
 
 def _ptrace(request: int, pid: int, address: int, data: object) -> int:

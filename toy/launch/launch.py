@@ -16,7 +16,7 @@ import gc
 import os
 import sys
 import time
-from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET  # type: ignore[attr-defined]
+from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET
 from array import array
 
 from .. import process

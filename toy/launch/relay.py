@@ -14,7 +14,7 @@ import os
 import select
 import sys
 import time
-from _socket import CMSG_LEN  # type: ignore[attr-defined]
+from _socket import CMSG_LEN
 
 from ..errors import ToyError
 from ..streams import say
@@ -38,6 +38,9 @@ ignore the signal."""
 
 _MOST = 1 << 16
 """Bytes that are read at a time, and kept at most for who does not read."""
+
+_QUEUE = 4096
+"""Most bytes that a terminal keeps for who does not read, see termios(3)."""
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """Exit statuses of a shell for commands that cannot be executed, and that there are not."""
@@ -109,6 +112,8 @@ class _Relay:
         self._is_typing = False
         """Whether what is typed is for the command."""
         self._typed, self._shown = b"", b""
+        self._sent = b""
+        """The end of what was typed and went to the command's terminal."""
         self._status: int | None = None
         self._end = 0.0
 
@@ -118,6 +123,8 @@ class _Relay:
         while self._status is None:
             self._wait()
         self._show_rest()
+        if self._here is not None and self._is_typing:
+            self._give_back(self._here)
         return self._status
 
     def _wait(self) -> None:
@@ -153,9 +160,11 @@ class _Relay:
         assert self._master is not None
         if events & select.POLLOUT:
             try:
-                self._typed = self._typed[os.write(self._master, self._typed) :]
+                size = os.write(self._master, self._typed)
             except OSError:
-                pass
+                size = 0
+            self._sent = (self._sent + self._typed[:size])[-_QUEUE:]
+            self._typed = self._typed[size:]
         if events & (select.POLLIN | select.POLLHUP):
             some = _read(self._master)
             if some == b"":
@@ -186,12 +195,11 @@ class _Relay:
 
     def _show_rest(self) -> None:
         """Show what the command had written to its terminal when it ended."""
-        while self._here is not None and (self._shown or self._master is not None):
+        is_more = self._master is not None
+        while self._here is not None and (self._shown or is_more):
             if self._master is not None:
                 some = _read(self._master)
-                if not some:
-                    os.close(self._master)
-                    self._master = None
+                is_more = bool(some)
                 self._shown += some or b""
             while self._shown:
                 poll = select.poll()
@@ -201,6 +209,17 @@ class _Relay:
                 if self._signals.fileno() in ready and self._signals.read().strip(bytes([_signal.SIGWINCH])):
                     return
                 self._show()
+
+    def _give_back(self, here: terminal.Terminal) -> None:
+        """Give back to the caller's terminal what was typed and the command has not read: the next command's input."""
+        unread = b""
+        if self._sent:
+            self._send("unread")
+            unread = self._messages.recv(2 * _QUEUE).removeprefix(b"unread ")
+        # Only what was typed here: else a process in the machine could type commands for the host.
+        if _in_lines(self._sent[len(self._sent) - len(unread) :]) != _in_lines(unread):
+            unread = b""
+        here.give_back(unread + self._typed)
 
     def _hear(self) -> None:
         """Act on a message of the monitor."""
@@ -274,6 +293,10 @@ class _Relay:
             self._messages.send(text.encode())
         except OSError:
             pass  # the monitor has ended, which `_hear` notices
+
+
+def _in_lines(typed: bytes) -> bytes:
+    return typed.replace(b"\r", b"\n")  # as ICRNL has it, see termios(3)
 
 
 def _read(fd: int) -> bytes | None:

@@ -2,12 +2,14 @@
 """A session: one command in a machine that is up, and what starts it there and watches it.
 
 `start` forks a process that moves into the namespaces of the machine, the monitor. It gives the command a
-pseudo-terminal of the machine's, if it is to have one, and a process group of its own, as a shell does, and reports when
-the command stops or ends. Nothing that it needs comes from the machine, whose files may be broken, or anybody's work.
+pseudo-terminal of the machine's, if it is to have one, and a process group of its own, as a shell does, and reports
+when the command stops or ends. Nothing that it needs comes from the machine, whose files may be broken, or anybody's
+work.
 
-Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with a descriptor, "started",
-"stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, and "failed ERRNO" if the command could not be
-executed. To the monitor go "signal NUMBER", for the command's process group, and "continue WHERE".
+Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with a descriptor,
+"started", "stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, "failed ERRNO" if the command could
+not be executed, "broken TEXT" if there is no session to be had, and "unread BYTES". To the monitor go "signal NUMBER",
+for the command's process group, "continue WHERE", and after the end "unread".
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import errno
 import os
 import select
 import stat
-from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair  # type: ignore[attr-defined]
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
 from array import array
 
 from .. import process
 from ..errors import EXIT_FAILURE
+from ..machine import HOST
 from . import kernel
 
 TYPE_CHECKING = False
@@ -37,6 +40,8 @@ _NAMESPACES = kernel.NEWNS | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWNET
 
 _NOT_PASSED_ON = ("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "OLDPWD", "PWD", "SHLVL", "_")
 """Variables of the machine's first process that are no other process's business."""
+
+_DISPLAYS = "/tmp/.X11-unix"  # noqa: S108, so it is called
 
 _PASSWD, _LONGEST = "/etc/passwd", 1 << 20
 _SHELLS = ("/bin/bash", "/bin/sh")
@@ -101,6 +106,8 @@ class _Monitor:
         kernel.enter(leader.pid, leader.pidfd, _NAMESPACES)
         os.close(leader.pidfd)
         os.setsid()
+        if order.environment.get("DISPLAY", "").startswith((":", "unix:")):
+            _show_display()
         if order.streams:
             self._open_terminal(order)
         self._woken, here = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -148,14 +155,14 @@ class _Monitor:
                     self._obey(self._messages.recv(64).decode().split())
 
     def _report(self) -> None:
-        pid, status = os.waitpid(self._command, os.WNOHANG | os.WUNTRACED)
+        pid, status = os.waitpid(self._command, os.WNOHANG | os.WUNTRACED) if self._command else (0, 0)
         if pid == 0:
             return
         if os.WIFSTOPPED(status):
             self._tell(f"stopped {os.WSTOPSIG(status)}")
             return
+        self._command = 0
         self._tell(f"ended {status}")
-        os._exit(0)
 
     def _obey(self, words: list[str]) -> None:
         match words:
@@ -165,14 +172,32 @@ class _Monitor:
                 if self._slave is not None:
                     os.tcsetpgrp(self._slave, self._command if where == FOREGROUND else os.getpgrp())
                 self._kill(_signal.SIGCONT)
-            case []:  # toy was killed: the command gets what it would get if its terminal was gone
+            case ["unread"]:
+                self._tell_unread()
+            case []:  # toy has ended: if it was killed, the command gets what it would get if its terminal was gone
                 self._kill(_signal.SIGHUP)
                 self._kill(_signal.SIGCONT)
                 os._exit(0)
 
+    def _tell_unread(self) -> None:
+        """Tell what was typed on the command's terminal, and that nobody has read."""
+        assert self._slave is not None
+        from termios import TCSANOW
+        from tty import setraw
+
+        os.tcsetpgrp(self._slave, os.getpgrp())  # others cannot read there
+        setraw(self._slave, TCSANOW)
+        os.set_blocking(self._slave, False)
+        try:
+            unread = os.read(self._slave, 4096)
+        except OSError:
+            unread = b""
+        self._messages.send(b"unread " + unread)
+
     def _kill(self, number: int) -> None:
         try:
-            os.killpg(self._command, number)
+            if self._command:
+                os.killpg(self._command, number)
         except ProcessLookupError:
             pass
 
@@ -211,6 +236,14 @@ def _command(words: list[str], uid: int, environment: dict[str, str]) -> tuple[l
             environment["SHELL"] = shell
             return [f"-{os.path.basename(shell)}"], shell
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _SHELLS[-1])
+
+
+def _show_display() -> None:
+    """Have the sockets of X servers where X clients look for them."""
+    try:
+        os.symlink(f"{HOST}{_DISPLAYS}", _DISPLAYS)
+    except OSError:
+        pass  # there is one already, perhaps the administrator's
 
 
 def _shell_of(uid: int) -> str:

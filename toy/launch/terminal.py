@@ -74,6 +74,15 @@ class Terminal:
             except termios.error:
                 pass  # it went away
 
+    def give_back(self, typed: bytes) -> None:
+        """Have bytes read again by the next who reads from the terminal, with the modes from before `make_raw`."""
+        self.restore()
+        try:
+            for number in typed:
+                ioctl(self.fd, termios.TIOCSTI, bytes([number]))
+        except OSError:
+            pass  # it went away
+
 
 def find() -> Terminal | None:
     """Return the caller's terminal, or None if none of stdin, stdout and stderr is one."""
