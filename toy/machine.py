@@ -157,6 +157,8 @@ class Machine:
         """The fingerprint of the last launch, see `launch.fingerprint`."""
         self.socket = f"{RUN}/{name}.socket"
         """The socket of the machine's keeper."""
+        self.keeper = 0
+        """The PID of the machine's keeper, if it is our child."""
         self.lock_fd = -1
         """The descriptor that has the machine locked, or -1."""
         self.entered = f"{RUN}/{name}"
@@ -196,7 +198,9 @@ class Machine:
         """Close our descriptor of the lock; the lock ends once no process has one any more."""
         if self.lock_fd >= 0:
             os.close(self.lock_fd)
-            self.lock_fd = -1
+            self.keeper = 0
+        """The PID of the machine's keeper, if it is our child."""
+        self.lock_fd = -1
 
     def is_in_use(self) -> bool:
         """Say whether somebody has the machine locked now."""

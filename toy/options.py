@@ -16,7 +16,7 @@ HELP = "help"
 _WITH_VALUE = ("-n", "--name", "--snapshot")
 """Options before the verb that have their value in the next word."""
 
-_ALONE = ("-h", "--help", "--init", "--version")
+_ALONE = ("-H", "-h", "--help", "--host", "--init", "--version")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,6 +55,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         options.verb = "init"
     if options.snapshot is not None and options.verb:
         raise ToyError(f"toy {options.verb} does not take --snapshot", "see: toy --help")
+    if options.host and options.verb:
+        raise ToyError(f"toy {options.verb} does not take --host", "see: toy --help")
     if command and options.verb:
         raise ToyError(f"toy {options.verb} does not take a command", "see: toy --help")
     if "--" in arguments and not command:
@@ -77,7 +79,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     """Return the parser, and the verbs that it knows."""
     parser = _Parser(
         prog="toy",
-        usage="toy [-n NAME] [--snapshot N|default] [-- COMMAND ARG...]\n"
+        usage="toy [-n NAME] [--host] [--snapshot N|default] [-- COMMAND ARG...]\n"
         "       toy status|diff [NAME] [--json]\n       toy dump [--root DIR]",
         description="A shell in a writable overlay over the running system, with an rpm database that tells the truth.",
         epilog="The exit status is the command's; 125 means that toy failed, 126 and 127 that the command was not run.",
@@ -89,6 +91,9 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
         metavar="N|default",
         help="enter this snapshot instead of the running root, or the one that is booted next; without a name, what is"
         " written is gone afterwards",
+    )
+    parser.add_argument(
+        "-H", "--host", action="store_true", help="see and debug the host: its processes, devices, journal and sockets"
     )
     parser.add_argument("--init", action="store_true", help="the same as dump")
     parser.add_argument("--version", action="version", version=f"toy {__version__}")

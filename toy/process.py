@@ -277,6 +277,12 @@ class Started:
         return self._status == 0
 
 
+def watch(command: list[str], *, stdin: int, stdout: int) -> None:
+    """Start a command in a session of its own, which ends by itself: nobody waits for it."""
+    streams = [(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, stdout, 1), (os.POSIX_SPAWN_CLOSE, 2)]
+    os.posix_spawnp(command[0], command, os.environ, file_actions=streams, setsid=True)
+
+
 def fork(action: Callable[[], object]) -> int:
     """Call a function in a child process, which ends when it returns, and return the child's process number."""
     pid = os.fork()
@@ -287,6 +293,24 @@ def fork(action: Callable[[], object]) -> int:
         finally:
             os._exit(1)
     return pid
+
+
+def rename(title: str, *, short: str) -> None:
+    """Change the command line that others see of this process, as far as there is room, and its name.
+
+    It was forked: whoever looks for the process that forked it by that, to kill it, say, does not mean this one.
+    """
+    with open("/proc/self/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])  # see proc_pid_stat(5): arg_start, arg_end
+    try:
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:
+            memory.seek(begin)
+            memory.write(os.fsencode(title)[: end - begin - 1].ljust(end - begin, b"\0"))
+        with open("/proc/self/comm", "w") as file:
+            file.write(short)
+    except OSError:
+        pass  # it is for people only
 
 
 def close_all_but(*fds: int) -> None:

@@ -60,12 +60,14 @@ def is_local(source: str, kind: str) -> bool:
     return kind == "overlay" or (is_path and kind.partition(".")[0] not in _NO_DISK)
 
 
-def table() -> Iterator[tuple[str, str, str, str, str, str]]:
+def table(process: int | str = "self") -> Iterator[tuple[str, str, str, str, str, str]]:
     """Yield mount number, parent's number, root in the file system, mount point, type and source of each mount.
+
+    They are those that a process sees.
 
     See proc_pid_mountinfo(5). Users can mount as well, as much as they like: names may hold anything.
     """
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+    with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         for line in file:
             before, _, after = line.partition(" - ")
             number, parent, _, root, point, *_ = before.split(" ")

@@ -90,7 +90,7 @@ def connect(machine: Machine) -> socket | None:
 
 def start(machine: Machine, stands: Fingerprint, entry: Invocation, listening: socket) -> None:
     """Start the keeper of a machine that is locked and prepared. It has the lock from now on."""
-    process.fork(lambda: _Keeper(machine, stands, entry, listening).run())
+    machine.keeper = process.fork(lambda: _Keeper(machine, stands, entry, listening).run())
     listening.close()
     machine.release()
 
@@ -168,7 +168,7 @@ class _Keeper:
             os.dup2(null, fd)
         os.close(null)
         process.close_all_but(self._listening.fileno(), self._machine.lock_fd)
-        _rename(f"toy: keeper of machine {self._machine.name}")
+        process.rename(f"toy: keeper of machine {self._machine.name}", short="(keeper)")
 
     def _keep(self) -> None:
         """Serve toys until none is in any more, or the machine has ended."""
@@ -333,19 +333,6 @@ class _Keeper:
         self._machine.release()
         for client in self._clients.values():
             client.send("failed", error.what, error.next_step)
-
-
-def _rename(title: str) -> None:
-    """Change the command line that others see of this process, as far as there is room."""
-    with open("/proc/self/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    begin, end = int(fields[45]), int(fields[46])  # see proc_pid_stat(5): arg_start, arg_end
-    try:
-        with open("/proc/self/mem", "r+b", buffering=0) as memory:
-            memory.seek(begin)
-            memory.write(os.fsencode(title)[: end - begin - 1].ljust(end - begin, b"\0"))
-    except OSError:
-        pass  # it is for people only
 
 
 def finish(machine: Machine, stands: Fingerprint) -> None:

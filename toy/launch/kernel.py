@@ -21,13 +21,15 @@ NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWPID, NEWNET = (
 )
 """Namespaces: mount, cgroup, UTS, IPC, PID and network."""
 
-_SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS = 1, 24, 38
+_CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 24, 36, 38
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
 _MOVE_MOUNT_F_EMPTY_PATH = 4
-_RDONLY, _SLAVE = 0x1, 1 << 19
+_RDONLY, _NOSUID, _NODEV, _BIND, _REC, _SLAVE = 0x1, 0x2, 0x4, 0x1000, 0x4000, 0x80000
+
+_DETACH, _NOFOLLOW = 0x2, 0x8
 
 _PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_DETACH, _PTRACE_SECCOMP_GET_FILTER = 0x4206, 0x4207, 17, 0x420C
 _SET_SECCOMP, _MODE_FILTER = 22, 2
@@ -66,11 +68,6 @@ def leave(kinds: int) -> None:
     _call("unshare", kinds)
 
 
-def end_with_parent(number: int) -> None:
-    """Have the kernel send a signal to this process when the thread that started it ends."""
-    _call("prctl", _SET_PDEATHSIG, number, 0, 0, 0)
-
-
 def bound_capabilities(kept: int) -> None:
     """Leave in the bounding set no capabilities but those in a mask, as /proc/PID/status has it."""
     with open("/proc/sys/kernel/cap_last_cap") as last:
@@ -104,6 +101,32 @@ def tree(path: str, *, read_only: bool) -> int:
 def mount_tree(fd: int, target: str) -> None:
     """Mount what `tree` returned."""
     _system_call(_MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def mount_new(source: str, target: str, kind: str, *, data: str = "") -> None:
+    """Make a new file system show at a path, without setuid programs and devices, see mount(2)."""
+    flags = ctypes.c_ulong(_NOSUID | _NODEV)
+    _call("mount", os.fsencode(source), os.fsencode(target), os.fsencode(kind), flags, os.fsencode(data))
+
+
+def bind(source: str, target: str) -> None:
+    """Have a file or directory show at another path as well."""
+    _call("mount", os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(_BIND), None)
+
+
+def unmount_tree(path: str) -> None:
+    """Remove what is mounted at a path, with all below it, from this mount namespace."""
+    _call("umount2", os.fsencode(path), _DETACH | _NOFOLLOW)
+
+
+def make_slave(path: str) -> None:
+    """Have nothing that is mounted at a path or below it show in another mount namespace, but the reverse."""
+    _call("mount", None, os.fsencode(path), None, ctypes.c_ulong(_REC | _SLAVE), None)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of each descendant whose parent ends, see prctl(2)."""
+    _call("prctl", _SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def system_call_filters(pid: int) -> list[bytes]:

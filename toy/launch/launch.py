@@ -45,7 +45,13 @@ _PATIENCE = 1.0
 
 
 def launch(
-    name: str, command: list[str], *, say: Callable[[str], None], root: str = "/", etc: Sequence[str] = ()
+    name: str,
+    command: list[str],
+    *,
+    say: Callable[[str], None],
+    with_host: bool = False,
+    root: str = "/",
+    etc: Sequence[str] = (),
 ) -> int:
     """Run `command`, or a shell if it is empty, in the machine `name` over a root, and return its exit status.
 
@@ -69,6 +75,7 @@ def launch(
             connection.close()
         waiting.tick()
     order = session.Order(command, environment.of_caller(os.environ), _directory())
+    order.with_host = with_host
     with relay.Signals() as signals:
         status = relay.run(order, leader, signals)
         _leave(connection, signals)
@@ -140,7 +147,7 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
             os.set_inheritable(pidfd, False)
             from .session import Leader
 
-            return Leader(int(pid), pidfd, settings.split())
+            return Leader(int(pid), pidfd, settings.split(), connection.fileno(), machine.keeper)
         case ["failed", what, next_step]:
             raise ToyError(what, next_step)
         case _:

@@ -91,7 +91,7 @@ def run(order: Order, leader: Leader, signals: Signals) -> int:
         has_all = 0 in here.streams and 1 in here.streams
         order.where = FOREGROUND if has_all and here.is_foreground() else BACKGROUND
     pid, messages = session.start(order, leader)
-    relay = _Relay(order, messages, signals, here)
+    relay = _Relay(order, messages, signals, here, leader.connection)
     try:
         return relay.run()
     finally:
@@ -99,14 +99,20 @@ def run(order: Order, leader: Leader, signals: Signals) -> int:
             here.close()
         messages.close()
         os.waitpid(pid, 0)
+        if order.with_host:
+            session.end_descendants(but=leader.keeper)  # if the monitor was killed
 
 
 class _Relay:
-    def __init__(self, order: Order, messages: socket, signals: Signals, here: terminal.Terminal | None) -> None:
+    def __init__(
+        self, order: Order, messages: socket, signals: Signals, here: terminal.Terminal | None, keeper: int
+    ) -> None:
         self._order = order
         self._messages = messages
         self._signals = signals
         self._here = here
+        self._keeper = keeper
+        """A descriptor of the connection to the keeper."""
         self._master: int | None = None
         """The other end of the command's terminal."""
         self._is_typing = False
@@ -131,6 +137,7 @@ class _Relay:
         poll = select.poll()
         poll.register(self._messages.fileno(), select.POLLIN)
         poll.register(self._signals.fileno(), select.POLLIN)
+        poll.register(self._keeper, select.POLLIN)
         outer = self._here.fd if self._here is not None else -1
         if self._master is not None:
             wanted = (select.POLLIN if len(self._shown) < _MOST else 0) | (select.POLLOUT if self._typed else 0)
@@ -155,6 +162,8 @@ class _Relay:
             self._exchange_with_caller(ready[outer])
         if self._messages.fileno() in ready:
             self._hear()
+        elif self._keeper in ready:
+            self._status = 128 + _signal.SIGKILL  # the keeper was killed, and so is all in the machine
 
     def _exchange_with_command(self, events: int) -> None:
         assert self._master is not None

@@ -25,7 +25,7 @@ from array import array
 from .. import process
 from ..errors import EXIT_FAILURE
 from ..machine import HOST
-from . import kernel
+from . import cgroup, kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,27 +62,49 @@ class Order:
         self.modes: Modes = []
         self.size = b""
         self.where = FOREGROUND
+        self.with_host = False
+        """Whether it is to see the host: see `host_view`."""
 
 
 class Leader:
-    """The first process of a machine, which has what systemd-nspawn gives to each: its PID and a pidfd of it.
+    """The first process of a machine, which has what systemd-nspawn gives to each."""
 
-    `settings` are the names of those settings of the administrator's that a session copies from it.
-    """
-
-    def __init__(self, pid: int, pidfd: int, settings: list[str]) -> None:
+    def __init__(self, pid: int, pidfd: int, settings: list[str], connection: int, keeper: int) -> None:
         self.pid = pid
         self.pidfd = pidfd
         self.settings = settings
+        """The names of the administrator's settings."""
+        self.connection = connection
+        """A descriptor of our connection to the machine's keeper, which ends the machine once all such are closed."""
+        self.keeper = keeper
+        """The keeper's PID, if it is our child."""
 
 
 def start(order: Order, leader: Leader) -> tuple[int, socket]:
     """Start a monitor, and return its PID and a socket for messages. Children that we have later are in the machine."""
     ours, its = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
-    kernel.join(leader.pidfd, kernel.NEWPID)
+    if order.with_host:
+        kernel.adopt_orphans()
+    else:
+        kernel.join(leader.pidfd, kernel.NEWPID)
     pid = process.fork(lambda: _Monitor(its).run(order, leader))
     its.close()
     return pid, ours
+
+
+def end_descendants(*, but: int = 0) -> None:
+    """Kill all that is left of a session with --host: no PID namespace ends with it, and it has the overlay mounted.
+
+    Those whose parents end become our children. The child `but` is spared.
+    """
+    while True:
+        with open(f"/proc/self/task/{os.getpid()}/children") as children:
+            pids = [pid for pid in map(int, children.read().split()) if pid != but]
+        if not pids:
+            return
+        for pid in pids:
+            os.kill(pid, _signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 class _Monitor:
@@ -90,6 +112,8 @@ class _Monitor:
         self._messages = messages
         self._command = 0
         self._slave: int | None = None
+        self._group: cgroup.Group | None = None
+        """The control group of a session with --host."""
 
     def run(self, order: Order, leader: Leader) -> None:
         """Run the session to its end."""
@@ -101,9 +125,14 @@ class _Monitor:
         self._watch()
 
     def _begin(self, order: Order, leader: Leader) -> None:
-        process.close_all_but(self._messages.fileno(), leader.pidfd)  # not our connection to the keeper, which must end
+        process.rename(f"toy: session of {os.getppid()}", short="(session)")
+        process.close_all_but(self._messages.fileno(), leader.pidfd, leader.connection)
         like = _Like(leader)
-        kernel.enter(leader.pid, leader.pidfd, _NAMESPACES)
+        if order.with_host:
+            self._group = cgroup.Group()
+            self._see_host(leader, like)
+        else:
+            kernel.enter(leader.pid, leader.pidfd, _NAMESPACES)
         os.close(leader.pidfd)
         os.setsid()
         if order.environment.get("DISPLAY", "").startswith((":", "unix:")):
@@ -116,6 +145,15 @@ class _Monitor:
         mask = _signal.pthread_sigmask(_signal.SIG_SETMASK, set(_signal.valid_signals()) - {_signal.SIGCHLD})
         self._command = process.fork(lambda: self._execute(order, like, mask))
         self._tell("started")
+
+    def _see_host(self, leader: Leader, like: _Like) -> None:
+        from . import host_view
+
+        kernel.adopt_orphans()
+        view = host_view.View()
+        kernel.enter(leader.pid, leader.pidfd, kernel.NEWNS)
+        view.show(leader.pid, like.capabilities)
+        like.is_unlimited = True
 
     def _tell(self, text: str, *fds: int) -> None:
         from _socket import SCM_RIGHTS, SOL_SOCKET
@@ -177,6 +215,9 @@ class _Monitor:
             case []:  # toy has ended: if it was killed, the command gets what it would get if its terminal was gone
                 self._kill(_signal.SIGHUP)
                 self._kill(_signal.SIGCONT)
+                if self._group is not None:
+                    end_descendants()
+                    self._group.remove()
                 os._exit(0)
 
     def _tell_unread(self) -> None:
@@ -204,6 +245,8 @@ class _Monitor:
     def _execute(self, order: Order, like: _Like, mask: Iterable[int]) -> None:
         """Become the command."""
         os.setpgid(0, 0)
+        if self._group is not None:
+            self._group.enter()
         if self._slave is not None and order.where == FOREGROUND:
             os.tcsetpgrp(self._slave, os.getpid())  # SIGTTOU is blocked
         environment = like.environment | {
@@ -285,7 +328,8 @@ class _Like:
             fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
         self.uid, self._gid = int(fields["Uid"].split()[0]), int(fields["Gid"].split()[0])
         self._groups = [int(word) for word in fields["Groups"].split()]
-        self._capabilities = int(fields["CapBnd"], 16)
+        self.capabilities = int(fields["CapBnd"], 16)
+        self.is_unlimited = False
         self._no_new_privileges = fields["NoNewPrivs"] == "1"
         self._filters = kernel.system_call_filters(leader.pid) if fields.get("Seccomp") == "2" else []
         self.directory = os.readlink(f"{of_leader}/cwd") if "WorkingDirectory" in leader.settings else None
@@ -303,6 +347,8 @@ class _Like:
 
     def become(self) -> None:
         """Give this process what the first process of the machine has. Raises OSError."""
+        if self.is_unlimited:
+            return
         if self._adjustment:
             with open("/proc/self/oom_score_adj", "w") as file:
                 file.write(self._adjustment)
@@ -314,7 +360,7 @@ class _Like:
             for number, limits in self._limits.items():
                 resource.setrlimit(number, limits)
         kernel.filter_system_calls(self._filters)
-        kernel.bound_capabilities(self._capabilities)
+        kernel.bound_capabilities(self.capabilities)
         os.setgroups(self._groups)
         os.setresgid(self._gid, self._gid, self._gid)
         os.setresuid(self.uid, self.uid, self.uid)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a session with --host has of the host: /proc, /sys, /dev, /run, the journal, and the root, at `machine.HOST`.
+
+The session has a mount namespace of its own, a copy of the machine's, and is in no PID namespace, so it sees, signals
+and traces the host's processes. What packages bring would do that as well, by accident: so the programs that install
+them are run in the machine's own namespaces.
+
+In /run, the host's directories, sockets and files are read-only, which does not keep anybody from connecting to a
+socket; what a program makes there anew is the session's, so that nothing is left on the host.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..machine import HOST, RUN
+from . import kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_RUN = "/run"
+_JOURNAL = "/var/log/journal"
+_WHOLE = ("/proc", "/sys", "/dev")
+
+_OWN = (os.path.basename(HOST), os.path.basename(RUN), "lock")
+"""Names in /run that are not the host's."""
+
+_TRACING = (
+    ("tracefs", "/sys/kernel/tracing"),
+    ("debugfs", "/sys/kernel/debug"),
+    ("bpf", "/sys/fs/bpf"),
+)
+"""File systems of the kernel's for debugging; systemd mounts them at the boot."""
+
+_INSTALLERS = ("rpm", "zypper", "dnf", "dnf5", "yum")
+
+_INSTALLER = """#!/bin/sh
+# In the machine's own PID namespace: what scripts of packages signal is not the host's. toy(8) says more.
+exec nsenter --target {pid} --mount --root --wd --uts --ipc --pid -- setpriv --bounding-set {bounding} -- \\
+    /bin/sh -c 'cd "$1" 2>/dev/null; shift; exec "$@"' sh "$PWD" {program} "$@"
+"""
+
+
+class View:
+    """What shows of the host, taken where toy runs; `show` mounts it in a machine."""
+
+    def __init__(self) -> None:
+        self._whole = [(path, kernel.tree(path, read_only=False)) for path in _WHOLE]
+        self._root = kernel.tree("/", read_only=False)
+        self._journal = kernel.tree(_JOURNAL, read_only=True) if os.path.isdir(_JOURNAL) else None
+        self._links: list[tuple[str, str]] = []
+        self._run: list[tuple[str, bool, int]] = []
+        for entry in os.scandir(_RUN):
+            if entry.name in _OWN:
+                continue
+            try:
+                if entry.is_symlink():
+                    self._links.append((entry.name, os.readlink(entry.path)))
+                else:
+                    is_directory = stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode)
+                    self._run.append((entry.name, is_directory, kernel.tree(entry.path, read_only=True)))
+            except OSError:
+                continue  # it went away
+
+    def show(self, leader: int, capabilities: int) -> None:
+        """Mount it, in a mount namespace of this process's own; the process has the root of a machine already.
+
+        `leader` is the PID of the machine's first process, and `capabilities` what its processes can have.
+        """
+        kernel.leave(kernel.NEWNS)
+        kernel.make_slave("/")
+        own = kernel.tree(RUN, read_only=False)
+        for path in (*_WHOLE, _RUN):  # else who reads the table of mounts finds some that are not to be found
+            kernel.unmount_tree(path)
+        kernel.mount_new("tmpfs", _RUN, "tmpfs", data="mode=755")
+        for name, is_directory, fd in self._run:
+            _mount(fd, f"{_RUN}/{name}", is_directory=is_directory)
+        for name, target in self._links:
+            os.symlink(target, f"{_RUN}/{name}")
+        os.mkdir(f"{_RUN}/lock")
+        os.chmod(f"{_RUN}/lock", 0o1777)
+        _mount(own, RUN)
+        _mount(self._root, HOST)
+        for path, fd in self._whole:
+            _mount(fd, path)
+        if self._journal is not None:
+            os.makedirs(_JOURNAL, exist_ok=True)
+            _mount(self._journal, _JOURNAL)
+        for kind, path in _TRACING:
+            if os.path.isdir(path) and not os.path.ismount(path):
+                try:
+                    kernel.mount_new(kind, path, kind)
+                except OSError:
+                    pass  # this kernel has none, which who needs it says
+        os.mkdir(f"{_RUN}/.installers", 0o755)
+        for name, path in _installers():
+            script = f"{_RUN}/.installers/{name}"
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(_INSTALLER.format(pid=leader, program=path, bounding=_bounding(capabilities)))
+            os.chmod(script, 0o755)
+            kernel.bind(script, path)
+
+
+def _mount(fd: int, path: str, *, is_directory: bool = True) -> None:
+    if is_directory:
+        os.makedirs(path, exist_ok=True)
+    else:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    kernel.mount_tree(fd, path)
+    os.close(fd)
+
+
+def _installers() -> Iterator[tuple[str, str]]:
+    """Yield name and path of the programs in the machine that install packages."""
+    for name in _INSTALLERS:
+        path = os.path.realpath(f"/usr/bin/{name}")
+        if os.path.isfile(path):
+            yield name, path
+
+
+def _bounding(capabilities: int) -> str:
+    """Return the value of setpriv's --bounding-set that leaves those in a mask."""
+    kept = [f"+cap_{number}" for number in range(capabilities.bit_length()) if capabilities >> number & 1]
+    return ",".join(["-all", *kept])
