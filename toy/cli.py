@@ -72,7 +72,7 @@ def _parsed(arguments: list[str]) -> int:
         streams.show(asked.text)
         return 0
     if asked.verb is None and asked.snapshot is None:
-        return _launch(DEFAULT if asked.name is None else asked.name, command, with_host=asked.host)
+        return _launch(DEFAULT if asked.name is None else asked.name, command, with_host=asked.host, as_user=asked.user)
     _require_root()
     if asked.verb in ("dump", "init"):
         return _dump(asked.root, everything=not asked.changed)
@@ -105,13 +105,13 @@ def _add(path: str) -> int:
     return 0
 
 
-def _launch(name: str, command: list[str] | None = None, *, with_host: bool = False) -> int:
+def _launch(name: str, command: list[str] | None = None, *, with_host: bool = False, as_user: bool = False) -> int:
     _require_root()
     _require_running_system()
     from .launch import launch
 
     with Attempt(f"enter machine {name}"):
-        return launch.launch(name, command or [], say=streams.say, with_host=with_host)
+        return launch.launch(name, command or [], say=streams.say, with_host=with_host, as_user=as_user)
 
 
 def _require_root() -> None:

@@ -16,7 +16,7 @@ HELP = "help"
 _WITH_VALUE = ("-n", "--name", "--snapshot")
 """Options before the verb that have their value in the next word."""
 
-_ALONE = ("-H", "-h", "--help", "--host", "--init", "--version")
+_ALONE = ("-H", "-h", "--help", "--host", "--init", "--user", "--version")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,8 +55,9 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         options.verb = "init"
     if options.snapshot is not None and options.verb:
         raise ToyError(f"toy {options.verb} does not take --snapshot", "see: toy --help")
-    if options.host and options.verb:
-        raise ToyError(f"toy {options.verb} does not take --host", "see: toy --help")
+    for name in ("host", "user"):
+        if vars(options)[name] and options.verb:
+            raise ToyError(f"toy {options.verb} does not take --{name}", "see: toy --help")
     if command and options.verb:
         raise ToyError(f"toy {options.verb} does not take a command", "see: toy --help")
     if "--" in arguments and not command:
@@ -79,7 +80,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     """Return the parser, and the verbs that it knows."""
     parser = _Parser(
         prog="toy",
-        usage="toy [-n NAME] [--host] [--snapshot N|default] [-- COMMAND ARG...]\n"
+        usage="toy [-n NAME] [--host] [--user] [--snapshot N|default] [-- COMMAND ARG...]\n"
         "       toy status|diff [NAME] [--json]\n       toy dump [--root DIR]",
         description="A shell in a writable overlay over the running system, with an rpm database that tells the truth.",
         epilog="The exit status is the command's; 125 means that toy failed, 126 and 127 that the command was not run.",
@@ -95,6 +96,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     parser.add_argument(
         "-H", "--host", action="store_true", help="see and debug the host: its processes, devices, journal and sockets"
     )
+    parser.add_argument("--user", action="store_true", help="be the one who called sudo, run0 or pkexec, and not root")
     parser.add_argument("--init", action="store_true", help="the same as dump")
     parser.add_argument("--version", action="version", version=f"toy {__version__}")
     parser.set_defaults(root=None, changed=False)

@@ -113,6 +113,15 @@ def _callers() -> set[int]:
     return {int(number) for number in numbers if number.isdecimal()} - {_NOT_LOGGED_IN}
 
 
+def caller() -> int | None:
+    """Return the number of the user who called sudo or its like, or else who logged in; None if that is root."""
+    for name in ("SUDO_UID", "PKEXEC_UID"):
+        number = os.environ.get(name, "")
+        if number.isdecimal():
+            return int(number) or None
+    return next(iter(_callers() - {0}), None)
+
+
 def _is_person(uid: int) -> bool:
     return uid == 0 or any(uid in regular for regular in _REGULAR)
 

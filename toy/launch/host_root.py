@@ -32,12 +32,15 @@ def show(pid: int, pidfd: int) -> None:
 
 def _mount(tree: int, pid: int, pidfd: int, answer: int) -> None:
     try:
-        # What systemd-nspawn mounted for machinectl(1): who reads the table of mounts would find it, and not find it there.
+        # What systemd-nspawn mounted for machinectl(1) would be in the table of mounts, and not be found there.
         points = [point for _, _, _, point, _, _ in mounted.table(pid)]
         covered = [point for point in reversed(points) if mounted.is_in(point, (HOST,)) and point != HOST]
         kernel.enter(pid, pidfd, kernel.NEWNS)
         for point in covered:
-            kernel.unmount_tree(point)
+            try:
+                kernel.unmount_tree(point)
+            except OSError:
+                pass  # it lay in another one
         kernel.mount_tree(tree, HOST)
     except OSError as error:
         os.write(answer, str(error.errno).encode())

@@ -50,6 +50,7 @@ def launch(
     *,
     say: Callable[[str], None],
     with_host: bool = False,
+    as_user: bool = False,
     root: str = "/",
     etc: Sequence[str] = (),
 ) -> int:
@@ -63,6 +64,11 @@ def launch(
     if any(map(os.path.exists, _CONTAINERS)):
         raise ToyError("this is inside a machine or a container already", "leave it first")
     process.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)
+    user = None
+    if as_user:
+        from .user import caller
+
+        user = caller()
     waiting = _Waiting(machine, say)
     while True:
         connection = _make(machine, say) if machine.lock() else keeper.connect(machine)
@@ -76,6 +82,7 @@ def launch(
         waiting.tick()
     order = session.Order(command, environment.of_caller(os.environ), _directory())
     order.with_host = with_host
+    order.user = user
     with relay.Signals() as signals:
         status = relay.run(order, leader, signals)
         _leave(connection, signals)

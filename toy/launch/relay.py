@@ -10,6 +10,7 @@ program may want what is typed. Once the command wants it, the kernel stops it, 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import errno
 import os
 import select
 import sys
@@ -247,11 +248,9 @@ class _Relay:
                 status = os.waitstatus_to_exitcode(int(rest))
                 self._status = 128 - status if status < 0 else status
             case "failed":
-                number = int(rest)
-                self._status = NOT_FOUND if number in (2, 20) else NOT_EXECUTABLE
-                say(f"{self._order.command[0] if self._order.command else 'a shell'}: {os.strerror(number)}")
+                self._status = _refused(self._order.command, int(rest))
             case "broken":
-                raise ToyError(f"cannot enter the machine: {rest}", "run it again with TOY_DEBUG=1")
+                raise ToyError(f"cannot enter the machine: {rest}", f"to see more: TOY_DEBUG=1 {typed()}")
             case "":
                 self._status = 128 + _signal.SIGKILL  # with the machine
 
@@ -302,6 +301,19 @@ class _Relay:
             self._messages.send(text.encode())
         except OSError:
             pass  # the monitor has ended, which `_hear` notices
+
+
+def _refused(command: list[str], number: int) -> int:
+    """Say why a command could not be executed, and return the exit status that a shell has for that."""
+    word = command[0] if command else "/bin/sh"
+    is_missing = number in (errno.ENOENT, errno.ENOTDIR)
+    if "/" in word:
+        say(f"{word}: {os.strerror(number)}; see what it is: toy -- ls -l {quoted(word)}")
+    elif is_missing:
+        say(f"{word}: command not found; find its package: cnf {quoted(word)}")
+    else:
+        say(f"{word}: {os.strerror(number)}; see where it is: toy -- which -a {quoted(word)}")
+    return NOT_FOUND if is_missing else NOT_EXECUTABLE
 
 
 def _in_lines(typed: bytes) -> bytes:

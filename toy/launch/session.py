@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .terminal import Modes
+    from .user import User
 
 FOREGROUND, BACKGROUND = "foreground", "background"
 """Where on the machine's terminal a command is started, or continued."""
@@ -64,6 +65,8 @@ class Order:
         self.where = FOREGROUND
         self.with_host = False
         """Whether it is to see the host: see `host_view`."""
+        self.user: User | None = None
+        """As whom it runs, else as the machine's first process: root, if the administrator has no settings."""
 
 
 class Leader:
@@ -128,12 +131,20 @@ class _Monitor:
         process.rename(f"toy: session of {os.getppid()}", short="(session)")
         process.close_all_but(self._messages.fileno(), leader.pidfd, leader.connection)
         like = _Like(leader)
+        directories = None
+        if order.user is not None:
+            from .user import Directories
+
+            like.take_user(order.user)
+            directories = Directories(order.user)
         if order.with_host:
             self._group = cgroup.Group()
             self._see_host(leader, like)
         else:
             kernel.enter(leader.pid, leader.pidfd, _NAMESPACES)
         os.close(leader.pidfd)
+        if directories is not None:
+            directories.show()
         os.setsid()
         if order.environment.get("DISPLAY", "").startswith((":", "unix:")):
             _show_display()
@@ -173,6 +184,8 @@ class _Monitor:
         master, self._slave = os.openpty()
         terminal.set_modes(self._slave, order.modes)
         terminal.set_size(self._slave, order.size)
+        if order.user is not None:
+            os.fchown(self._slave, order.user.uid, -1)
         ioctl(self._slave, TIOCSCTTY, 0)
         self._tell("terminal", master)
         os.close(master)
@@ -254,7 +267,7 @@ class _Monitor:
         }
         try:
             like.become()
-            command, file = _command(order.command, like.uid, environment)
+            command, file = _command(order.command, like.shell or _shell_of(like.uid), environment)
             _change_directory(like.directory or order.directory, environment.get("HOME", "/"))
             _signal.set_wakeup_fd(-1)
             for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores
@@ -270,11 +283,11 @@ def _ignore(_number: int, _frame: object) -> None:
     pass
 
 
-def _command(words: list[str], uid: int, environment: dict[str, str]) -> tuple[list[str], str]:
+def _command(words: list[str], preferred: str, environment: dict[str, str]) -> tuple[list[str], str]:
     """Return the words of a command and the file to execute; without words, those of a login shell."""
     if words:
         return words, words[0]
-    for shell in (_shell_of(uid), *_SHELLS):
+    for shell in (preferred, *_SHELLS):
         if shell and os.access(shell, os.X_OK):
             environment["SHELL"] = shell
             return [f"-{os.path.basename(shell)}"], shell
@@ -330,6 +343,7 @@ class _Like:
         self._groups = [int(word) for word in fields["Groups"].split()]
         self.capabilities = int(fields["CapBnd"], 16)
         self.is_unlimited = False
+        self.shell = ""
         self._no_new_privileges = fields["NoNewPrivs"] == "1"
         self._filters = kernel.system_call_filters(leader.pid) if fields.get("Seccomp") == "2" else []
         self.directory = os.readlink(f"{of_leader}/cwd") if "WorkingDirectory" in leader.settings else None
@@ -345,10 +359,22 @@ class _Like:
                 self._adjustment = file.read()
         self._processors = os.sched_getaffinity(leader.pid) if "CPUAffinity" in leader.settings else None
 
+    def take_user(self, user: User) -> None:
+        """Have the process be another user's."""
+        self.uid, self._gid, self._groups, self.shell = user.uid, user.gid, user.groups, user.shell
+        self.environment |= user.environment()
+
     def become(self) -> None:
         """Give this process what the first process of the machine has. Raises OSError."""
-        if self.is_unlimited:
-            return
+        if not self.is_unlimited:
+            self._limit()
+        os.setgroups(self._groups)
+        os.setresgid(self._gid, self._gid, self._gid)
+        os.setresuid(self.uid, self.uid, self.uid)
+        if self._no_new_privileges and not self.is_unlimited:
+            kernel.forbid_new_privileges()
+
+    def _limit(self) -> None:
         if self._adjustment:
             with open("/proc/self/oom_score_adj", "w") as file:
                 file.write(self._adjustment)
@@ -361,8 +387,3 @@ class _Like:
                 resource.setrlimit(number, limits)
         kernel.filter_system_calls(self._filters)
         kernel.bound_capabilities(self.capabilities)
-        os.setgroups(self._groups)
-        os.setresgid(self._gid, self._gid, self._gid)
-        os.setresuid(self.uid, self.uid, self.uid)
-        if self._no_new_privileges:
-            kernel.forbid_new_privileges()
