@@ -17,7 +17,7 @@ import sys
 import time
 from _socket import CMSG_LEN
 
-from ..errors import ToyError
+from ..errors import ToyError, quoted, typed
 from ..streams import say
 from . import session, terminal
 from .session import BACKGROUND, FOREGROUND
