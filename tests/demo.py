@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The main job, shown on a throwaway host: install in the overlay, update the host, come back, and all is true."""
 
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,16 @@ class Story:
                 print(f"{DIM}{line}{PLAIN}", flush=True)
         self.check(done.returncode == status, f"status {status}")
         return done.stdout
+
+    @contextmanager
+    def meanwhile(self, command: str) -> Iterator[int]:
+        """Run and show a command in the background during the context, and yield its PID."""
+        print(f"{BOLD}# {command} &{PLAIN}", flush=True)
+        with subprocess.Popen(self._host.command("sh", "-c", f"exec {command}"), stdin=subprocess.DEVNULL) as process:
+            try:
+                yield process.pid
+            finally:
+                process.kill()
 
     def check(self, holds: bool, claim: str) -> None:
         """Check a claim."""
@@ -78,6 +89,20 @@ def tell(story: Story, host: Host) -> None:
     story.check(not any(name.startswith("legacy") for name in packages), "the erased package is gone")
     story.check("hello-1-1.noarch" in packages, "the overlay's package is installed")
     story.check(story.run("toy -- rpm -Va") == "", "rpm -Va has nothing to say")
+
+    print("\nDebug the host from there: its processes can be seen and traced.")
+    with story.meanwhile("sleep 1000") as pid:
+        traced = story.run(f"toy --host -- timeout 1 strace -p {pid}", status=124)
+        story.check(f"Process {pid} attached" in traced, "a process of the host is traced")
+        listed = story.run(f"toy --host -- cat /proc/{pid}/comm")
+        story.check(listed == "sleep\n", "a process of the host shows")
+
+    print("\nA second terminal joins the first: both are in the same overlay. A pipe goes through as it is.")
+    with story.meanwhile("toy -- sh -c 'echo from the first >/srv/note; exec sleep 1000'"):
+        note = story.run("toy -- sh -c 'until [ -s /srv/note ]; do :; done; cat /srv/note'")
+        story.check(note == "from the first\n", "the second sees what the first wrote")
+        digests = story.run("seq 1000000 | toy -- sha256sum; seq 1000000 | sha256sum").split()
+        story.check(digests[0] == digests[2], "what went through the pipe is the same")
 
     print("\nRemove in the overlay: its own package, and one of the host's.")
     story.run("toy -- zypper -n -q remove hello library")

@@ -136,6 +136,7 @@ ASK = "from socket import *; s = socket(AF_UNIX); s.connect('/run/service/socket
 
 
 def test_sockets_of_the_host_can_be_connected_to_and_nothing_is_left_in_its_run(host: Host) -> None:
+    toy(host, "true")
     host.sh("mkdir /run/service; echo 1 > /run/service.pid; ln -s service /run/link")
     with running(host, "/usr/bin/python3", "-c", LISTEN) as service:
         assert service.stdout is not None

@@ -21,7 +21,7 @@ def said_by_help() -> str:
 def test_every_option_is_in_both() -> None:
     source = MANUAL.read_text().replace("\\-", "-")
     in_manual = {f"-{name}" for name in re.findall(r"\bFl (-?\w[\w-]*)", source)}
-    assert in_manual == set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", said_by_help()))
+    assert in_manual == set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", said_by_help()))
 
 
 def test_every_verb_is_in_both() -> None:
