@@ -10,7 +10,7 @@ Messages are fields of text, with NULs between. A toy sends "enter", its PID, th
 user, its terminal, and its command, with a descriptor of its stderr; or "list". When its command has ended, it sends
 "done". It gets "in", the PID of the machine's first process, the names of the administrator's settings and a note for
 the user, with a pidfd; or "failed" and the two parts of an error; and in the end "left". To "list" the answer is
-"who" and a line for each who is in.
+"who" and whether the machine is "up" or "coming up", with a descriptor of a file that says who is in (`who`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from array import array
 from .. import process
 from ..errors import ToyError, typed
 from ..machine import HOST
-from . import fingerprint, mounts
+from . import fingerprint, mounts, who
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +53,11 @@ _MOMENT = 200
 _CREDENTIALS = 12
 """Bytes of a struct ucred: the numbers of a process, its user and its group (unix(7))."""
 
-_LONGEST = 1 << 16
+LONGEST = 1 << 16
 """Most bytes of a message."""
+
+UP, COMING_UP = "up", "coming up"
+"""How far a machine is, of which a keeper says who is in."""
 
 TOO_MANY = 64
 """Toys that may be waiting for an answer."""
@@ -129,6 +132,8 @@ class _Keeper:
         self._clients: dict[int, _Client] = {}
         self._leader: tuple[int, int] | None = None
         """PID of the machine's first process, and a pidfd of it, once the machine is up."""
+        self._is_awaited = True
+        """Whether the toy that started this is still to say that it enters."""
         self._host = fingerprint.of_database(machine, stands.dbpath, settled=False)
         self._note = ""
 
@@ -193,7 +198,7 @@ class _Keeper:
                     self._serve(fd)
             if self._nspawn in dict(ready):
                 return
-            if self._leader is not None and all(client.is_done for client in self._clients.values()):
+            if self._leader is not None and not self._is_awaited and not self._members():
                 return
 
     def _accept(self) -> None:
@@ -207,7 +212,7 @@ class _Keeper:
     def _serve(self, fd: int) -> None:
         client = self._clients[fd]
         try:
-            data, ancillary, _, _ = client.connection.recvmsg(_LONGEST, CMSG_LEN(4))
+            data, ancillary, _, _ = client.connection.recvmsg(LONGEST, CMSG_LEN(4))
         except OSError:
             data, ancillary = b"", []
         for _, kind, each in ancillary:
@@ -215,29 +220,41 @@ class _Keeper:
                 client.stderr = int.from_bytes(each[:4], sys.byteorder)
                 os.set_inheritable(client.stderr, False)
         match os.fsdecode(data).split("\0"):
-            case ["enter", *fields]:
+            case ["enter", *fields] if len(fields) > 3 and fields[0].isdecimal():
                 client.fields = fields
+                self._is_awaited = False
                 self._admit(client)
             case ["done"]:
                 client.is_done = True
-                if not all(other.is_done for other in self._clients.values()):
-                    client.send("left")
-                    self._drop(fd)
             case ["list"]:
-                client.send("who", *self._who())
+                self._tell_who_is_in(client)
+                self._drop(fd)  # so the last to leave does not wait for it
             case _:
+                self._is_awaited = False
+                self._drop(fd)
+        if self._members():  # others are in: who is done need not wait for the machine's end
+            for fd in [fd for fd, other in self._clients.items() if other.is_done]:
+                self._clients[fd].send("left")
                 self._drop(fd)
 
     def _drop(self, fd: int) -> None:
         self._clients.pop(fd).close()
 
-    def _who(self) -> list[str]:
-        rows = []
-        for client in self._clients.values():
-            if client.fields and not client.is_done:
-                pid, _root, user, terminal, *command = client.fields
-                rows.append("\t".join([pid, user, terminal, f"{client.since:.0f}", " ".join(command)]))
-        return rows
+    def _members(self) -> list[_Client]:
+        """Return those who are in, or wait for the machine to come up."""
+        return [client for client in self._clients.values() if client.fields and not client.is_done]
+
+    def _tell_who_is_in(self, client: _Client) -> None:
+        rows: list[who.Row] = []
+        for member in self._members():
+            pid, _root, user, terminal, *command = member.fields
+            rows.append((int(pid), user, terminal, int(member.since), command))
+        try:
+            fd = who.file_of(rows)
+        except OSError:
+            return  # that is no reason to end the machine
+        client.send("who", COMING_UP if self._leader is None else UP, fd=fd)
+        os.close(fd)
 
     def _come_up(self) -> None:
         """Act on the first line of the machine's first process, or on its end."""
@@ -286,7 +303,7 @@ class _Keeper:
     def _relay_stderr(self) -> None:
         """Print what systemd-nspawn and what mounts for it say, to the first who is in."""
         try:
-            some = os.read(self._stderr, _LONGEST)
+            some = os.read(self._stderr, LONGEST)
         except BlockingIOError:
             return
         if not some:

@@ -40,6 +40,9 @@ the second."""
 _TICK = 0.005
 """Seconds between two attempts to have a machine that is about to come up, or to end."""
 
+_LONGEST_NAME = 256
+"""Most characters of the name of a user that the keeper is told: it comes from the environment."""
+
 _PATIENCE = 1.0
 """Seconds after which the user is told that somebody else's launch is to be waited for."""
 
@@ -109,12 +112,12 @@ def _make(machine: Machine, say: Callable[[str], None]) -> socket | None:
     """Prepare a machine that is locked, start its keeper, and return a connection to that."""
     try:
         listening = keeper.listen(machine)
+        connection = keeper.connect(machine)  # before others wait there, and before there is a keeper: it may end
         stands = _prepared(machine, say)
         tmpfiles.follow(machine, stands, say=say)
         entry = invocation.Invocation(machine, stands, None)
         entry.write()
         fingerprint.enter(machine)
-        connection = keeper.connect(machine)  # before there is a keeper: it ends when no connection is left
         keeper.start(machine, stands, entry, listening)
         return connection
     except BaseException:
@@ -139,10 +142,11 @@ def _prepared(machine: Machine, say: Callable[[str], None]) -> Fingerprint:
 
 def _admitted(connection: socket, machine: Machine, command: list[str], say: Callable[[str], None]) -> Leader | None:
     """Return the first process of a machine, or None if its keeper is gone. Raises ToyError if that refuses us."""
-    fields = ["enter", f"{os.getpid()}", machine.root, _user(), _terminal(), *command]
+    fields = ["enter", f"{os.getpid()}", machine.root, _user()[:_LONGEST_NAME], _terminal(), *command]
     rights = [(SOL_SOCKET, SCM_RIGHTS, array("i", [2]))]
+    message = os.fsencode("\0".join(fields))[: keeper.LONGEST]  # of the command, which is only to be listed
     try:
-        connection.sendmsg([os.fsencode("\0".join(fields))], rights)
+        connection.sendmsg([message], rights)
         data, ancillary, _, _ = connection.recvmsg(1 << 16, CMSG_LEN(4))
     except (BrokenPipeError, ConnectionResetError):
         return None
