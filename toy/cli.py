@@ -82,6 +82,11 @@ def _parsed(arguments: list[str]) -> int:
 
         with Attempt(f"enter snapshot {asked.snapshot}"):
             return enter.enter(asked.snapshot, asked.name, command, say=streams.say)
+    if asked.verb == "list":
+        from .report import listing
+
+        listing.show_all(as_json=asked.json)
+        return 0
     from .report import show
 
     verb = show.status if asked.verb == "status" else show.diff

@@ -27,9 +27,9 @@ class _Parser(argparse.ArgumentParser):
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options, and the words of the command after --, none if there is none.
 
-    The options are `name`, `snapshot` and `verb`; for status and diff also `machine` and `json`, for dump and init
-    `root` and `changed`, for HELP `text`, the lines to print. Raises ToyError for arguments that are unknown, or do
-    not go together.
+    The options are `name`, `snapshot` and `verb`; for status and diff also `machine` and `json`, for list `json`, for
+    dump and init `root` and `changed`, for HELP `text`, the lines to print. Raises ToyError for arguments that are
+    unknown, or do not go together.
     """
     words, command = arguments, list[str]()
     if "--" in arguments:
@@ -58,6 +58,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     for name in ("host", "user"):
         if vars(options)[name] and options.verb:
             raise ToyError(f"toy {options.verb} does not take --{name}", "see: toy --help")
+    if options.name is not None and options.verb == "list":
+        raise ToyError("toy list is about all machines", "to see them: toy list")
     if command and options.verb:
         raise ToyError(f"toy {options.verb} does not take a command", "see: toy --help")
     if "--" in arguments and not command:
@@ -81,7 +83,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
     parser = _Parser(
         prog="toy",
         usage="toy [-n NAME] [--host] [--user] [--snapshot N|default] [-- COMMAND ARG...]\n"
-        "       toy status|diff [NAME] [--json]\n       toy dump [--root DIR]",
+        "       toy status|diff [NAME] [--json]\n       toy list [--json]\n       toy dump [--root DIR]",
         description="A shell in a writable overlay over the running system, with an rpm database that tells the truth.",
         epilog="The exit status is the command's; 125 means that toy failed, 126 and 127 that the command was not run.",
         allow_abbrev=False,
@@ -108,6 +110,9 @@ def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
         verb = verbs.add_parser(name, prog=f"toy {name}", help=purpose, description=purpose, allow_abbrev=False)
         verb.add_argument("machine", nargs="?", metavar="NAME", help="the machine (default: toy)")
         verb.add_argument("--json", action="store_true", help="for programs")
+    purpose = "say who is in which machine"
+    verb = verbs.add_parser("list", prog="toy list", help=purpose, description=purpose, allow_abbrev=False)
+    verb.add_argument("--json", action="store_true", help="for programs")
     for name in ("dump", "init"):
         verb = verbs.add_parser(
             name,

@@ -187,7 +187,7 @@ class TestStatus:
     def test_a_machine_in_use(self, busy: Host) -> None:
         before = lines(busy, "status")
         process = start(busy, *OVERLAY, "sh", "-c", "echo waiting; exec sleep 1000")
-        assert lines(busy, "status") == [before[0], "state: in use", *before[2:]]
+        assert lines(busy, "status") == [before[0], "state: in use; who is in: toy list", *before[2:]]
         process.kill()
         process.communicate()
 

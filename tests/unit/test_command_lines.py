@@ -31,6 +31,8 @@ ENTER = {"verb": None, "name": None, "snapshot": None}
         ("status x --json", {"verb": "status", "machine": "x", "json": True}, ""),
         ("-n x status", {"verb": "status", "name": "x", "machine": None}, ""),
         ("diff --json x", {"verb": "diff", "machine": "x", "json": True}, ""),
+        ("list", {"verb": "list", "json": False}, ""),
+        ("list --json", {"verb": "list", "name": None, "json": True}, ""),
         ("dump", {"verb": "dump", "root": None, "changed": False}, ""),
         ("dump --root /mnt --changed", {"verb": "dump", "root": "/mnt", "changed": True}, ""),
         ("init", {"verb": "init"}, ""),
@@ -71,6 +73,9 @@ def test_what_is_understood(words: str, asked: dict[str, object], command: str) 
         ("status a b", "unrecognized arguments: b", "to run a command: toy -- status a b"),
         ("status -- x", "toy status does not take a command", "see: toy --help"),
         ("--snapshot 5 diff", "toy diff does not take --snapshot", "see: toy --help"),
+        ("list a", "unrecognized arguments: a", "to run a command: toy -- list a"),
+        ("-n x list", "toy list is about all machines", "to see them: toy list"),
+        ("--snapshot 5 list", "toy list does not take --snapshot", "see: toy --help"),
         ("-n", "argument -n/--name: expected one argument", "see: toy --help"),
         ("--", "no command after --", "for a shell, just: toy"),
         ("--na x", "unrecognized arguments: --na", "see: toy --help"),
@@ -84,14 +89,15 @@ def test_what_is_not(words: str, what: str, next_step: str) -> None:
 
 def test_help_begins_with_all_that_can_be_typed() -> None:
     found, _ = options.parse(["--help"])
-    assert found.text[:3] == [
+    assert found.text[:4] == [
         "usage: toy [-n NAME] [--snapshot N|default] [-- COMMAND ARG...]",
         "       toy status|diff [NAME] [--json]",
+        "       toy list [--json]",
         "       toy dump [--root DIR]",
     ]
 
 
-@pytest.mark.parametrize("verb", ["status", "diff", "dump", "init"])
+@pytest.mark.parametrize("verb", ["status", "diff", "list", "dump", "init"])
 def test_a_verb_has_a_help_of_its_own(verb: str) -> None:
     found, _ = options.parse([verb, "-h"])
     assert found.text[0].startswith(f"usage: toy {verb} [-h]")

@@ -10,7 +10,7 @@ import pytest
 from toy import options
 
 MANUAL = Path(__file__).resolve().parents[2] / "toy/toy.8"
-VERBS = ("status", "diff", "dump", "init")
+VERBS = ("status", "diff", "list", "dump", "init")
 
 
 def said_by_help() -> str:

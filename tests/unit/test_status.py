@@ -14,7 +14,7 @@ from toy.report.status import BEHIND, CURRENT, IN_USE, INSIDE, LOST, NOT_ENTERED
 STATES = {
     CURRENT: "current",
     BEHIND: "behind, the host changed since",
-    IN_USE: "in use",
+    IN_USE: "in use; who is in: toy list",
     INSIDE: "in use, and this is inside it; the host knows more: toy status m",
     NOT_ENTERED: "not entered yet; to enter it: toy -n m",
     LOST: "without its rpm database; to have it made anew: toy -n m -- true",

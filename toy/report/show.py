@@ -41,6 +41,7 @@ def lines(status: Status) -> Iterator[str]:
     """Yield the lines of a status for people, each beginning with a word that says what it is about."""
     name = status.machine
     more = {
+        IN_USE: "; who is in: toy list",
         BEHIND: ", the host changed since",
         INSIDE: f"; the host knows more: toy status {name}",
         NOT_ENTERED: f"; to enter it: toy -n {name}",
