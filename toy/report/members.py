@@ -60,8 +60,8 @@ def _machines() -> Iterator[Machine]:
         try:
             machine = Machine(name)
         except ToyError:
-            continue  # it is no name of a machine
-        if os.path.isdir(machine.overlay):
+            continue  # no machine can have this name
+        if not os.path.islink(machine.directory) and os.path.isdir(machine.overlay):
             yield machine
 
 
