@@ -17,7 +17,6 @@ from host import Host
 from image import publish
 from microos import NEXT, MicroOS
 from overlay import refused, toy
-from test_mount_holders import MOUNT_AS, waiting
 from truth import OVERLAY, is_current, packages
 
 WAIT = ("sh", "-c", "echo waiting; exec sleep 1000")
@@ -43,8 +42,8 @@ def as_json(host: Host) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def inside(host: Host, *command: str, terminal: int | None = None) -> "Iterator[subprocess.Popen[bytes]]":
-    """Have a toy in a machine that prints "waiting", on a terminal if there is one; its PID is that of the process."""
+def running(host: Host, *command: str, terminal: int | None = None) -> "Iterator[subprocess.Popen[bytes]]":
+    """Have a toy, or another program, that has printed "waiting"; with a terminal, that is its controlling one."""
     line = ["env", "USER=geeko", *command]
     with subprocess.Popen(
         host.command(*line) if terminal is None else host.command("setsid", "--ctty", *line),
@@ -93,9 +92,9 @@ def test_who_is_in(host: Host, terminals: Sequence[tuple[int, str]]) -> None:
     (one, its_path), (other, other_path) = terminals
     before = int(time.time())
     with (
-        inside(host, *OVERLAY, *WAIT, terminal=one) as first,
-        inside(host, *OVERLAY, *WAIT, "a b", terminal=other) as second,
-        inside(host, "toy", "-n", "b", "--", *WAIT) as third,
+        running(host, *OVERLAY, *WAIT, terminal=one) as first,
+        running(host, *OVERLAY, *WAIT, "a b", terminal=other) as second,
+        running(host, "toy", "-n", "b", "--", *WAIT) as third,
     ):
         command = "sh -c 'echo waiting; exec sleep 1000'"
         rows = table(host)
@@ -124,7 +123,7 @@ def test_who_is_in(host: Host, terminals: Sequence[tuple[int, str]]) -> None:
 
 def test_what_would_write_on_the_terminal_or_fake_a_row(host: Host) -> None:
     awkward = ["a\tb", "c\n1\troot\t\t5\t1", "\x1b[2J", "", "\udcff"]
-    with inside(host, "env", "SUDO_USER=x\ty\nz", *OVERLAY, *WAIT, *awkward) as process:
+    with running(host, "env", "SUDO_USER=x\ty\nz", *OVERLAY, *WAIT, *awkward) as process:
         (row,) = table(host)
         assert row[:4] == ["toy", f"{process.pid}", "x\\ty\\nz", "-"]
         shown = "sh -c 'echo waiting; exec sleep 1000' 'a\\tb' 'c\\n1\\troot\\t\\t5\\t1' '\\x1b[2J' '' '\\udcff'"
@@ -137,7 +136,7 @@ def test_what_would_write_on_the_terminal_or_fake_a_row(host: Host) -> None:
 def test_a_long_command_runs_and_is_listed_as_far_as_there_is_room(host: Host) -> None:
     words = [f"{number}" for number in range(60_000)]
     script = "echo waiting; echo $#; read line"
-    with inside(host, *OVERLAY, "sh", "-c", f"{script} < /dev/zero", "sh", *words) as process:
+    with running(host, *OVERLAY, "sh", "-c", f"{script} < /dev/zero", "sh", *words) as process:
         (row,) = table(host)
         assert row[5].endswith("...")
         (machine,) = as_json(host)
@@ -149,7 +148,7 @@ def test_a_long_command_runs_and_is_listed_as_far_as_there_is_room(host: Host) -
 
 
 def test_a_keeper_that_hangs_keeps_nobody_waiting(host: Host) -> None:
-    with inside(host, "toy", "-n", "a", "--", *WAIT) as process, inside(host, *OVERLAY, *WAIT):
+    with running(host, "toy", "-n", "a", "--", *WAIT) as process, running(host, *OVERLAY, *WAIT):
         hanging = keeper(host, "toy")
         os.kill(hanging, signal.SIGSTOP)
         try:
@@ -163,26 +162,35 @@ def test_a_keeper_that_hangs_keeps_nobody_waiting(host: Host) -> None:
 
 
 def test_a_keeper_that_was_killed(host: Host) -> None:
-    with inside(host, *OVERLAY, *WAIT):
+    with running(host, *OVERLAY, *WAIT):
         os.kill(keeper(host, "toy"), signal.SIGKILL)
         while as_json(host)[0]["state"] != "not in use":
             pass  # it takes a moment to die
         assert table(host) == [["toy", "-", "-", "-", "-", "-"]]
 
 
+HOLD = """
+mount -t tmpfs tmpfs /tmp
+cd /tmp
+mkdir lower upper work merged
+mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work "$1" merged
+echo waiting
+exec sleep 1000
+"""
+"""Mounts an overlay with a source of one's choice, as if a killed launch was not gone yet."""
+
+
 def test_a_machine_that_is_coming_up(host: Host) -> None:
     host.run(*OVERLAY, "true")
     upper = (host.toy / "toy/overlay").stat()
     host.run("rm", "/var/lib/toy/toy/seen")
-    somebody = ("unshare", "--mount", "sh", "-ec", MOUNT_AS, "sh", f"toy:{upper.st_dev}:{upper.st_ino}", *WAIT)
-    with waiting(*somebody):
+    source = f"toy:{upper.st_dev}:{upper.st_ino}"
+    with running(host, "unshare", "--mount", "sh", "-ec", HOLD, "sh", source):
         coming = subprocess.Popen(host.command(*OVERLAY, "true"))  # it waits for somebody
         while (found := as_json(host)) == [{"machine": "toy", "state": "not in use", "in": []}]:
             pass
         assert found == [{"machine": "toy", "state": "coming up", "in": None}]
         assert table(host) == [["toy", "-", "-", "-", "-", "(coming up)"]]
-        for _ in range(70):  # more than can wait for a keeper
-            as_json(host)
     assert coming.wait() == 0
 
 
@@ -213,7 +221,7 @@ def test_who_asks_is_not_in(host: Host) -> None:
     ):  # fmt: skip
         assert last.stdout is not None
         assert last.stdout.readline() == b"waiting\n"
-        with waiting(*host.command("/usr/bin/python3", "-c", CONNECT)):
+        with running(host, "/usr/bin/python3", "-c", CONNECT):
             last.communicate(b"\n")
             assert host.run("toy", "list").stdout.splitlines() == [HEADINGS, NOBODY_IN]
             assert "hello-1" in packages(host, *OVERLAY)
@@ -234,6 +242,6 @@ def test_not_root(host: Host) -> None:
 def test_a_throwaway_machine(microos: MicroOS) -> None:
     publish(microos, NEXT)
     microos.update(*microos.zypper_in_snapshot("install", "editor"))
-    with inside(microos, "toy", "--snapshot", "default", "--", *WAIT) as process:
+    with running(microos, "toy", "--snapshot", "default", "--", *WAIT) as process:
         (row,) = table(microos)
         assert row[:2] == [f"snapshot-2-{process.pid}", f"{process.pid}"]
