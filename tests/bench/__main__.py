@@ -55,6 +55,15 @@ class Bench:
                 "`toy -- true`, nothing changed", "the same nspawn, mounted already", "≤ 1.4", stage,
                 partial(rows.warm, stage), stage.bare, file_system=kind, runs=21,
             )  # fmt: skip
+            with rows.Entered(stage) as entered:
+                yield row(
+                    "`toy -- true` joins a machine", "the same nspawn, mounted already", "≤ 0.3", stage,
+                    entered.join, stage.bare, file_system=kind, runs=21,
+                )  # fmt: skip
+                yield row(
+                    "1 GiB through `toy -- cat`", "through `cat`", "≤ 1.2", stage,
+                    partial(entered.pipe, "toy", "--"), entered.pipe, file_system=kind,
+                )  # fmt: skip
             yield row(
                 "first launch of a machine", "`rpmdb --importdb` of all", f"≥ {factor}", stage,
                 partial(rows.first, stage), partial(rows.imported, stage), file_system=kind,

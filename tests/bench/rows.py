@@ -7,7 +7,9 @@ Every run asserts that it did its job.
 import dataclasses
 import shlex
 import statistics
+import subprocess
 from collections.abc import Callable
+from typing import Self
 
 import headers
 from packages import Package
@@ -15,6 +17,7 @@ from stage import Stage
 
 RUNS = 9
 LAUNCH = ("toy", "--", "true")
+_GIGABYTE = 1 << 30
 IMPORT = (
     "rm -rf /var/lib/toy/import && cd /usr/lib/sysimage/rpm-headers && find . -name '*.hdr' -print0 | xargs -0 cat |"
     " rpmdb --dbpath /var/lib/toy/import --importdb"
@@ -96,6 +99,35 @@ def warm(stage: Stage) -> float:
         seconds, _ = stage.clock(*LAUNCH)
         if prepared() == before:
             return seconds
+
+
+class Entered:
+    """A machine that somebody is in."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def __enter__(self) -> Self:
+        line = self._stage.command("toy", "--", "sh", "-c", "echo in; exec sleep infinity")
+        self._first = subprocess.Popen(line, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        assert self._first.stdout is not None
+        assert self._first.stdout.readline() == b"in\n"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._first.terminate()
+        self._first.communicate()
+
+    def join(self) -> float:
+        """Return the seconds of a launch that joins it."""
+        return self._stage.clock(*LAUNCH, times=2)[0]
+
+    def pipe(self, *within: str) -> float:
+        """Return the seconds that a gigabyte takes through cat, in the machine or where `within` says."""
+        script = f"head -c {_GIGABYTE} /dev/zero | {shlex.join([*within, 'cat'])} | wc -c >/tmp/piped"
+        seconds, _ = self._stage.clock("sh", "-c", script)
+        assert self._stage.run("cat", "/tmp/piped").stdout == f"{_GIGABYTE}\n"
+        return seconds
 
 
 def first(stage: Stage) -> float:
