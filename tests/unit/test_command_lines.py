@@ -8,7 +8,7 @@ import pytest
 
 from toy import options
 from toy.errors import ToyError
-from toy.launch import mounts, nspawn
+from toy.launch import environment, mounts, nspawn
 from toy.launch.layers import Overlay
 from toy.launch.limits import Limits
 from toy.machine import Machine
@@ -112,14 +112,22 @@ def test_bind(paths: tuple[str, ...], value: str) -> None:
 
 
 ALWAYS = [
-    "systemd-nspawn", "--quiet", "--machine=x", "--directory=/m", "--as-pid2", "--console=autopipe", "--register=no",
+    "systemd-nspawn", "--quiet", "--machine=x", "--directory=/m", "--as-pid2", "--console=pipe", "--register=no",
     "--keep-unit",
 ]  # fmt: skip
 UNLESS_SET = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"]
+WAITING = ["--", "/bin/sh", "-c", "echo up; read -r _"]
+"""What runs in a machine while commands are in it."""
 
 
-def test_a_shell() -> None:
-    assert nspawn.command_line("x", "/m", [], late_options=[]) == [*ALWAYS, "--settings=no", *UNLESS_SET]
+def test_a_machine_that_waits_for_commands() -> None:
+    line = nspawn.command_line("x", "/m", None, late_options=[])
+    assert line == [*ALWAYS, "--settings=no", *UNLESS_SET, *WAITING]
+
+
+def test_what_waits_says_so_and_ends_with_its_stdin() -> None:
+    waits = subprocess.run(WAITING[1:], input="", capture_output=True, text=True, check=False)
+    assert (waits.stdout, waits.stderr) == ("up\n", "")
 
 
 def test_a_command_with_all_there_is() -> None:
@@ -136,7 +144,8 @@ def test_a_command_with_all_there_is() -> None:
 
 def test_with_settings_nothing_else_is_left_out() -> None:
     late = ["--restrict-address-families="]
-    assert nspawn.command_line("x", "/m", [], settings=[], late_options=late) == [*ALWAYS, *UNLESS_SET, *late]
+    line = nspawn.command_line("x", "/m", None, settings=[], late_options=late)
+    assert line == [*ALWAYS, *UNLESS_SET, *late, *WAITING]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +159,8 @@ def test_with_settings_nothing_else_is_left_out() -> None:
 )
 def test_each_setting_counts_for_its_option(setting: str, option: str) -> None:
     late = ["--restrict-address-families="]
-    line = nspawn.command_line("x", "/m", [], settings=[setting], late_options=late)
-    assert line == [each for each in (*ALWAYS, *UNLESS_SET, *late) if each != option]
+    line = nspawn.command_line("x", "/m", None, settings=[setting], late_options=late)
+    assert line == [each for each in (*ALWAYS, *UNLESS_SET, *late, *WAITING) if each != option]
 
 
 def test_nspawn_neither_locks_nor_asks_for_colours() -> None:
@@ -172,25 +181,44 @@ def test_the_wrapper_passes_on_the_status(command: list[str], status: int) -> No
 def test_what_the_administrator_set_is_not_set_otherwise() -> None:
     settings = ["Timezone", "RestrictAddressFamilies", "Bind"]
     late = ["--restrict-address-families="]
-    line = nspawn.command_line("x", "/m", [], settings=settings, late_options=late)
-    assert line == [*ALWAYS, "--resolv-conf=off", "--link-journal=no"]
+    line = nspawn.command_line("x", "/m", None, settings=settings, late_options=late)
+    assert line == [*ALWAYS, "--resolv-conf=off", "--link-journal=no", *WAITING]
 
 
 @pytest.mark.parametrize(
-    ("environment", "names"),
+    ("given", "names"),
     [
-        ({"LANG": "C", "SECRET": "x", "PATH": "/x"}, ["LANG"]),
-        ({"https_proxy": "x", "LC_ALL": "C"}, ["LC_ALL", "https_proxy"]),
-        ({"RPM_CONFIGDIR": "/x", "PATH": "/x"}, ["RPM_CONFIGDIR", "PATH"]),
-        ({"LD_LIBRARY_PATH": "/x", "PYTHONPATH": "/x", "PATH": "/x"}, ["LD_LIBRARY_PATH", "PYTHONPATH"]),
+        ({"LANG": "C", "SECRET": "x", "PATH": "/x"}, {"LANG"}),
+        ({"https_proxy": "x", "HTTPS_PROXY": "x", "LC_ALL": "C"}, {"LC_ALL", "https_proxy", "HTTPS_PROXY"}),
+        ({"RPM_CONFIGDIR": "/x", "PATH": "/x"}, {"RPM_CONFIGDIR", "PATH"}),
+        ({"LD_LIBRARY_PATH": "/x", "PYTHONPATH": "/x", "PATH": "/x"}, {"LD_LIBRARY_PATH", "PYTHONPATH"}),
         (
             dict.fromkeys(["no_proxy", "ftp_proxy", "http_proxy", "LC_MESSAGES", "LC_CTYPE", "HOME", "TERM"], "x"),
-            ["LC_CTYPE", "LC_MESSAGES", "http_proxy", "ftp_proxy", "no_proxy"],
+            {"LC_CTYPE", "LC_MESSAGES", "http_proxy", "ftp_proxy", "no_proxy", "TERM"},
+        ),
+        (
+            dict.fromkeys(["COLORTERM", "NO_COLOR", "EDITOR", "VISUAL", "PAGER", "TZ", "DISPLAY", "USER"], "x"),
+            {"COLORTERM", "NO_COLOR", "EDITOR", "VISUAL", "PAGER", "TZ", "DISPLAY"},
         ),
     ],
 )
-def test_variables(environment: dict[str, str], names: list[str]) -> None:
-    assert nspawn.passed_on(environment) == names
+def test_variables(given: dict[str, str], names: set[str]) -> None:
+    assert environment.of_caller(given) == {name: given[name] for name in names}
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"SSH_AUTH_SOCK": "/tmp/agent", "XAUTHORITY": "/x"}, {"SSH_AUTH_SOCK": "/tmp/agent", "XAUTHORITY": "/x"}),
+        ({"SSH_AUTH_SOCK": "agent"}, {}),
+        ({"WAYLAND_DISPLAY": "w", "XDG_RUNTIME_DIR": "/run/user/5"}, {"WAYLAND_DISPLAY": "/run/user/5/w"}),
+        ({"WAYLAND_DISPLAY": "/run/w", "XDG_RUNTIME_DIR": "/run/user/5"}, {"WAYLAND_DISPLAY": "/run/w"}),
+        ({"WAYLAND_DISPLAY": "w"}, {}),
+        ({"WAYLAND_DISPLAY": "", "XDG_RUNTIME_DIR": "/run/user/5"}, {}),
+    ],
+)
+def test_variables_with_a_path_of_the_hosts(given: dict[str, str], found: dict[str, str]) -> None:
+    assert environment.of_caller(given) == {name: f"/run/host{path}" for name, path in found.items()}
 
 
 def overlay(point: str, number: int, lower: str = "") -> Overlay:

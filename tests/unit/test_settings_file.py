@@ -4,7 +4,7 @@
 import itertools
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -102,12 +102,9 @@ def added(
     *,
     binds: Collection[str] = (),
     read_only_binds: Collection[str] = (),
-    environment: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return the lines that come after the administrator's."""
-    extended = read(directory, text).extended(
-        binds=binds, read_only_binds=read_only_binds, environment=environment or {}, own=[], untouched=[]
-    )
+    extended = read(directory, text).extended(binds=binds, read_only_binds=read_only_binds, own=[], untouched=[])
     assert extended.startswith(f"{text}\n\n[Files]\n")
     assert extended.endswith("\n")
     return extended[len(text) + 2 : -1].split("\n")
@@ -119,12 +116,8 @@ def test_what_toy_adds(tmp_path: Path) -> None:
         "[Exec]\nHostname=x \\",  # the empty line ends what it begins
         binds=["/a:/b", "/c"],
         read_only_binds=["/d", "/e:/f"],
-        environment={"LANG": "C", "PATH": "/bin"},
     )
-    assert lines == [
-        *("[Files]", "Bind=/a:/b", "Bind=/c", "BindReadOnly=/d", "BindReadOnly=/e:/f"),
-        *("[Exec]", 'Environment="LANG=C"', 'Environment="PATH=/bin"'),
-    ]
+    assert lines == ["[Files]", "Bind=/a:/b", "Bind=/c", "BindReadOnly=/d", "BindReadOnly=/e:/f"]
 
 
 @pytest.mark.parametrize(
@@ -137,39 +130,12 @@ def test_what_toy_adds(tmp_path: Path) -> None:
 )
 def test_the_administrators_mount_counts(tmp_path: Path, mount: str) -> None:
     lines = added(tmp_path, f"[Files]\n{mount}", binds=["/q:/a", "/b"], read_only_binds=["/a", "/r:/a", "/q:/c"])
-    assert lines == ["[Files]", "Bind=/b", "BindReadOnly=/q:/c", "[Exec]"]
+    assert lines == ["[Files]", "Bind=/b", "BindReadOnly=/q:/c"]
 
 
 @pytest.mark.parametrize("mount", ["Bind=/a:/x", "Bind=/a/b", "Bind=", "Hostname=/a", "Overlay=/a:/x"])
 def test_a_mount_elsewhere_does_not(tmp_path: Path, mount: str) -> None:
-    assert added(tmp_path, mount, binds=["/q:/a"]) == ["[Files]", "Bind=/q:/a", "[Exec]"]
-
-
-@pytest.mark.parametrize(
-    ("text", "value", "line"),
-    [
-        ("", "b c", 'Environment="A=b c"'),
-        ("", "", 'Environment="A="'),
-        ("", 'b"c', """Environment="A=b"'"'"c\""""),
-        ("", '"', """Environment="A="'"'"""),
-        ("", "'$x\\y%z", """Environment="A='$x\\y%z\""""),
-        ("", "b\nc", None),
-        ("Environment=A=b", "c", None),
-        ("Environment=X=y\nEnvironment=A=", "c", None),
-        ("Environment=X=y A=b", "c", None),
-        ('Environment="A=b c"', "c", None),
-        ("Environment=AA=b", "c", 'Environment="A=c"'),
-        ("Environment=A2=b", "c", 'Environment="A=c"'),
-        ("Environment=X=A", "c", 'Environment="A=c"'),
-        ("Hostname=A=b", "c", 'Environment="A=c"'),
-    ],
-)
-def test_the_administrators_variable_counts(tmp_path: Path, text: str, value: str, line: str | None) -> None:
-    assert added(tmp_path, text, environment={"A": value})[2:] == ([] if line is None else [line])
-
-
-def test_a_name_is_no_pattern(tmp_path: Path) -> None:
-    assert added(tmp_path, "Environment=AxB=1", environment={"A.B": "2"})[2:] == ['Environment="A.B=2"']
+    assert added(tmp_path, mount, binds=["/q:/a"]) == ["[Files]", "Bind=/q:/a"]
 
 
 def test_what_it_says(tmp_path: Path) -> None:
@@ -204,4 +170,4 @@ def of_text(directory: Path, text: str) -> str:
     (directory / "file").write_text(text)
     own = ("/var", "/usr/lib/sysimage/rpm", "/usr/lib/sysimage/rpm-headers")
     settings = Settings(os.fspath(directory / "file"))
-    return settings.extended(binds=[], read_only_binds=[], environment={}, own=own, untouched=own[1:])
+    return settings.extended(binds=[], read_only_binds=[], own=own, untouched=own[1:])
