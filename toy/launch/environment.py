@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ..machine import HOST
 
 TYPE_CHECKING = False
@@ -33,10 +35,9 @@ def of_caller(environment: Mapping[str, str]) -> dict[str, str]:
     found = {name: environment[name] for name in PASSED_ON if name in environment}
     found |= {name: HOST + environment[name] for name in _PATHS if environment.get(name, "").startswith("/")}
     display = environment.get("WAYLAND_DISPLAY", "")
-    if display and not display.startswith("/"):
-        display = f"{environment.get('XDG_RUNTIME_DIR', '')}/{display}"
-    if display.startswith("/"):
-        found["WAYLAND_DISPLAY"] = HOST + display
+    path = os.path.join(environment.get("XDG_RUNTIME_DIR", ""), display)
+    if display and path.startswith("/"):
+        found["WAYLAND_DISPLAY"] = HOST + path
     if "RPM_CONFIGDIR" in found and "PATH" in environment:
         found["PATH"] = environment["PATH"]
     return found
