@@ -13,17 +13,6 @@ from packages import Package, build
 from truth import OVERLAY, database, header_set, is_current, packages
 
 
-def test_two_at_once(host: Host) -> None:
-    process = start(host, "toy", "--", "sh", "-c", "echo waiting; sleep 1000")
-    done = toy(host, "true")
-    assert (done.returncode, done.stdout) == (125, "")
-    assert done.stderr == "toy: machine toy is in use; leave it first, or use another one: toy -n NAME\n"
-    assert host.run("toy", "-n", "other", "--", "true").returncode == 0
-    process.terminate()
-    process.communicate()
-    assert toy(host, "true").returncode == 0
-
-
 @needs_openpgp
 @pytest.mark.everywhere
 def test_a_key_imported_in_the_overlay_stays(host: Host) -> None:

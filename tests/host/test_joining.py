@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Several who are in one machine: who comes second joins, and the machine ends with the last one, whoever that is."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Self
+
+import pytest
+from host import Host
+from image import EDITOR, publish
+from microos import NEXT, MicroOS
+from overlay import refused, toy
+from truth import OVERLAY, is_current, packages
+
+SET = "/var/lib/toy/toy/overlay/usr/lib/sysimage/rpm-headers"
+
+
+class Somebody:
+    """Somebody who is in a machine, with a shell there that does what it is told."""
+
+    def __init__(self, host: Host, *command: str) -> None:
+        self._process = subprocess.Popen(
+            host.command(*(command or ("toy",)), "--", "sh"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.__exit__(None, None, None)
+
+    def does(self, script: str) -> str:
+        """Run a script in the machine, and return what it printed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{script}\necho =\n")
+        self._process.stdin.flush()
+        lines = list(iter(self._process.stdout.readline, "=\n"))
+        assert "" not in lines, self._process.communicate()
+        return "".join(lines)
+
+    def leaves(self) -> tuple[int, str]:
+        """End the shell, and return the status of toy and what it said."""
+        _, stderr = self._process.communicate()
+        return self._process.returncode, stderr
+
+    def ends(self) -> tuple[int, str]:
+        """Wait for toy, which ends by itself, and return its status and what it said."""
+        assert self._process.stderr is not None
+        return self._process.wait(), self._process.stderr.read()
+
+    def is_killed(self, number: int = signal.SIGKILL) -> None:
+        """Kill toy."""
+        self._process.send_signal(number)
+        self._process.communicate()
+
+
+Enter = Callable[..., Somebody]
+
+
+@pytest.fixture
+def enter(host: Host) -> Iterator[Enter]:
+    """Let somebody into a machine of the host's."""
+    with contextlib.ExitStack() as stack:
+
+        def enter(*command: str) -> Somebody:
+            somebody = stack.enter_context(Somebody(host, *command))
+            somebody.does("true")
+            return somebody
+
+        yield enter
+
+
+OF_HOST = "--ns $$ --nslist mnt --full '^toy: keeper of machine'"
+"""Options of pgrep(1) for the keepers of this host's machines alone."""
+
+
+def keepers(host: Host) -> list[int]:
+    return [int(word) for word in host.sh(f"pgrep {OF_HOST} || :").split()]
+
+
+def last_change(host: Host) -> str:
+    """Return the shell command that erases a package, of which nobody tells the header set."""
+    return f"{' '.join(host.rpm)} -e --notriggers legacy 2>&1"
+
+
+def is_noted(host: Host) -> bool:
+    """Say whether the header set has followed `last_change`."""
+    return "legacy" in host.sh(f"ls {SET}")
+
+
+@pytest.mark.everywhere
+def test_who_comes_second_joins(host: Host, enter: Enter) -> None:
+    one, two = enter(), enter()
+    one.does("echo of one > /srv/one; echo of one > /run/one")
+    assert two.does("cat /srv/one /run/one; echo of two > /srv/two") == "of one\nof one\n"
+    assert one.does("cat /srv/two") == "of two\n"
+    spaces = "for each in mnt pid uts ipc cgroup; do readlink /proc/self/ns/$each; done"
+    assert one.does(spaces) == two.does(spaces)
+    two.does("echo $$ > /run/shell")
+    assert one.does("kill -0 $(cat /run/shell) && echo there") == "there\n"
+    assert [one.leaves(), two.leaves()] == [(0, ""), (0, "")]
+    assert keepers(host) == []
+
+
+def test_who_is_in_another_machine_is_not_met(host: Host, enter: Enter) -> None:
+    one, other = enter(), enter("toy", "-n", "other")
+    one.does("echo > /srv/one")
+    assert other.does("ls /srv/one 2>&1 || echo not here").endswith("not here\n")
+    assert len(keepers(host)) == 2
+
+
+MOMENT = """
+mkdir -p /run/in; echo > /run/in/$0
+until [ $(ls /run/in | wc -l) = 6 ]; do :; done
+echo > /srv/$0
+"""
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "known"])
+def test_several_in_the_same_moment(host: Host, is_new: bool) -> None:
+    if not is_new:
+        toy(host, "true")
+    lines = [host.command(*OVERLAY, "sh", "-ec", MOMENT, f"number-{each}") for each in range(6)]
+    started = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for line in lines]
+    assert [(*process.communicate(), process.returncode) for process in started] == 6 * [("", "", 0)]
+    assert toy(host, "ls", "/srv").stdout.split().count("number-5") == 1
+    assert is_current(host, *OVERLAY)
+
+
+@pytest.mark.parametrize("last", [0, 1], ids=["the first", "the second"])
+@pytest.mark.parametrize("who", [0, 1], ids=["of the first", "of the second"])
+def test_the_last_one_has_what_changed_noted(host: Host, enter: Enter, who: int, last: int) -> None:
+    somebody = [enter(), enter()]
+    somebody[who].does(last_change(host))
+    assert somebody[1 - last].leaves() == (0, "")
+    assert not is_noted(host)
+    assert somebody[last].does("rpm -q legacy || :") == "package legacy is not installed\n"
+    assert somebody[last].leaves() == (0, "")
+    assert is_noted(host)
+    assert keepers(host) == []
+
+
+def test_each_has_a_status_of_its_own(host: Host, enter: Enter) -> None:
+    with_seven, with_signal = enter(), enter()
+    assert toy(host, "sh", "-c", "exit 3").returncode == 3
+    with_seven.does("trap 'exit 7' EXIT")
+    assert with_seven.leaves() == (7, "")
+    with_signal.does("trap 'kill -USR1 $$' EXIT")
+    assert with_signal.leaves() == (128 + signal.SIGUSR1, "")
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("killed", [0, 1], ids=["the first", "the second"])
+def test_who_is_killed_hurts_no_other(host: Host, enter: Enter, killed: int) -> None:
+    somebody = [enter(), enter()]
+    somebody[killed].does(f"echo $$ > /run/shell; {last_change(host)}")
+    somebody[killed].is_killed()
+    other = somebody[1 - killed]
+    other.does("while kill -0 $(cat /run/shell) 2>/dev/null; do :; done")  # the command of who was killed ends
+    third = enter()
+    assert third.does("cat /run/shell") != ""
+    assert third.leaves() == (0, "")
+    assert other.does("rpm -q legacy editor || :") == "package legacy is not installed\neditor-1-1.noarch\n"
+    assert other.leaves() == (0, "")
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1"}
+    assert is_current(host, *OVERLAY)
+
+
+def test_nothing_is_lost_if_all_are_killed(host: Host, enter: Enter) -> None:
+    one, two, three = enter(), enter(), enter()
+    one.does(last_change(host))
+    for each in (two, one, three):
+        each.is_killed()
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1"}
+    assert is_current(host, *OVERLAY)
+    assert keepers(host) == []
+
+
+@pytest.mark.everywhere
+def test_a_machine_ends_with_its_keeper_and_the_next_one_loses_nothing(host: Host, enter: Enter) -> None:
+    one, two = enter(), enter()
+    one.does(last_change(host))
+    (keeper,) = keepers(host)
+    os.kill(keeper, signal.SIGKILL)
+    assert [one.ends(), two.ends()] == 2 * [(128 + signal.SIGKILL, "")]
+    assert not is_noted(host)
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1"}
+    assert is_current(host, *OVERLAY)
+    assert keepers(host) == []
+
+
+CHANGED = "toy: the host's packages changed since machine toy was entered; it follows once all have left\n"
+
+
+def test_an_update_of_the_host_waits_and_who_joins_is_told(host: Host, enter: Enter) -> None:
+    one = enter()
+    publish(host, replace(EDITOR, version="2"))
+    host.zypper("update")
+    two = enter()
+    for each in (one, two):
+        assert each.does("rpm -q editor") == "editor-1-1.noarch\n"
+    assert [two.leaves(), one.leaves()] == [(0, CHANGED), (0, "")]
+    assert packages(host, *OVERLAY) == {"editor-2", "library-1", "legacy-1"}
+    assert is_current(host, *OVERLAY)
+
+
+@pytest.mark.parametrize("host", ["microos"], indirect=True)
+def test_who_is_in_sees_what_he_saw_after_an_update_is_applied(host: Host, enter: Enter) -> None:
+    assert isinstance(host, MicroOS)
+    one = enter()
+    publish(host, NEXT)
+    pending = host.update(*host.zypper_in_snapshot("install", "editor"))
+    host.run("mount", "--rbind", f"/.snapshots/{pending}/snapshot/usr", "/usr")
+    two = enter()
+    for each in (one, two):
+        assert each.does("editor; rpm -q editor") == "editor 1\neditor-1-1.noarch\n"
+    assert [one.leaves(), two.leaves()] == [(0, ""), (0, CHANGED)]
+    assert host.run(*OVERLAY, "editor").stdout == "editor 2\n"
+
+
+def test_who_comes_while_it_ends_waits_and_makes_it_anew(host: Host, enter: Enter) -> None:
+    waits = "toy: waiting for machine toy, which is about to end\n"
+    for _ in range(3):
+        one = enter()
+        one.does("zypper -n install --force legacy 2>&1")
+        one.does(last_change(host))
+        ends = subprocess.Popen(host.command("sh", "-c", "exec toy -- ls /run/mark"), stderr=subprocess.PIPE, text=True)
+        assert one.leaves() == (0, "")
+        assert ends.communicate()[1].removeprefix(waits) in (
+            "",
+            "ls: cannot access '/run/mark': No such file or directory\n",
+        )
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1"}
+
+
+CALLER = "pwd; echo $LANG $TZ $HOME $http_proxy; id -un; ulimit -n; cat /root/mine"
+
+
+def test_each_has_what_its_caller_has(host: Host, enter: Enter) -> None:
+    host.sh("echo mine > /root/mine; mkdir -p /srv/a /srv/b")
+    scripts = {"a": f"cd /srv/a; LANG=C TZ=UTC http_proxy=x exec toy -- sh -c '{CALLER}'"}
+    scripts["b"] = f"cd /srv/b; ulimit -n 99; LANG=C.UTF-8 TZ=Asia/Tokyo http_proxy=y exec toy -- sh -c '{CALLER}'"
+    alone = {name: host.sh(script) for name, script in scripts.items()}
+    assert alone["b"] == "/srv/b\nC.UTF-8 Asia/Tokyo /root y\nroot\n99\nmine\n"
+    enter()
+    assert {name: host.sh(script) for name, script in scripts.items()} == alone
+
+
+@pytest.mark.parametrize("host", ["microos"], indirect=True)
+def test_over_another_root_nobody_joins(host: Host, enter: Enter) -> None:
+    assert isinstance(host, MicroOS)
+    publish(host, NEXT)
+    host.update(*host.zypper_in_snapshot("install", "editor"))
+    one = enter()
+    line = refused(host, "toy", "-n", "toy", "--snapshot", "2", "--", "true")
+    assert line == "machine toy is in use, over /; leave it first"
+    assert one.does("editor") == "editor 1\n"
+    assert one.leaves() == (0, "")
+    assert host.run("toy", "-n", "toy", "--snapshot", "2", "--", "editor").stdout == "editor 2\n"
+
+
+def test_a_machine_that_does_not_come_up_is_one_line_for_each(host: Host) -> None:
+    toy(host, "true")
+    host.write("/usr/local/sbin/systemd-nspawn", "#!/bin/sh\nexit 3\n")
+    host.sh("chmod +x /usr/local/sbin/systemd-nspawn")
+    started = [subprocess.Popen(host.command(*OVERLAY, "true"), stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    line = (
+        "toy: systemd-nspawn did not start machine toy (status 3);"
+        " see what it said above, or: TOY_DEBUG=1 toy -- true\n"
+    )
+    assert [(process.communicate()[1], process.returncode) for process in started] == 3 * [(line, 125)]
+    assert keepers(host) == []
