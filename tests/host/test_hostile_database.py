@@ -10,7 +10,7 @@ from backends import FILE
 from host import Host
 from hostile import DATABASE, SET, STATE, is_unharmed
 from image import RPMS
-from overlay import refused, start, toy
+from overlay import keepers, refused, start, toy
 from packages import Package, build
 from truth import OVERLAY, packages
 
@@ -171,7 +171,8 @@ class TestStatus:
         )
         assert process.stdout is not None
         assert process.stdout.readline() == b"waiting\n"
-        until_loaded(process.pid)
+        (keeper,) = keepers(victim)
+        until_loaded(keeper)
         saved = victim.sh("mkdir /saved; cp -a /usr/lib/toy /usr/lib/python3* /saved; echo /saved").strip()
         victim.sh(change)
         process.communicate()
@@ -188,16 +189,23 @@ class TestStatus:
             process.communicate()
             assert process.returncode == 7
 
-    def test_a_signal_ends_an_nspawn_that_does_not_come_up(self, host: Host) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+    def test_a_signal_ends_an_nspawn_that_does_not_come_up(self, host: Host, number: signal.Signals) -> None:
         toy(host, "true")
-        script = '[ "$1" = --help ] && exec /usr/bin/systemd-nspawn "$@"; echo waiting; exec sleep 1000'
+        script = '[ "$1" = --help ] && exec /usr/bin/systemd-nspawn "$@"; echo waiting >&2; exec sleep 1000'
         host.write("/usr/local/sbin/systemd-nspawn", f"#!/bin/sh\n{script}\n")
         host.sh("chmod +x /usr/local/sbin/systemd-nspawn")
-        process = start(host, "toy", "--", "true")
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate()
-        assert process.returncode == 125
-        assert said.startswith(b"toy: interrupted, and nothing is left half done")
+        process = start(host, "sh", "-c", "exec toy -- true 2>&1")
+        process.send_signal(number)
+        said, _ = process.communicate()
+        if number == signal.SIGINT:
+            assert process.returncode == 125
+            assert said.startswith(b"toy: interrupted, and nothing is left half done")
+        else:
+            assert (process.returncode, said) == (-number, b"")
+        host.sh("rm /usr/local/sbin/systemd-nspawn")
+        assert toy(host, "true").returncode == 0
+        assert keepers(host) == []
 
     def test_the_lower_is_gone_at_the_end(self, victim: Host) -> None:
         rpm = " ".join([*victim.rpm, "-e", "--notriggers", "hello"])
@@ -218,7 +226,7 @@ class TestStatus:
 
 
 def until_loaded(pid: int) -> None:
-    """Wait until a launch has loaded what its end needs: it has librpm, and waits for its command again."""
+    """Wait until a keeper has loaded what the end of its machine needs: it has librpm, and waits for toys again."""
     process = Path(f"/proc/{pid}")
     while b"librpm" not in (process / "maps").read_bytes() or "poll" not in (process / "wchan").read_text():
         pass

@@ -13,7 +13,7 @@ import pytest
 from host import Host
 from image import EDITOR, publish
 from microos import NEXT, MicroOS
-from overlay import refused, toy
+from overlay import keepers, refused, toy
 from truth import OVERLAY, is_current, packages
 
 SET = "/var/lib/toy/toy/overlay/usr/lib/sysimage/rpm-headers"
@@ -79,14 +79,6 @@ def enter(host: Host) -> Iterator[Enter]:
             return somebody
 
         yield enter
-
-
-OF_HOST = "--ns $$ --nslist mnt --full '^toy: keeper of machine'"
-"""Options of pgrep(1) for the keepers of this host's machines alone."""
-
-
-def keepers(host: Host) -> list[int]:
-    return [int(word) for word in host.sh(f"pgrep {OF_HOST} || :").split()]
 
 
 def last_change(host: Host) -> str:

@@ -49,3 +49,9 @@ def until_nothing_is_to_be_done(host: Host) -> None:
     while before != record(host):
         before = record(host)
         toy(host, "true")
+
+
+def keepers(host: Host) -> list[int]:
+    """Return the PIDs of the processes that keep machines of this host."""
+    of_host = "--ns $$ --nslist mnt"  # pgrep sees all processes
+    return [int(word) for word in host.sh(f"pgrep {of_host} --full '^toy: keeper of machine' || :").split()]
