@@ -198,7 +198,9 @@ class _Keeper:
                     self._serve(fd)
             if self._nspawn in dict(ready):
                 return
-            if self._leader is not None and not self._is_awaited and not self._members():
+            if not self._is_awaited and not self._members():
+                if self._leader is None:
+                    os.kill(self._pid, _signal.SIGKILL)  # it may never come up, and nobody waits for it any more
                 return
 
     def _accept(self) -> None:

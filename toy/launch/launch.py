@@ -20,7 +20,7 @@ from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET
 from array import array
 
 from .. import process
-from ..errors import ToyError
+from ..errors import ToyError, typed
 from ..machine import HOST, Machine
 from . import environment, fingerprint, invocation, keeper, mounts, tmpfiles
 
@@ -74,7 +74,8 @@ def launch(
         user = caller()
     waiting = _Waiting(machine, say)
     while True:
-        connection = _make(machine, say) if machine.lock() else keeper.connect(machine)
+        is_ours = machine.lock()
+        connection = _make(machine, say) if is_ours else keeper.connect(machine)
         if connection is not None:
             from . import relay, session  # they take longer to import than the others: a new machine comes up meanwhile
 
@@ -82,6 +83,8 @@ def launch(
             if leader is not None:
                 break
             connection.close()
+            if is_ours:
+                raise ToyError(f"machine {name} ended while it came up", f"see why: TOY_DEBUG=1 {typed()}")
         waiting.tick()
     order = session.Order(command, environment.of_caller(os.environ), _directory())
     order.with_host = with_host
