@@ -46,6 +46,13 @@ def test_environment(host: Host) -> None:
     assert said == ["1", "a b", "", "theirs", *list(caller.values())[1:]]
 
 
+@pytest.mark.parametrize(("settings", "lang"), [(None, "C"), ("Hostname=x", "C"), ("Environment=LANG=POSIX", "POSIX")])
+def test_a_variable_that_nspawn_sets_as_well(host: Host, settings: str | None, lang: str) -> None:
+    if settings:
+        set_(host, "Exec", settings)
+    assert toy(host, "sh", "-c", "echo $LANG", env={"LANG": "C"}).stdout == f"{lang}\n"
+
+
 def test_the_process(host: Host) -> None:
     host.sh("useradd alice")
     lines = ("User=alice", "WorkingDirectory=/srv", "Hostname=other", "LimitNOFILE=77", "OOMScoreAdjust=5")

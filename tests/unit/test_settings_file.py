@@ -138,6 +138,21 @@ def test_a_mount_elsewhere_does_not(tmp_path: Path, mount: str) -> None:
     assert added(tmp_path, mount, binds=["/q:/a"]) == ["[Files]", "Bind=/q:/a"]
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", set()),
+        ("Environment=A=b", {"A"}),
+        ("Environment=X=y\nEnvironment=A=", {"A", "X"}),
+        ("Environment=X=y 'A2=b c'", {"A2", "X"}),
+        ('Environment="A=b c"', {"A"}),
+        ("Hostname=A=b", set()),
+    ],
+)
+def test_the_variables_that_it_sets(tmp_path: Path, text: str, names: set[str]) -> None:
+    assert read(tmp_path, text).variables == names
+
+
 def test_what_it_says(tmp_path: Path) -> None:
     found = read(tmp_path, "[Exec]\nA = b=c \n#C=d\nBind=/srv/\udcff\n E=f\r\nG\n")
     assert found.names == {"A", "Bind", "E"}

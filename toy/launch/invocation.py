@@ -43,7 +43,7 @@ class Invocation:
         """
         is_own = command is not None
         self.settings: list[str] = []
-        """The names of the administrator's settings."""
+        """The names of the administrator's settings, and $NAME for each variable that they set."""
         self.environment = nspawn.ENVIRONMENT
         """What to add to the environment of the command line."""
         self._machine = machine
@@ -73,7 +73,7 @@ class Invocation:
             from . import settings
 
             given = settings.Settings(file)
-            self.settings = sorted(given.names)
+            self.settings = [*given.names, *(f"${name}" for name in given.variables)]
             if nspawn.FILTER not in given.names:
                 self.environment = self.environment | nspawn.WITHOUT_FILTERS
             self._settings = given.extended(

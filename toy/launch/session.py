@@ -55,7 +55,7 @@ class Order:
         self.command = command
         """Empty for a login shell."""
         self.environment = environment
-        """Variables of the caller's; the machine's own count."""
+        """Variables of the caller's; the administrator's count."""
         self.directory = directory
         """The caller's directory, which the command gets if the machine has it."""
         self.streams: list[int] = []
@@ -76,7 +76,7 @@ class Leader:
         self.pid = pid
         self.pidfd = pidfd
         self.settings = settings
-        """The names of the administrator's settings."""
+        """The names of the administrator's settings, and $NAME for each variable that they set."""
         self.connection = connection
         """A descriptor of our connection to the machine's keeper, which ends the machine once all such are closed."""
         self.keeper = keeper
@@ -263,7 +263,7 @@ class _Monitor:
         if self._slave is not None and order.where == FOREGROUND:
             os.tcsetpgrp(self._slave, os.getpid())  # SIGTTOU is blocked
         environment = like.environment | {
-            name: value for name, value in order.environment.items() if name not in like.environment
+            name: value for name, value in order.environment.items() if f"${name}" not in like.settings
         }
         try:
             like.become()
@@ -333,6 +333,7 @@ class _Like:
     """
 
     def __init__(self, leader: Leader) -> None:
+        self.settings = leader.settings
         of_leader = f"/proc/{leader.pid}"
         with open(f"{of_leader}/environ", "rb") as file:
             words = [os.fsdecode(word).partition("=") for word in file.read().split(b"\0")]

@@ -70,6 +70,12 @@ class Settings:
         """The names of the settings in the file."""
         return frozenset(name for name, _ in self._assignments)
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of the variables of environments that the file sets."""
+        said = " ".join(value for name, value in self._assignments if name == "Environment")
+        return frozenset(re.findall(r"(?<!\w)(\w+)=", said))
+
     def mentions(self, path: str) -> bool:
         """Say whether the text of the file has a path of the host's anywhere."""
         return path in self._text
