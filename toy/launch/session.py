@@ -270,7 +270,7 @@ class _Monitor:
             command, file = _command(order.command, like.shell or _shell_of(like.uid), environment)
             _change_directory(like.directory or order.directory, environment.get("HOME", "/"))
             _signal.set_wakeup_fd(-1)
-            for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores
+            for number in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGTTOU):  # which Python and toy ignore
                 _signal.signal(number, _signal.SIG_DFL)
             _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
             process.become(file, command, environment)
