@@ -268,7 +268,9 @@ class _Monitor:
         try:
             like.become()
             command, file = _command(order.command, like.shell or _shell_of(like.uid), environment)
-            _change_directory(like.directory or order.directory, environment.get("HOME", "/"))
+            _change_directory(
+                order.directory if like.directory is None else like.directory, environment.get("HOME", "/")
+            )
             _signal.set_wakeup_fd(-1)
             for number in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGTTOU):  # which Python and toy ignore
                 _signal.signal(number, _signal.SIG_DFL)
@@ -326,6 +328,25 @@ def _change_directory(*paths: str) -> None:
             continue
 
 
+def _limits(path: str, settings: list[str]) -> dict[int, tuple[int, int]]:
+    """Return the limits that settings are about, by number, from a process's file in /proc.
+
+    prlimit(2) would need a capability for the process of another user.
+    """
+    import resource
+
+    with open(path, encoding="ascii") as file:
+        _, *lines = file  # in the order of their numbers, in columns (linux, fs/proc/base.c)
+    values = [[line[begin : begin + 20].strip() for begin in (26, 47)] for line in lines]
+    numbers = [getattr(resource, f"RLIMIT_{name[5:]}", None) for name in settings if name.startswith("Limit")]
+    found = {}
+    for each in numbers:
+        if each is not None:
+            soft, hard = (resource.RLIM_INFINITY if text == "unlimited" else int(text) for text in values[each])
+            found[each] = soft, hard
+    return found
+
+
 class _Like:
     """What systemd-nspawn gave to the first process of a machine, and each command is to have as well.
 
@@ -340,25 +361,23 @@ class _Like:
         self.environment = {name: value for name, by, value in words if by and name not in _NOT_PASSED_ON}
         with open(f"{of_leader}/status", encoding="utf-8", errors="replace") as file:
             fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        number = int(fields["NSpid"].split()[-1])  # in the machine, where this process is
         self.uid, self._gid = int(fields["Uid"].split()[0]), int(fields["Gid"].split()[0])
         self._groups = [int(word) for word in fields["Groups"].split()]
         self.capabilities = int(fields["CapBnd"], 16)
         self.is_unlimited = False
         self.shell = ""
         self._no_new_privileges = fields["NoNewPrivs"] == "1"
-        self._filters = kernel.system_call_filters(leader.pid) if fields.get("Seccomp") == "2" else []
+        self._filters = kernel.system_call_filters(number) if fields.get("Seccomp") == "2" else []
         self.directory = os.readlink(f"{of_leader}/cwd") if "WorkingDirectory" in leader.settings else None
         self._limits: dict[int, tuple[int, int]] = {}
         if any(name.startswith("Limit") for name in leader.settings):
-            import resource
-
-            numbers = [getattr(resource, f"RLIMIT_{name[5:]}", None) for name in leader.settings]
-            self._limits = {number: resource.prlimit(leader.pid, number) for number in numbers if number is not None}
+            self._limits = _limits(f"{of_leader}/limits", leader.settings)
         self._adjustment = ""
         if "OOMScoreAdjust" in leader.settings:
             with open(f"{of_leader}/oom_score_adj") as file:
                 self._adjustment = file.read()
-        self._processors = os.sched_getaffinity(leader.pid) if "CPUAffinity" in leader.settings else None
+        self._processors = os.sched_getaffinity(number) if "CPUAffinity" in leader.settings else None
 
     def take_user(self, user: User) -> None:
         """Have the process be another user's."""
