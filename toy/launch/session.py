@@ -319,10 +319,10 @@ def _shell_of(uid: int) -> str:
     return ""
 
 
-def _change_directory(*paths: str) -> None:
-    for path in (*paths, "/"):
+def _change_directory(*places: str | int) -> None:
+    for place in (*places, "/"):
         try:
-            os.chdir(path)
+            os.chdir(place)
             return
         except OSError:
             continue
@@ -369,7 +369,10 @@ class _Like:
         self.shell = ""
         self._no_new_privileges = fields["NoNewPrivs"] == "1"
         self._filters = kernel.system_call_filters(number) if fields.get("Seccomp") == "2" else []
-        self.directory = os.readlink(f"{of_leader}/cwd") if "WorkingDirectory" in leader.settings else None
+        self.directory: int | None = None
+        """A descriptor, as its path may look another one from here."""
+        if "WorkingDirectory" in leader.settings:
+            self.directory = os.open(f"{of_leader}/cwd", os.O_PATH | os.O_CLOEXEC)
         self._limits: dict[int, tuple[int, int]] = {}
         if any(name.startswith("Limit") for name in leader.settings):
             self._limits = _limits(f"{of_leader}/limits", leader.settings)
