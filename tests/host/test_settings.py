@@ -70,6 +70,15 @@ def test_capabilities(host: Host) -> None:
     assert (effective >> 39 & 1, effective & 1) == (1, 0)  # capabilities(7): linux/capability.h has the numbers
 
 
+def test_capabilities_of_another_user(host: Host) -> None:
+    host.sh("useradd alice")
+    set_(host, "Exec", "User=alice", "AmbientCapability=CAP_NET_RAW", "Capability=CAP_NET_RAW")
+    script = "sed -n 's/Cap\\(Inh\\|Prm\\|Eff\\|Amb\\):\\s*//p' /proc/self/status"
+    assert [int(mask, 16) for mask in toy(host, "sh", "-c", script).stdout.split()] == 4 * [1 << 13]
+    set_(host, "Exec", "User=alice")
+    assert [int(mask, 16) for mask in toy(host, "sh", "-c", script).stdout.split()] == 4 * [0]
+
+
 def test_network(host: Host) -> None:
     set_(host, "Network", "Private=yes")
     assert toy(host, "ls", "/sys/class/net").stdout == "lo\n"

@@ -2,7 +2,7 @@
 """Calls of the kernel that Python lacks, or has only in later versions. Each raises OSError.
 
 The numbers are from the kernel's headers: linux/sched.h, linux/prctl.h, linux/mount.h, linux/fcntl.h, linux/ptrace.h,
-linux/seccomp.h, asm-generic/unistd.h.
+linux/seccomp.h, linux/capability.h, asm-generic/unistd.h.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWPID, NEWNET = (
 )
 """Namespaces: mount, cgroup, UTS, IPC, PID and network."""
 
-_CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 24, 36, 38
+_SET_KEEPCAPS, _CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 8, 24, 36, 38
+_CAP_AMBIENT, _CAP_AMBIENT_RAISE = 47, 2
+_CAPABILITY_VERSION_3 = 0x20080522
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -70,10 +72,30 @@ def leave(kinds: int) -> None:
 
 def bound_capabilities(kept: int) -> None:
     """Leave in the bounding set no capabilities but those in a mask, as /proc/PID/status has it."""
+    for number in _capabilities():
+        if not kept >> number & 1:
+            _call("prctl", _CAPBSET_DROP, number, 0, 0, 0)
+
+
+def keep_capabilities() -> None:
+    """Keep the permitted capabilities when this process becomes another user's, see prctl(2)."""
+    _call("prctl", _SET_KEEPCAPS, 1, 0, 0, 0)
+
+
+def set_capabilities(*, permitted: int, inheritable: int, ambient: int) -> None:
+    """Set the capabilities of this process to masks, as /proc/PID/status has them, see capabilities(7)."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    masks = (permitted, permitted, inheritable)  # the first is what is effective
+    words = (ctypes.c_uint32 * 6)(*(mask >> shift & 0xFFFFFFFF for shift in (0, 32) for mask in masks))
+    _call("capset", header, words)
+    for number in _capabilities():
+        if ambient >> number & 1:
+            _call("prctl", _CAP_AMBIENT, _CAP_AMBIENT_RAISE, number, 0, 0)
+
+
+def _capabilities() -> range:
     with open("/proc/sys/kernel/cap_last_cap") as last:
-        for number in range(int(last.read()) + 1):
-            if not kept >> number & 1:
-                _call("prctl", _CAPBSET_DROP, number, 0, 0, 0)
+        return range(int(last.read()) + 1)
 
 
 def forbid_new_privileges() -> None:

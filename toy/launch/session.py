@@ -163,7 +163,7 @@ class _Monitor:
         kernel.adopt_orphans()
         view = host_view.View()
         kernel.enter(leader.pid, leader.pidfd, kernel.NEWNS)
-        view.show(leader.pid, like.capabilities)
+        view.show(leader.pid, like.bounding)
         like.is_unlimited = True
 
     def _tell(self, text: str, *fds: int) -> None:
@@ -364,8 +364,11 @@ class _Like:
         number = int(fields["NSpid"].split()[-1])  # in the machine, where this process is
         self.uid, self._gid = int(fields["Uid"].split()[0]), int(fields["Gid"].split()[0])
         self._groups = [int(word) for word in fields["Groups"].split()]
-        self.capabilities = int(fields["CapBnd"], 16)
+        self.bounding, self._permitted, self._inheritable, self._ambient = (
+            int(fields[f"Cap{which}"], 16) for which in ("Bnd", "Prm", "Inh", "Amb")
+        )
         self.is_unlimited = False
+        self.is_of_user = False
         self.shell = ""
         self._no_new_privileges = fields["NoNewPrivs"] == "1"
         self._filters = kernel.system_call_filters(number) if fields.get("Seccomp") == "2" else []
@@ -386,6 +389,7 @@ class _Like:
         """Have the process be another user's."""
         self.uid, self._gid, self._groups, self.shell = user.uid, user.gid, user.groups, user.shell
         self.environment |= user.environment()
+        self.is_of_user = True
 
     def become(self) -> None:
         """Give this process what the first process of the machine has. Raises OSError."""
@@ -393,7 +397,12 @@ class _Like:
             self._limit()
         os.setgroups(self._groups)
         os.setresgid(self._gid, self._gid, self._gid)
+        keeps = not (self.is_unlimited or self.is_of_user)
+        if keeps:
+            kernel.keep_capabilities()
         os.setresuid(self.uid, self.uid, self.uid)
+        if keeps:
+            kernel.set_capabilities(permitted=self._permitted, inheritable=self._inheritable, ambient=self._ambient)
         if self._no_new_privileges and not self.is_unlimited:
             kernel.forbid_new_privileges()
 
@@ -409,4 +418,4 @@ class _Like:
             for number, limits in self._limits.items():
                 resource.setrlimit(number, limits)
         kernel.filter_system_calls(self._filters)
-        kernel.bound_capabilities(self.capabilities)
+        kernel.bound_capabilities(self.bounding)
