@@ -63,6 +63,11 @@ def test_the_process(host: Host) -> None:
     assert done.stderr == "mkfifo: cannot create fifo '/tmp/x': Operation not permitted\n"
 
 
+def test_the_machine_that_it_seems_to_be(host: Host) -> None:
+    set_(host, "Exec", "Personality=x86", "CPUAffinity=0")
+    assert toy(host, "sh", "-c", "uname -m; nproc").stdout == "i686\n1\n"
+
+
 def test_capabilities(host: Host) -> None:
     set_(host, "Exec", "Capability=CAP_BPF", "DropCapability=CAP_CHOWN")
     script = "sed -n 's/CapEff:\\s*//p' /proc/self/status"

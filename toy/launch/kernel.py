@@ -103,6 +103,11 @@ def forbid_new_privileges() -> None:
     _call("prctl", _SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
+def set_personality(value: int) -> None:
+    """Set the execution domain of this process, see personality(2)."""
+    _call("personality", ctypes.c_ulong(value))
+
+
 def tree(path: str, *, read_only: bool) -> int:
     """Return a descriptor of a copy of the mounts at a path and below it, which is mounted nowhere yet.
 

@@ -383,6 +383,10 @@ class _Like:
         if "OOMScoreAdjust" in leader.settings:
             with open(f"{of_leader}/oom_score_adj") as file:
                 self._adjustment = file.read()
+        self._personality = 0
+        if "Personality" in leader.settings:
+            with open(f"{of_leader}/personality") as file:
+                self._personality = int(file.read(), 16)
         self._processors = os.sched_getaffinity(number) if "CPUAffinity" in leader.settings else None
 
     def take_user(self, user: User) -> None:
@@ -410,6 +414,8 @@ class _Like:
         if self._adjustment:
             with open("/proc/self/oom_score_adj", "w") as file:
                 file.write(self._adjustment)
+        if self._personality:
+            kernel.set_personality(self._personality)
         if self._processors:
             os.sched_setaffinity(0, self._processors)
         if self._limits:
