@@ -74,7 +74,7 @@ class Invocation:
 
             given = settings.Settings(file)
             self.settings = [*given.names, *(f"${name}" for name in given.variables)]
-            if nspawn.FILTER not in given.names:
+            if not nspawn.FILTERING & given.names:
                 self.environment = self.environment | nspawn.WITHOUT_FILTERS
             self._settings = given.extended(
                 binds=binds,

@@ -35,8 +35,8 @@ _WRAPPER = 'trap : HUP INT QUIT TERM; (exec "$@"); exit $?'
 # The first process of a machine that is kept: it says that it is there, and ends when its stdin does.
 _FIRST = "echo up; read -r _"
 
-FILTER = "SystemCallFilter"
-"""A setting for which there must be filters of system calls."""
+FILTERING = {"SystemCallFilter", "RestrictAddressFamilies"}
+"""Settings for which there must be filters of system calls."""
 
 WITHOUT_FILTERS = {"SYSTEMD_SECCOMP": "0"}
 """Switches filters off, for nspawn's environment. To make them takes more than half of nspawn's time (54 ms instead of
