@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FOREGROUND, BACKGROUND = "foreground", "background"
 """Where on the machine's terminal a command is started, or continued."""
 
-_NAMESPACES = kernel.NEWNS | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWNET
+_NAMESPACES = kernel.NEWNS | kernel.NEWCGROUP | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWNET
 
 _NOT_PASSED_ON = ("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "OLDPWD", "PWD", "SHLVL", "_")
 """Variables of the machine's first process that are no other process's business."""
