@@ -152,6 +152,16 @@ def test_each_has_a_status_of_its_own(host: Host, enter: Enter) -> None:
     assert with_signal.leaves() == (128 + signal.SIGUSR1, "")
 
 
+@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "TERM", "USR1"])
+def test_a_signal_to_all_in_a_machine_does_not_end_it(host: Host, enter: Enter, name: str) -> None:
+    one, two = enter(), enter()
+    for each in (one, two):
+        each.does(f"trap '' {name}")
+    assert one.does(f"kill -{name} -1; echo here") == "here\n"
+    assert two.does("echo here") == "here\n"
+    assert [one.leaves(), two.leaves()] == [(0, ""), (0, "")]
+
+
 @pytest.mark.everywhere
 @pytest.mark.parametrize("killed", [0, 1], ids=["the first", "the second"])
 def test_who_is_killed_hurts_no_other(host: Host, enter: Enter, killed: int) -> None:

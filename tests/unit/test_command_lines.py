@@ -116,7 +116,7 @@ ALWAYS = [
     "--keep-unit",
 ]  # fmt: skip
 UNLESS_SET = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"]
-WAITING = ["--", "/bin/sh", "-c", "echo up; read -r _"]
+WAITING = ["--", "/bin/sh", "-c", "trap '' HUP INT QUIT TERM USR1 USR2; echo up; read -r _"]
 """What runs in a machine while commands are in it."""
 
 

@@ -32,8 +32,9 @@ _UNLESS_SET = {
 # sh's, and its traps keep sh alive while a signal to the process group ends the command.
 _WRAPPER = 'trap : HUP INT QUIT TERM; (exec "$@"); exit $?'
 
-# The first process of a machine that is kept: it says that it is there, and ends when its stdin does.
-_FIRST = "echo up; read -r _"
+# The first process of a machine that is kept: it says that it is there, and ends when its stdin does, not when somebody
+# in the machine sends a signal to all processes, or to each sh.
+_FIRST = "trap '' HUP INT QUIT TERM USR1 USR2; echo up; read -r _"
 
 FILTERING = {"SystemCallFilter", "RestrictAddressFamilies"}
 """Settings for which there must be filters of system calls."""
