@@ -37,6 +37,9 @@ _CONTAINERS = ("/run/host/container-manager", f"{HOST}/usr")
 """Paths of which a container of systemd-nspawn's has the first (https://systemd.io/CONTAINER_INTERFACE), and a machine
 the second."""
 
+_LONGEST = 1 << 16
+"""Most bytes of a message of a keeper."""
+
 _TICK = 0.005
 """Seconds between two attempts to have a machine that is about to come up, or to end."""
 
@@ -150,9 +153,12 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
     message = os.fsencode("\0".join(fields))[: keeper.LONGEST]  # of the command, which is only to be listed
     try:
         connection.sendmsg([message], rights)
-        data, ancillary, _, _ = connection.recvmsg(1 << 16, CMSG_LEN(4))
-    except (BrokenPipeError, ConnectionResetError):
-        return None
+    except BrokenPipeError:
+        pass  # it may have said why it ended
+    try:
+        data, ancillary, _, _ = connection.recvmsg(_LONGEST, CMSG_LEN(4))
+    except ConnectionResetError:  # it did not read what we sent, which we hear before what it had sent
+        data, ancillary, _, _ = connection.recvmsg(_LONGEST, CMSG_LEN(4))
     match os.fsdecode(data).split("\0"):
         case ["in", pid, settings, note]:
             if note:
