@@ -15,7 +15,7 @@ def toy(host: Host, *command: str, **options: object) -> "subprocess.CompletedPr
 def start(host: Host, *command: str) -> "subprocess.Popen[bytes]":
     """Start a command in the host, in a process group of its own, and wait for its first line."""
     process = subprocess.Popen(
-        host.command(*command),
+        host.command("env", "--default-signal", *command),  # the tests may run in a background that ignores some
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
