@@ -130,6 +130,15 @@ def test_several_in_the_same_moment(host: Host, is_new: bool) -> None:
     assert is_current(host, *OVERLAY)
 
 
+def test_several_with_filters_of_system_calls(host: Host) -> None:
+    host.write("/etc/systemd/nspawn/toy.nspawn", "[Exec]\nSystemCallFilter=~mknod mknodat\n")
+    script = "mkfifo /srv/x 2>&1; sed -n 's/Seccomp:\\s*//p' /proc/self/status"
+    lines = [host.command(*OVERLAY, "sh", "-c", f"{MOMENT}{script}", f"number-{each}") for each in range(6)]
+    started = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for line in lines]
+    said = "mkfifo: cannot create fifo '/srv/x': Operation not permitted\n2\n"
+    assert [(*process.communicate(), process.returncode) for process in started] == 6 * [(said, "", 0)]
+
+
 @pytest.mark.parametrize("last", [0, 1], ids=["the first", "the second"])
 @pytest.mark.parametrize("who", [0, 1], ids=["of the first", "of the second"])
 def test_the_last_one_has_what_changed_noted(host: Host, enter: Enter, who: int, last: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ _PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_DETACH, _PTRACE_SECCOMP_GET_FILTER = 0
 _SET_SECCOMP, _MODE_FILTER = 22, 2
 _INSTRUCTION = 8
 """Bytes of a struct sock_filter."""
+
+
+_ATTEMPTS, _TICK = 1000, 0.005
+"""Attempts to trace a process that another one traces, and seconds between two."""
 
 
 class _MountAttributes(ctypes.Structure):
@@ -159,10 +164,18 @@ def adopt_orphans() -> None:
 def system_call_filters(pid: int) -> list[bytes]:
     """Return the programs that filter the system calls of a process, the latest first, see seccomp(2).
 
-    Another process must not be tracing it.
+    If another process traces it, as another session may be doing just now, this waits for a moment. To be called in the
+    process's PID namespace.
     """
     filters: list[bytes] = []
-    _ptrace(_PTRACE_SEIZE, pid, 0, None)
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            _ptrace(_PTRACE_SEIZE, pid, 0, None)
+            break
+        except PermissionError:
+            if not left:
+                raise
+            time.sleep(_TICK)
     try:
         _ptrace(_PTRACE_INTERRUPT, pid, 0, None)
         os.waitpid(pid, 0x40000000)  # __WALL: it is nobody's child that we started
