@@ -346,8 +346,10 @@ def _last_line(stderr: bytes) -> str:
 
 
 def spawn(command: list[str], environment: Mapping[str, str], *, stdin: int, stderr: int) -> int:
-    """Start a command with one descriptor as its stdin and stdout, and return its process number."""
-    trace(command)
+    """Start a command with one descriptor as its stdin and stdout, and return its process number.
+
+    It is not traced: who calls this has no stderr.
+    """
     streams = [(os.POSIX_SPAWN_DUP2, given, fd) for fd, given in ((0, stdin), (1, stdin), (2, stderr))]
     try:
         return os.posix_spawnp(command[0], command, environment, file_actions=streams)
