@@ -84,13 +84,17 @@ class Leader:
 
 
 def start(order: Order, leader: Leader) -> tuple[int, socket]:
-    """Start a monitor, and return its PID and a socket for messages. Children that we have later are in the machine."""
+    """Start a monitor, and return its PID and a socket for messages."""
     ours, its = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
     if order.with_host:
         kernel.adopt_orphans()
+        pid = process.fork(lambda: _Monitor(its).run(order, leader))
     else:
+        own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         kernel.join(leader.pidfd, kernel.NEWPID)
-    pid = process.fork(lambda: _Monitor(its).run(order, leader))
+        pid = process.fork(lambda: _Monitor(its).run(order, leader))
+        kernel.join(own, kernel.NEWPID)  # there are no more children in the machine's, once it has ended
+        os.close(own)
     its.close()
     return pid, ours
 
