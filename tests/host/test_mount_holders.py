@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from host import Host
-from overlay import refused, start, toy
+from overlay import keepers, refused, start, toy
 from truth import OVERLAY
 
 MOUNT_AS = """
@@ -83,7 +83,8 @@ class TestHolders:
         process = start(host, *OVERLAY, "sh", "-c", "echo waiting; exec sleep 4245")
         (payload,) = host.run("pgrep", "-x", "-f", "sleep 4245").stdout.split()
         with waiting("nsenter", f"--mount=/proc/{payload}/ns/mnt", *WAIT) as stays:
-            process.kill()
+            (keeper,) = keepers(host)
+            os.kill(keeper, signal.SIGKILL)
             process.communicate()
             said = refused(host, *OVERLAY, "true")
             assert said == (
