@@ -147,6 +147,7 @@ class _Keeper:
         os.set_blocking(stderr, True)
         environment = {**os.environ, **self._entry.environment}
         environment.pop("TERM", None)  # which nspawn would hand on: each session has another terminal
+        environment.pop("NOTIFY_SOCKET", None)  # a service that runs toy is not ready when nspawn is
         try:
             self._pid = process.spawn(self._entry.command, environment, stdin=its.fileno(), stderr=stderr)
         except ToyError as error:
