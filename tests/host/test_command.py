@@ -35,6 +35,11 @@ def test_arguments_arrive_as_they_are(host: Host, words: list[str]) -> None:
     assert toy(host, "printf", "[%s]", *words).stdout == "".join(f"[{word}]" for word in words)
 
 
+def test_many_long_arguments_arrive(host: Host) -> None:
+    words = [str(number) * 50000 for number in range(10)]
+    assert toy(host, "printf", "%s\\n", *words).stdout.split() == words
+
+
 def test_no_builtin_of_a_shell_is_run(host: Host) -> None:
     assert toy(host, "echo", "a\\tb").stdout == "a\\tb\n"
     assert toy(host, "exit", "3").returncode == 127

@@ -40,6 +40,9 @@ the second."""
 _LONGEST = 1 << 16
 """Most bytes of a message of a keeper."""
 
+_ENOUGH = 4096
+"""Most bytes that we say of ourselves: a command may be longer than a message."""
+
 _TICK = 0.005
 """Seconds between two attempts to have a machine that is about to come up, or to end."""
 
@@ -201,7 +204,7 @@ def _user() -> str:
     """Return the name of the user who called sudo or its like, or else ours."""
     for name in ("SUDO_USER", "USER", "LOGNAME"):
         if os.environ.get(name):
-            return os.environ[name].replace("\0", "")
+            return os.environ[name][:256]
     return "root"
 
 
