@@ -9,8 +9,9 @@ ends the machine (`mounts`), and the next launch adopts what changed.
 Messages are fields of text, with NULs between. A toy sends "enter", its PID, the root that it wants, the name of its
 user, its terminal, and its command, with a descriptor of its stderr; or "list". When its command has ended, it sends
 "done". It gets "in", the PID of the machine's first process, the names of the administrator's settings and a note for
-the user, with a pidfd; or "failed" and the two parts of an error; and in the end "left". To "list" the answer is
-"who" and whether the machine is "up" or "coming up", with a descriptor of a file that says who is in (`who`).
+the user, with a pidfd; or "failed" and the two parts of an error, the second of which may be empty; and in the end
+"left". To "list" the answer is "who" and whether the machine is "up" or "coming up", with a descriptor of a file that
+says who is in (`who`).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from _socket import (
 from array import array
 
 from .. import process
-from ..errors import ToyError, typed
+from ..errors import ToyError
 from ..machine import HOST
 from . import fingerprint, mounts, who
 
@@ -345,10 +346,7 @@ class _Keeper:
     def _why(self, status: int) -> ToyError:
         if status == mounts.MOUNT_FAILED:
             return mounts.failure(self._machine.name, self._machine.overlay)
-        return ToyError(
-            f"systemd-nspawn did not start machine {self._machine.name} (status {status})",
-            f"see what it said above, or: TOY_DEBUG=1 {typed()}",
-        )
+        return ToyError(f"systemd-nspawn did not start machine {self._machine.name} (status {status})", "")
 
     def _refuse_all(self, error: ToyError) -> None:
         self._machine.release()

@@ -40,7 +40,6 @@ the second."""
 _LONGEST = 1 << 16
 """Most bytes of a message of a keeper."""
 
-_ENOUGH = 4096
 """Most bytes that we say of ourselves: a command may be longer than a message."""
 
 _TICK = 0.005
@@ -172,7 +171,7 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
 
             return Leader(int(pid), pidfd, settings.split(), connection.fileno(), machine.keeper)
         case ["failed", what, next_step]:
-            raise ToyError(what, next_step)
+            raise ToyError(what, next_step or f"see what it said above, or: TOY_DEBUG=1 {typed()}")
         case _:
             return None
 
