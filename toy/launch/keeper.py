@@ -138,6 +138,8 @@ class _Keeper:
         """Whether the toy that started this is still to say that it enters."""
         self._host = fingerprint.of_database(machine, stands.dbpath, settled=False)
         self._note = ""
+        self._is_silent = True
+        """Whether the machine's first process has yet to say something; more is not listened to."""
 
     def run(self) -> None:
         """Keep the machine until the last toy has left."""
@@ -183,8 +185,10 @@ class _Keeper:
         is_loaded = False
         while True:
             poll = select.poll()
-            fds = [self._listening.fileno(), self._machine_end.fileno(), self._nspawn, *self._clients]
-            for fd in [*fds, *([self._stderr] if self._stderr >= 0 else [])]:
+            fds = [self._listening.fileno(), self._nspawn, *self._clients]
+            fds += [self._stderr] if self._stderr >= 0 else []
+            fds += [self._machine_end.fileno()] if self._is_silent else []
+            for fd in fds:
                 poll.register(fd, select.POLLIN)
             ready = poll.poll(None if is_loaded or self._leader is None else _MOMENT)
             if not ready:
@@ -263,8 +267,7 @@ class _Keeper:
 
     def _come_up(self) -> None:
         """Act on the first line of the machine's first process, or on its end."""
-        if self._leader is not None:
-            return
+        self._is_silent = False
         _, ancillary, _, _ = self._machine_end.recvmsg(64, CMSG_SPACE(_CREDENTIALS))
         pid = next(
             (int.from_bytes(each[:4], sys.byteorder) for _, kind, each in ancillary if kind == SCM_CREDENTIALS), 0
