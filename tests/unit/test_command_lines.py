@@ -163,6 +163,16 @@ def test_each_setting_counts_for_its_option(setting: str, option: str) -> None:
     assert line == [each for each in (*ALWAYS, *UNLESS_SET, *late, *WAITING) if each != option]
 
 
+@pytest.mark.parametrize(
+    ("settings", "options"), [(None, ["--hostname=h"]), ([], ["--hostname=h"]), (["Hostname"], [])]
+)
+def test_the_hosts_name_is_the_machines_unless_the_administrator_says_otherwise(
+    settings: list[str] | None, options: list[str]
+) -> None:
+    line = nspawn.command_line("x", "/m", [], hostname="h", settings=settings, late_options=[])
+    assert [each for each in line if each.startswith("--hostname=")] == options
+
+
 def test_nspawn_neither_locks_nor_asks_for_colours() -> None:
     assert nspawn.ENVIRONMENT == {"SYSTEMD_NSPAWN_LOCK": "0", "SYSTEMD_COLORS": "0"}
 

@@ -25,6 +25,8 @@ PASSED_ON = (
     *("LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR"),
 )
 
+NAME = "TOY"
+"""A variable with the name of the machine, for prompts."""
 
 _PATHS = ("SSH_AUTH_SOCK", "XAUTHORITY")
 """Variables with the path of something of the host's, which shows in a machine below HOST."""

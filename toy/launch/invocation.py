@@ -66,7 +66,7 @@ class Invocation:
             spawn = nspawn.command_line(
                 machine.name, machine.mount_point, command,
                 binds=binds, read_only_binds=read_only_binds, variables=variables, options=own_options,
-                late_options=stands.late_options,
+                hostname=_hostname(), late_options=stands.late_options,
             )  # fmt: skip
             private = [_TEMPORARY]
         else:
@@ -83,8 +83,9 @@ class Invocation:
                 untouched=(dbpath, f"/{HEADERS}"),
             )
             spawn = nspawn.command_line(
-                machine.name, machine.mount_point, command, settings=given.names, late_options=stands.late_options
-            )
+                machine.name, machine.mount_point, command,
+                settings=given.names, hostname=_hostname(), late_options=stands.late_options,
+            )  # fmt: skip
             spawn = given.replaced(machine.settings, spawn)
             # The settings may bind something in it, such as the socket of an X server.
             private = [] if given.mentions(_TEMPORARY) else [_TEMPORARY]
@@ -136,6 +137,16 @@ def _settings_file(machine: Machine) -> str | None:
             f"move the file: {move}",
         )
     return None
+
+
+def _hostname() -> str | None:
+    """Return the host's name, which /etc/hosts and the like can resolve, or None if systemd-nspawn does not take it."""
+    name = os.uname().nodename
+    labels = name.split(".")
+    is_valid = all(
+        label.replace("-", "").replace("_", "").isalnum() and label[0] != "-" != label[-1] for label in labels
+    )
+    return name if is_valid and name.isascii() else None
 
 
 def _name_resolution() -> list[str]:

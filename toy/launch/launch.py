@@ -91,7 +91,7 @@ def launch(
             if is_ours:
                 raise ToyError(f"machine {name} ended while it came up", f"see why: TOY_DEBUG=1 {typed()}")
         waiting.tick()
-    order = session.Order(command, environment.of_caller(os.environ), _directory())
+    order = session.Order(command, environment.of_caller(os.environ) | {environment.NAME: name}, _directory())
     order.with_host = with_host
     order.user = user
     with relay.Signals() as signals:
@@ -196,7 +196,7 @@ def _directory() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError:
-        return "/"
+        return ""
 
 
 def _user() -> str:

@@ -59,13 +59,15 @@ def command_line(
     read_only_binds: Iterable[str] = (),
     variables: Iterable[str] = (),
     options: Iterable[str] = (),
+    hostname: str | None = None,
     settings: Collection[str] | None = None,
     late_options: Iterable[str],
 ) -> list[str]:
     """Return the command line that runs `command` in the tree `root`, or with None what waits for the end of its stdin.
 
     `binds` and `read_only_binds` are values that `bind` made. `variables` are names of variables in nspawn's own
-    environment: every user could read their values on a command line. `options` are more options. `settings` are the
+    environment: every user could read their values on a command line. `options` are more options. `hostname` is the
+    machine's host name, or else it is that of the machine itself. `settings` are the
     names of the settings in the machine's settings file, systemd.nspawn(5), or None if nspawn is to look for no such
     file. `late_options` are those of LATE_OPTIONS that this nspawn knows.
     """
@@ -81,6 +83,7 @@ def command_line(
         "--keep-unit",
         *(["--settings=no"] if settings is None else []),
         *(option for name, option in _UNLESS_SET.items() if settings is None or name not in settings),
+        *([f"--hostname={hostname}"] if hostname and (settings is None or "Hostname" not in settings) else []),
         *(option for option in late_options if settings is None or LATE_OPTIONS[option] not in settings),
         *(f"--bind={value}" for value in binds),
         *(f"--bind-ro={value}" for value in read_only_binds),
