@@ -13,13 +13,14 @@ import _signal  # type: ignore[import-not-found]
 import errno
 import os
 import select
-import sys
 import time
 from _socket import CMSG_LEN
+from array import array
 
 from ..errors import ToyError, quoted, typed
 from ..streams import say
 from . import session, terminal
+from .keyboard import Keyboard
 from .session import BACKGROUND, FOREGROUND
 
 TYPE_CHECKING = False
@@ -37,11 +38,11 @@ _GRACE = 10.0
 """Seconds that a command has to end after SIGTERM before it is killed, as with podman-stop(1): interactive shells, say,
 ignore the signal."""
 
-_MOST = 1 << 16
-"""Bytes that are read at a time, and kept at most for who does not read."""
+_TICK = 50.0
+"""Milliseconds between two attempts to deliver what was typed, if nothing tells that it can be."""
 
-_QUEUE = 4096
-"""Most bytes that a terminal keeps for who does not read, see termios(3)."""
+_MOST = 1 << 16
+"""Bytes that are kept at most for who does not read."""
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """Exit statuses of a shell for commands that cannot be executed, and that there are not."""
@@ -118,9 +119,8 @@ class _Relay:
         """The other end of the command's terminal."""
         self._is_typing = False
         """Whether what is typed is for the command."""
-        self._typed, self._shown = b"", b""
-        self._sent = b""
-        """The end of what was typed and went to the command's terminal."""
+        self._keyboard: Keyboard | None = None
+        self._shown = b""
         self._status: int | None = None
         self._end = 0.0
 
@@ -130,8 +130,10 @@ class _Relay:
         while self._status is None:
             self._wait()
         self._show_rest()
-        if self._here is not None and self._is_typing:
-            self._give_back(self._here)
+        if self._keyboard is not None:
+            if self._is_typing:
+                self._keyboard.give_back(unread=True)
+            self._keyboard.close()
         return self._status
 
     def _wait(self) -> None:
@@ -140,16 +142,16 @@ class _Relay:
         poll.register(self._signals.fileno(), select.POLLIN)
         poll.register(self._keeper, select.POLLIN)
         outer = self._here.fd if self._here is not None else -1
-        if self._master is not None:
-            wanted = (select.POLLIN if len(self._shown) < _MOST else 0) | (select.POLLOUT if self._typed else 0)
-            poll.register(self._master, wanted)
+        if self._master is not None and len(self._shown) < _MOST:
+            poll.register(self._master, select.POLLIN)
+        if self._keyboard is not None:
+            poll.register(self._keyboard.fileno(), select.POLLIN)
         if self._here is not None:
-            reads = self._is_typing and len(self._typed) < _MOST
+            reads = self._is_typing and self._keyboard is not None and not self._keyboard.is_full()
             wanted = (select.POLLIN if reads else 0) | (select.POLLOUT if self._shown else 0)
             if wanted:
                 poll.register(outer, wanted)
-        left = max(0.0, self._end - time.monotonic()) * 1000 if self._end else None
-        ready = dict(poll.poll(left))
+        ready = dict(poll.poll(self._patience()))
         if self._end and time.monotonic() >= self._end:
             say(f"the command did not end in {_GRACE:.0f} s after SIGTERM, so it is killed")
             self._send(f"signal {_signal.SIGKILL}")
@@ -158,39 +160,43 @@ class _Relay:
             for number in self._signals.read():
                 self._hand_on(number)
         if self._master in ready:
-            self._exchange_with_command(ready[self._master])
+            self._hear_command()
         if outer in ready:
             self._exchange_with_caller(ready[outer])
+        if self._keyboard is not None:
+            self._keyboard.deliver()
         if self._messages.fileno() in ready:
             self._hear()
         elif self._keeper in ready:
             self._status = 128 + _signal.SIGKILL  # the keeper was killed, and so is all in the machine
 
-    def _exchange_with_command(self, events: int) -> None:
+    def _left(self) -> float | None:
+        """Return the milliseconds that are left after SIGTERM, if that came."""
+        return max(0.0, self._end - time.monotonic()) * 1000 if self._end else None
+
+    def _patience(self) -> float | None:
+        """Return the milliseconds until there is something to do, whatever happens."""
+        is_waiting = self._keyboard is not None and self._keyboard.is_waiting()
+        return min(_TICK, self._left() or _TICK) if is_waiting else self._left()
+
+    def _hear_command(self) -> bool:
+        """Take what the command printed on its terminal, and say whether there was any."""
         assert self._master is not None
-        if events & select.POLLOUT:
-            try:
-                size = os.write(self._master, self._typed)
-            except OSError:
-                size = 0
-            self._sent = (self._sent + self._typed[:size])[-_QUEUE:]
-            self._typed = self._typed[size:]
-        if events & (select.POLLIN | select.POLLHUP):
-            some = _read(self._master)
-            if some == b"":
-                os.close(self._master)  # nobody has the terminal open any more
-                self._master = None
-            self._shown += some or b""
+        some = terminal.read(self._master)
+        if some == b"":
+            os.close(self._master)  # nobody has the terminal open any more
+            self._master = None
+        elif some and self._here is not None:
+            self._shown += self._here.fitted(some, self._master)
+        return bool(some)
 
     def _exchange_with_caller(self, events: int) -> None:
-        assert self._here is not None
         if events & select.POLLOUT and self._shown:
             self._show()
         if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and self._is_typing:
-            some = _read(self._here.fd)
-            if some == b"" or events & select.POLLERR:
+            assert self._keyboard is not None
+            if not self._keyboard.take() or events & select.POLLERR:
                 self._is_typing = False  # it went away; SIGHUP says what that means
-            self._typed += some or b""
         elif events & (select.POLLHUP | select.POLLERR):
             self._shown = b""
 
@@ -205,41 +211,32 @@ class _Relay:
 
     def _show_rest(self) -> None:
         """Show what the command had written to its terminal when it ended."""
-        is_more = self._master is not None
+        is_more = True
         while self._here is not None and (self._shown or is_more):
-            if self._master is not None:
-                some = _read(self._master)
-                is_more = bool(some)
-                self._shown += some or b""
+            is_more = self._master is not None and self._hear_command()
             while self._shown:
                 poll = select.poll()
                 poll.register(self._here.fd, select.POLLOUT)
                 poll.register(self._signals.fileno(), select.POLLIN)
+                if self._end and not poll.poll(self._left()):
+                    return
                 ready = dict(poll.poll())
                 if self._signals.fileno() in ready and self._signals.read().strip(bytes([_signal.SIGWINCH])):
                     return
                 self._show()
 
-    def _give_back(self, here: terminal.Terminal) -> None:
-        """Give back to the caller's terminal what was typed and the command has not read: the next command's input."""
-        unread = b""
-        if self._sent:
-            self._send("unread")
-            unread = self._messages.recv(2 * _QUEUE).removeprefix(b"unread ")
-        # Only what was typed here: else a process in the machine could type commands for the host.
-        if _in_lines(self._sent[len(self._sent) - len(unread) :]) != _in_lines(unread):
-            unread = b""
-        here.give_back(unread + self._typed)
-
     def _hear(self) -> None:
         """Act on a message of the monitor."""
-        data, ancillary, _, _ = self._messages.recvmsg(4096, CMSG_LEN(4))
+        data, ancillary, _, _ = self._messages.recvmsg(4096, CMSG_LEN(8))
         word, _, rest = data.decode(errors="replace").partition(" ")
         match word:
             case "terminal":
-                self._master = int.from_bytes(ancillary[0][2], sys.byteorder)
+                assert self._here is not None
+                self._master, slave = array("i", ancillary[0][2])
                 os.set_blocking(self._master, False)
                 os.set_inheritable(self._master, False)
+                self._keyboard = Keyboard(self._here, self._master, slave)
+                os.close(slave)
             case "started":
                 pass
             case "stopped":
@@ -256,8 +253,7 @@ class _Relay:
 
     def _hand_on(self, number: int) -> None:
         """Act on a signal that we got."""
-        if number == _signal.SIGWINCH and self._here is not None and self._master is not None:
-            terminal.set_size(self._master, self._here.size())
+        if number == _signal.SIGWINCH and self._is_resized():
             return
         if number == _signal.SIGCONT:
             self._continue()
@@ -266,12 +262,22 @@ class _Relay:
             self._end = time.monotonic() + _GRACE
         self._send(f"signal {number}")
 
+    def _is_resized(self) -> bool:
+        """Give the size of the caller's terminal to the command's, and say whether that is another one."""
+        if self._here is None or self._master is None:
+            return False
+        before = terminal.size(self._master)
+        terminal.set_size(self._master, self._here.size())  # if it is another one, the kernel sends SIGWINCH
+        return terminal.size(self._master) != before
+
     def _stop(self, number: int) -> None:
         """Stop as the command did; but if it stopped since it wants the terminal, and we have that, it gets it."""
         wants = number in (_signal.SIGTTIN, _signal.SIGTTOU)
         if wants and self._here is not None and self._here.is_foreground() and not self._is_typing:
             self._continue()
             return
+        if self._keyboard is not None and self._is_typing:
+            self._keyboard.give_back(unread=False)
         if self._here is not None:
             self._here.restore()
         self._is_typing = False
@@ -315,16 +321,3 @@ def _refused(command: list[str], number: int) -> int:
         say(f"{word}: {os.strerror(number)}; see where it is: toy -- which -a {quoted(word)}")
     return NOT_FOUND if is_missing else NOT_EXECUTABLE
 
-
-def _in_lines(typed: bytes) -> bytes:
-    return typed.replace(b"\r", b"\n")  # as ICRNL has it, see termios(3)
-
-
-def _read(fd: int) -> bytes | None:
-    """Return bytes from a descriptor: none if nobody writes there any more, or None if there are none now."""
-    try:
-        return os.read(fd, _MOST)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""

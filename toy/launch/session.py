@@ -6,10 +6,10 @@ pseudo-terminal of the machine's, if it is to have one, and a process group of i
 when the command stops or ends. Nothing that it needs comes from the machine, whose files may be broken, or anybody's
 work.
 
-Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with a descriptor,
-"started", "stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, "failed ERRNO" if the command could
-not be executed, "broken TEXT" if there is no session to be had, and "unread BYTES". To the monitor go "signal NUMBER",
-for the command's process group, "continue WHERE", and after the end "unread".
+Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with descriptors of its two
+sides, "started", "stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, "failed ERRNO" if the command
+could not be executed, and "broken TEXT" if there is no session to be had. To the monitor go "signal NUMBER", for the
+command's process group, and "continue WHERE".
 """
 
 from __future__ import annotations
@@ -57,10 +57,11 @@ class Order:
         self.environment = environment
         """Variables of the caller's; the administrator's count."""
         self.directory = directory
-        """The caller's directory, which the command gets if the machine has it."""
+        """The caller's directory, which the command gets if the machine has it; "" if it is gone."""
         self.streams: list[int] = []
         """Those of the descriptors 0, 1 and 2 that are to be the machine's terminal; the others are the caller's."""
         self.modes: Modes = []
+        """The modes of that terminal; empty if the command is to have none."""
         self.size = b""
         self.where = FOREGROUND
         self.with_host = False
@@ -152,7 +153,7 @@ class _Monitor:
         os.setsid()
         if order.environment.get("DISPLAY", "").startswith((":", "unix:")):
             _show_display()
-        if order.streams:
+        if order.modes:
             self._open_terminal(order)
         self._woken, here = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         _signal.set_wakeup_fd(here, warn_on_full_buffer=False)
@@ -191,7 +192,7 @@ class _Monitor:
         if order.user is not None:
             os.fchown(self._slave, order.user.uid, -1)
         ioctl(self._slave, TIOCSCTTY, 0)
-        self._tell("terminal", master)
+        self._tell("terminal", master, self._slave)
         os.close(master)
         for fd in range(3):
             if fd in order.streams:
@@ -227,8 +228,6 @@ class _Monitor:
                 if self._slave is not None:
                     os.tcsetpgrp(self._slave, self._command if where == FOREGROUND else os.getpgrp())
                 self._kill(_signal.SIGCONT)
-            case ["unread"]:
-                self._tell_unread()
             case []:  # toy has ended: if it was killed, the command gets what it would get if its terminal was gone
                 self._kill(_signal.SIGHUP)
                 self._kill(_signal.SIGCONT)
@@ -236,21 +235,6 @@ class _Monitor:
                     end_descendants()
                     self._group.remove()
                 os._exit(0)
-
-    def _tell_unread(self) -> None:
-        """Tell what was typed on the command's terminal, and that nobody has read."""
-        assert self._slave is not None
-        from termios import TCSANOW
-        from tty import setraw
-
-        os.tcsetpgrp(self._slave, os.getpgrp())  # others cannot read there
-        setraw(self._slave, TCSANOW)
-        os.set_blocking(self._slave, False)
-        try:
-            unread = os.read(self._slave, 4096)
-        except OSError:
-            unread = b""
-        self._messages.send(b"unread " + unread)
 
     def _kill(self, number: int) -> None:
         try:

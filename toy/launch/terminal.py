@@ -17,16 +17,25 @@ if TYPE_CHECKING:
 _SIZE = 8
 """Bytes of a struct winsize, see ioctl_tty(2)."""
 
+LONGEST_QUEUE = 4095
+"""Most bytes that a terminal keeps for who reads from it, see termios(3)."""
+
+_MOST = 1 << 16
+"""Bytes that are read at a time."""
+
 
 class Terminal:
-    """The terminal that stdin, stdout or stderr is connected to: the first of them that is one."""
+    """The first terminal that stdin, stdout or stderr is connected to, or else that of our session.
+
+    On the latter a command can ask for a password, whatever its streams are.
+    """
 
     def __init__(self, fd: int) -> None:
-        self._given = fd
         number = os.fstat(fd).st_rdev
         self.streams = [each for each in range(3) if os.isatty(each) and os.fstat(each).st_rdev == number]
         """Those of the descriptors 0, 1 and 2 that are this terminal."""
-        self.fd, self._is_own = _opened(fd)
+        self._is_all = len(self.streams) == 3
+        self.fd, self._is_own = opened_anew(fd)
         self._saved: Modes | None = None
 
     def close(self) -> None:
@@ -48,22 +57,41 @@ class Terminal:
 
     def size(self) -> bytes:
         """Return the size of the window, a struct winsize."""
-        return ioctl(self.fd, termios.TIOCGWINSZ, bytes(_SIZE))
+        return size(self.fd)
 
     def make_raw(self) -> None:
         """Have the terminal hand on each byte that is typed, and all bytes that are printed, as they are.
 
-        If it is not all that the three streams are connected to, other programs print there as well, so that lines
-        keep to be ended by CR and LF.
+        If it is not all that the three streams are connected to, other programs print there as well, so what is printed
+        stays as it was, see `fitted`.
         """
         if self._saved is not None:
             return
         try:
             saved = termios.tcgetattr(self.fd)
-            termios.tcsetattr(self.fd, termios.TCSANOW, _raw(saved, output=len(self.streams) == 3))
+            termios.tcsetattr(self.fd, termios.TCSANOW, _raw(saved, output=self._is_all))
         except termios.error:
             return  # it went away
         self._saved = saved
+
+    def fitted(self, printed: bytes, master: int) -> bytes:
+        """Return what is to be written here so that what a command printed on its terminal looks the same here.
+
+        Where this terminal processes output, as others print here, what the command's terminal added is left out; and
+        if the command has that switched off, this terminal gets it switched off, too: vim, say, moves down by LF alone.
+        """
+        if self._is_all and self._saved is not None:
+            return printed
+        try:
+            is_processed = _processes_output(termios.tcgetattr(master))  # the modes of the other side
+            modes = termios.tcgetattr(self.fd)
+            if self._saved is not None and _processes_output(modes) != is_processed:
+                assert isinstance(modes[1], int)
+                modes[1] ^= termios.OPOST
+                termios.tcsetattr(self.fd, termios.TCSANOW, modes)
+            return printed.replace(b"\r\n", b"\n") if is_processed and _processes_output(modes) else printed
+        except termios.error:
+            return printed  # one of them went away
 
     def restore(self) -> None:
         """Restore the modes from before `make_raw`."""
@@ -74,22 +102,43 @@ class Terminal:
             except termios.error:
                 pass  # it went away
 
+    def read(self) -> bytes | None:
+        """Return what was typed, None if that is nothing, and none if the terminal went away."""
+        return read(self.fd)
+
     def give_back(self, typed: bytes) -> None:
-        """Have bytes read again by the next who reads from the terminal, with the modes from before `make_raw`."""
-        self.restore()
+        """Have bytes read by the next who reads from the terminal, with the modes from before `make_raw`, if it was."""
+        if self._saved is None or not typed:
+            return
+        silent = [*self._saved]
+        assert isinstance(silent[3], int)
+        silent[3] &= ~(termios.ECHO | termios.ECHONL)  # who reads it shows it, or it shows already
         try:
-            for number in typed:
-                ioctl(self.fd, termios.TIOCSTI, bytes([number]))
-        except OSError:
+            termios.tcsetattr(self.fd, termios.TCSANOW, silent)
+            put_in(self.fd, typed)
+        except (OSError, termios.error):
             pass  # it went away
+        self.restore()
 
 
 def find() -> Terminal | None:
-    """Return the caller's terminal, or None if none of stdin, stdout and stderr is one."""
+    """Return the caller's terminal, or None if there is none."""
     for fd in range(3):
         if os.isatty(fd):
             return Terminal(fd)
-    return None
+    try:
+        fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return Terminal(fd)
+    finally:
+        os.close(fd)
+
+
+def size(fd: int) -> bytes:
+    """Return the size of a terminal's window, a struct winsize."""
+    return ioctl(fd, termios.TIOCGWINSZ, bytes(_SIZE))
 
 
 def set_size(fd: int, size: bytes) -> None:
@@ -102,12 +151,32 @@ def set_modes(fd: int, modes: Modes) -> None:
     termios.tcsetattr(fd, termios.TCSANOW, modes)
 
 
-def _opened(fd: int) -> tuple[int, bool]:
+def put_in(fd: int, typed: bytes) -> None:
+    """Have a terminal get bytes as if they were typed on it. Raises OSError if it went away."""
+    for number in typed:
+        ioctl(fd, termios.TIOCSTI, bytes([number]))
+
+
+def read(fd: int) -> bytes | None:
+    """Return bytes from a descriptor: none if nobody writes there any more, or None if there are none now."""
+    try:
+        return os.read(fd, _MOST)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
+def opened_anew(fd: int) -> tuple[int, bool]:
     """Open a terminal once more, without blocking: that would show to all who have it open. Else return it as it is."""
     try:
         return os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC), True
     except OSError:
         return fd, False
+
+
+def _processes_output(modes: Modes) -> bool:
+    return isinstance(modes[1], int) and bool(modes[1] & termios.OPOST)
 
 
 def _raw(modes: Modes, *, output: bool) -> Modes:
