@@ -32,8 +32,10 @@ def test_no_other_is(host: Host) -> None:
 
 
 def test_nobody_sees_their_values(host: Host) -> None:
-    process = start(host, "env", "https_proxy=http://secret", "toy", "--", "sh", "-c", "echo waiting; read x; :")
+    host.run("mkfifo", "/root/go")
+    process = start(host, "env", "https_proxy=http://secret", "toy", "--", "sh", "-c", "echo waiting; cat /root/go")
     lines = host.sh('for each in /proc/[0-9]*; do tr "\\000" " " <$each/cmdline || :; echo; done 2>/dev/null')
+    host.sh("echo > /root/go")
     process.communicate()
     assert "systemd-nspawn" in lines
     assert [line for line in lines.splitlines() if "secret" in line and not line.startswith("env ")] == []
@@ -100,3 +102,29 @@ def test_displays(host: Host, display: str) -> None:
     env = {"DISPLAY": ":7", "WAYLAND_DISPLAY": display, "XDG_RUNTIME_DIR": "/run/user/0"}
     assert toy(host, "/usr/bin/python3", "-c", ASK, env=env).stdout == "hello\nhello\n"
     servers.communicate()
+
+
+def replace_resolver(host: Host) -> None:
+    host.sh("echo nameserver 192.0.2.2 > /etc/resolv.conf.new; mv /etc/resolv.conf.new /etc/resolv.conf")
+
+
+@pytest.mark.everywhere
+def test_name_resolution_follows_the_host(host: Host) -> None:
+    host.sh("rm -f /etc/resolv.conf; echo nameserver 192.0.2.1 > /etc/resolv.conf; mkfifo /root/go")
+    process = start(host, "toy", "--", "sh", "-c", "cat /etc/resolv.conf >/dev/null; echo waiting; cat /root/go")
+    replace_resolver(host)
+    # Whoever joins later sees what the first one sees; how long the machine takes to follow is not said.
+    host.sh("until toy -- grep -q 192.0.2.2 /etc/resolv.conf; do :; done")
+    host.sh("echo > /root/go")
+    assert process.communicate() == (b"\n", b"")
+    assert host.run("toy", "diff").stdout.count("resolv.conf") == 0
+
+
+def test_a_resolver_of_the_machines_own_stays(host: Host) -> None:
+    toy(host, "sh", "-c", "rm -f /etc/resolv.conf; echo nameserver 192.0.2.9 > /etc/resolv.conf")
+    host.run("mkfifo", "/root/go")
+    process = start(host, "toy", "--", "sh", "-c", "echo waiting; cat /root/go")
+    replace_resolver(host)
+    assert toy(host, "cat", "/etc/resolv.conf").stdout == "nameserver 192.0.2.9\n"
+    host.sh("echo > /root/go")
+    process.communicate()

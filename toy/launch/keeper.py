@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ..machine import Machine
     from .fingerprint import Fingerprint
     from .invocation import Invocation
+    from .resolver import Watch
 
 _MOMENT = 200
 """Milliseconds without an event after which what the end of a launch needs is imported."""
@@ -140,6 +141,7 @@ class _Keeper:
         self._note = ""
         self._is_silent = True
         """Whether the machine's first process has yet to say something; more is not listened to."""
+        self._resolver: Watch | None = None
 
     def run(self) -> None:
         """Keep the machine until the last toy has left."""
@@ -185,11 +187,12 @@ class _Keeper:
         is_loaded = False
         while True:
             poll = select.poll()
-            fds = [self._listening.fileno(), self._nspawn, *self._clients]
-            fds += [self._stderr] if self._stderr >= 0 else []
+            fds = [self._listening.fileno(), self._nspawn, *self._clients, self._stderr]
             fds += [self._machine_end.fileno()] if self._is_silent else []
+            fds += [self._resolver.fileno()] if self._resolver is not None else []
             for fd in fds:
-                poll.register(fd, select.POLLIN)
+                if fd >= 0:
+                    poll.register(fd, select.POLLIN)
             ready = poll.poll(None if is_loaded or self._leader is None else _MOMENT)
             if not ready:
                 is_loaded = True
@@ -203,6 +206,8 @@ class _Keeper:
                     self._relay_stderr()
                 elif fd in self._clients:
                     self._serve(fd)
+                elif self._resolver is not None and self._leader is not None:
+                    self._resolver.follow(self._leader[0])
             if self._nspawn in dict(ready):
                 return
             if not self._is_awaited and not self._members():
@@ -275,6 +280,7 @@ class _Keeper:
         if pid:
             self._leader = pid, os.pidfd_open(pid)
             self._show_host()
+            self._watch_resolver()
             for client in self._clients.values():
                 if client.fields:
                     self._admit(client)
@@ -287,6 +293,11 @@ class _Keeper:
             host_root.show(*self._leader)
         except OSError as error:
             self._note = f"the host's root does not show at {HOST}: {error.strerror}"
+
+    def _watch_resolver(self) -> None:
+        from .resolver import Watch
+
+        self._resolver = Watch()
 
     def _admit(self, client: _Client) -> None:
         root = client.fields[1]

@@ -2,7 +2,7 @@
 """Calls of the kernel that Python lacks, or has only in later versions. Each raises OSError.
 
 The numbers are from the kernel's headers: linux/sched.h, linux/prctl.h, linux/mount.h, linux/fcntl.h, linux/ptrace.h,
-linux/seccomp.h, linux/capability.h, asm-generic/unistd.h.
+linux/seccomp.h, linux/capability.h, linux/inotify.h, asm-generic/unistd.h.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ _MOVE_MOUNT_F_EMPTY_PATH = 4
 _RDONLY, _NOSUID, _NODEV, _BIND, _REC, _SLAVE = 0x1, 0x2, 0x4, 0x1000, 0x4000, 0x80000
 
 _DETACH, _NOFOLLOW = 0x2, 0x8
+
+_FSPICK, _FSCONFIG = 433, 431
+_FSPICK_CLOEXEC, _FSPICK_SYMLINK_NOFOLLOW, _FSCONFIG_CMD_RECONFIGURE = 1, 2, 7
+_IN_CREATE, _IN_MOVED_TO = 0x100, 0x80
 
 _PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_DETACH, _PTRACE_SECCOMP_GET_FILTER = 0x4206, 0x4207, 17, 0x420C
 _SET_SECCOMP, _MODE_FILTER = 22, 2
@@ -130,6 +134,22 @@ def tree(path: str, *, read_only: bool) -> int:
     return fd
 
 
+def forget_names(mount_point: str) -> None:
+    """Have a mounted file system look up anew each name that nobody uses: what a remount without a change does."""
+    fd = _system_call(_FSPICK, _AT_FDCWD, os.fsencode(mount_point), _FSPICK_CLOEXEC | _FSPICK_SYMLINK_NOFOLLOW)
+    try:
+        _system_call(_FSCONFIG, fd, _FSCONFIG_CMD_RECONFIGURE, None, None, 0)
+    finally:
+        os.close(fd)
+
+
+def watch(directory: str) -> int:
+    """Return a descriptor from which inotify(7) events can be read, without blocking, when a name there is made."""
+    fd = _call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
+    _call("inotify_add_watch", fd, os.fsencode(directory), _IN_CREATE | _IN_MOVED_TO)
+    return fd
+
+
 def mount_tree(fd: int, target: str) -> None:
     """Mount what `tree` returned."""
     _system_call(_MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
@@ -209,9 +229,11 @@ def _ptrace(request: int, pid: int, address: int, data: object) -> int:
     return result
 
 
-def _call(name: str, *arguments: object) -> None:
-    if getattr(_LIBC, name)(*arguments) == -1:
+def _call(name: str, *arguments: object) -> int:
+    result = int(getattr(_LIBC, name)(*arguments))
+    if result == -1:
         _fail(name)
+    return result
 
 
 def _system_call(number: int, *arguments: object) -> int:
