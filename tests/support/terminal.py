@@ -16,9 +16,9 @@ from host import Host
 # What tells the terminal which program it shows is for it alone (https://uapi-group.org/specifications/specs/osc_context).
 CONTEXT = re.compile(rb"\x1b\]3008;[^\x1b]*\x1b\\")
 
-PROMPT = r"(?<![^\r\n])\$ "
+PROMPT = r"(?<![^\r\nh])\$ "
 SHELL = ("bash", "--norc", "-i")
-"""A shell as a user has it, with job control, which prompts with "$ "."""
+"""A shell as a user has it, with job control, which prompts with "$ ", on an xterm after an escape sequence."""
 
 
 class Terminal:

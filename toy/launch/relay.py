@@ -202,6 +202,8 @@ class _Relay:
 
     def _show(self) -> None:
         assert self._here is not None
+        if not self._is_typing:
+            self._is_resized()  # who is in the background gets no SIGWINCH
         try:
             self._shown = self._shown[os.write(self._here.fd, self._shown[:4096]) :]
         except BlockingIOError:
@@ -299,8 +301,8 @@ class _Relay:
         assert self._here is not None
         self._here.make_raw()
         self._is_typing = True
-        if self._master is not None:
-            terminal.set_size(self._master, self._here.size())
+        if self._is_resized():
+            self._send(f"signal {_signal.SIGWINCH}")  # the kernel's own went to who was in the foreground there
 
     def _send(self, text: str) -> None:
         try:
