@@ -322,4 +322,3 @@ def _refused(command: list[str], number: int) -> int:
     else:
         say(f"{word}: {os.strerror(number)}; see where it is: toy -- which -a {quoted(word)}")
     return NOT_FOUND if is_missing else NOT_EXECUTABLE
-
