@@ -13,7 +13,7 @@ import pytest
 from host import Host
 from image import EDITOR, publish
 from microos import NEXT, MicroOS
-from overlay import keepers, refused, toy
+from overlay import keepers, refused, start, toy
 from truth import OVERLAY, is_current, packages
 
 SET = "/var/lib/toy/toy/overlay/usr/lib/sysimage/rpm-headers"
@@ -291,4 +291,26 @@ def test_a_machine_that_does_not_come_up_is_one_line_for_each(host: Host) -> Non
         " see what it said above, or: TOY_DEBUG=1 toy -- true\n"
     )
     assert [(process.communicate()[1], process.returncode) for process in started] == 3 * [(line, 125)]
+    assert keepers(host) == []
+
+
+SLOW = """#!/bin/sh
+[ "$1" = --help ] || [ -e /srv/go ] || { echo waiting >&2; until [ -e /srv/go ]; do :; done; }
+exec /usr/bin/systemd-nspawn "$@"
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_who_makes_it_is_killed_while_another_waits_for_it(host: Host, number: signal.Signals) -> None:
+    toy(host, "true")
+    host.write("/usr/local/sbin/systemd-nspawn", SLOW)
+    host.sh("chmod +x /usr/local/sbin/systemd-nspawn")
+    maker = start(host, "sh", "-c", "exec toy -- true 2>&1")
+    joiner = subprocess.Popen(host.command(*OVERLAY, "echo", "in"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    maker.send_signal(number)
+    maker.communicate()
+    host.sh("touch /srv/go")
+    stdout, stderr = joiner.communicate()
+    assert (stdout, joiner.returncode) == (b"in\n", 0)
+    assert stderr in (b"", b"waiting\n")  # it came too late to join, and made it anew
     assert keepers(host) == []
