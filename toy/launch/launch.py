@@ -12,6 +12,7 @@ takes about 80 ms.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import gc
 import os
 import sys
@@ -188,7 +189,7 @@ def _leave(connection: socket, signals: relay.Signals) -> None:
     poll.register(connection.fileno(), select.POLLIN)
     poll.register(signals.fileno(), select.POLLIN)
     while connection.fileno() not in dict(poll.poll()):
-        if signals.read():
+        if signals.read().strip(bytes([_signal.SIGWINCH, _signal.SIGCONT])):
             return  # the keeper goes on
 
 
