@@ -80,7 +80,8 @@ def _removed(machine: Machine) -> Iterator[None]:
     try:
         yield
     finally:
-        _remove(machine)
+        if not machine.is_in_use():  # after ^C at the end its keeper may be at work: the next one removes it
+            _remove(machine)
 
 
 def _remove(machine: Machine) -> None:
