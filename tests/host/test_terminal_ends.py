@@ -58,6 +58,16 @@ def test_the_terminal_is_as_before_when_something_is_killed(
     assert terminal.modes() == before
 
 
+def test_the_terminal_is_as_before_when_toy_is_killed(host: Host) -> None:
+    terminal = around(host, RAW)
+    before = terminal.modes()
+    terminal.expect("waiting")
+    os.kill(child(terminal.pid), signal.SIGKILL)
+    terminal.expect("status 137")
+    host.sh("until toy -- true; do :; done")  # the machine has ended, and been entered anew
+    assert terminal.modes() == before
+
+
 def test_an_interrupt_while_the_machine_comes_up(host: Host) -> None:
     terminal = around(host, "read x; exit 7")
     before = terminal.modes()

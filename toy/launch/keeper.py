@@ -7,11 +7,11 @@ keeper ends the machine, puts what changed into the header set, and tells that t
 ends the machine (`mounts`), and the next launch adopts what changed.
 
 Messages are fields of text, with NULs between. A toy sends "enter", its PID, the root that it wants, the name of its
-user, its terminal, and its command, with a descriptor of its stderr; or "list". When its command has ended, it sends
-"done". It gets "in", the PID of the machine's first process, the names of the administrator's settings and a note for
-the user, with a pidfd; or "failed" and the two parts of an error, the second of which may be empty; and in the end
-"left". To "list" the answer is "who" and whether the machine is "up" or "coming up", with a descriptor of a file that
-says who is in (`who`).
+user, its terminal, and its command, with descriptors of its stderr and, if it has one, of its terminal; or "list".
+When its command has ended, it sends "done". It gets "in", the PID of the machine's first process, the names of the
+administrator's settings and a note for the user, with a pidfd; or "failed" and the two parts of an error, the second of
+which may be empty; and in the end "left". To "list" the answer is "who" and whether the machine is "up" or "coming up",
+with a descriptor of a file that says who is in (`who`).
 """
 
 from __future__ import annotations
@@ -44,10 +44,13 @@ from . import fingerprint, mounts, who
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..machine import Machine
     from .fingerprint import Fingerprint
     from .invocation import Invocation
     from .resolver import Watch
+    from .terminal import Modes
 
 _MOMENT = 200
 """Milliseconds without an event after which what the end of a launch needs is imported."""
@@ -107,6 +110,9 @@ class _Client:
     def __init__(self, connection: socket) -> None:
         self.connection = connection
         self.stderr: int | None = None
+        self.terminal: int | None = None
+        self._modes: Modes = []
+        """Those of its terminal before it has changed any."""
         self.fields: list[str] = []
         """What it said of itself, once it said "enter"."""
         self.since = time.time()
@@ -120,8 +126,25 @@ class _Client:
         except OSError:
             pass  # it was killed: so its connection ends
 
+    def take(self, fds: Sequence[int]) -> None:
+        """Take the descriptors that it sent: its stderr, and its terminal if it has one."""
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        self.stderr, self.terminal = fds[0], fds[1] if len(fds) > 1 else None
+        if self.terminal is not None:
+            from . import terminal
+
+            self._modes = terminal.modes_of(self.terminal)
+
     def close(self) -> None:
+        """Close what is open. If it was killed, its terminal gets back its modes."""
         self.connection.close()
+        if self.terminal is not None:
+            from . import terminal
+
+            if not self.is_done:
+                terminal.restore(self.terminal, self._modes)
+            os.close(self.terminal)
         if self.stderr is not None:
             os.close(self.stderr)
 
@@ -226,13 +249,12 @@ class _Keeper:
     def _serve(self, fd: int) -> None:
         client = self._clients[fd]
         try:
-            data, ancillary, _, _ = client.connection.recvmsg(LONGEST, CMSG_LEN(4))
+            data, ancillary, _, _ = client.connection.recvmsg(LONGEST, CMSG_LEN(8))
         except OSError:
             data, ancillary = b"", []
         for _, kind, each in ancillary:
             if kind == SCM_RIGHTS:
-                client.stderr = int.from_bytes(each[:4], sys.byteorder)
-                os.set_inheritable(client.stderr, False)
+                client.take(array("i", each))
         match os.fsdecode(data).split("\0"):
             case ["enter", *fields] if len(fields) > 3 and fields[0].isdecimal():
                 client.fields = fields

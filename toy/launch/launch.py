@@ -151,8 +151,9 @@ def _prepared(machine: Machine, say: Callable[[str], None]) -> Fingerprint:
 
 def _admitted(connection: socket, machine: Machine, command: list[str], say: Callable[[str], None]) -> Leader | None:
     """Return the first process of a machine, or None if its keeper is gone. Raises ToyError if that refuses us."""
-    fields = ["enter", f"{os.getpid()}", machine.root, _user()[:_LONGEST_NAME], _terminal(), *command]
-    rights = [(SOL_SOCKET, SCM_RIGHTS, array("i", [2]))]
+    terminals = [fd for fd in range(3) if os.isatty(fd)][:1]
+    fields = ["enter", f"{os.getpid()}", machine.root, _user()[:_LONGEST_NAME], _name(terminals), *command]
+    rights = [(SOL_SOCKET, SCM_RIGHTS, array("i", [2, *terminals]))]
     message = os.fsencode("\0".join(fields))[: keeper.LONGEST]  # of the command, which is only to be listed
     try:
         connection.sendmsg([message], rights)
@@ -208,11 +209,9 @@ def _user() -> str:
     return "root"
 
 
-def _terminal() -> str:
-    for fd in range(3):
-        if os.isatty(fd):
-            try:
-                return os.ttyname(fd)
-            except OSError:
-                return "?"
-    return ""
+def _name(terminals: list[int]) -> str:
+    """Return the name of the first of these terminals, or "" if there is none."""
+    try:
+        return os.ttyname(terminals[0]) if terminals else ""
+    except OSError:
+        return "?"

@@ -146,6 +146,27 @@ def set_size(fd: int, size: bytes) -> None:
     ioctl(fd, termios.TIOCSWINSZ, size)
 
 
+def modes_of(fd: int) -> Modes:
+    """Return the modes of a terminal, or none if it went away."""
+    try:
+        return termios.tcgetattr(fd)
+    except termios.error:
+        return []
+
+
+def restore(fd: int, modes: Modes) -> None:
+    """Set the modes of a terminal that somebody made raw who was killed."""
+    now = modes_of(fd)
+    if not modes or not now:
+        return  # it went away
+    assert isinstance(now[3], int)
+    if not now[3] & termios.ISIG:  # else somebody else has it by now
+        try:
+            termios.tcsetattr(fd, termios.TCSANOW, modes)
+        except termios.error:
+            pass
+
+
 def set_modes(fd: int, modes: Modes) -> None:
     """Set the modes of a terminal."""
     termios.tcsetattr(fd, termios.TCSANOW, modes)
