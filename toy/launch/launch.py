@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Sequence
 
-    from . import relay
     from .fingerprint import Fingerprint
     from .session import Leader
+    from .signals import Signals
 
 _CONTAINERS = ("/run/host/container-manager", f"{HOST}/usr")
 """Paths of which a container of systemd-nspawn's has the first (https://systemd.io/CONTAINER_INTERFACE), and a machine
@@ -83,7 +83,8 @@ def launch(
         is_ours = machine.lock()
         connection = _make(machine, say) if is_ours else keeper.connect(machine)
         if connection is not None:
-            from . import relay, session  # they take longer to import than the others: a new machine comes up meanwhile
+            # They take longer to import than the others: a new machine comes up meanwhile.
+            from . import relay, session, signals
 
             leader = _admitted(connection, machine, command, say)
             if leader is not None:
@@ -95,9 +96,9 @@ def launch(
     order = session.Order(command, environment.of_caller(os.environ) | {environment.NAME: name}, _directory())
     order.with_host = with_host
     order.user = user
-    with relay.Signals() as signals:
-        status = relay.run(order, leader, signals)
-        _leave(connection, signals)
+    with signals.Signals() as caught:
+        status = relay.run(order, leader, caught)
+        _leave(connection, caught)
     return status
 
 
@@ -178,7 +179,7 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
             return None
 
 
-def _leave(connection: socket, signals: relay.Signals) -> None:
+def _leave(connection: socket, caught: Signals) -> None:
     """Tell the keeper that our command has ended, and wait for what there is to do if we were the last."""
     import select
 
@@ -188,9 +189,9 @@ def _leave(connection: socket, signals: relay.Signals) -> None:
         return
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    poll.register(signals.fileno(), select.POLLIN)
+    poll.register(caught.fileno(), select.POLLIN)
     while connection.fileno() not in dict(poll.poll()):
-        if signals.read().strip(bytes([_signal.SIGWINCH, _signal.SIGCONT])):
+        if caught.read().strip(bytes([_signal.SIGWINCH, _signal.SIGCONT])):
             return  # the keeper goes on
 
 

@@ -28,11 +28,7 @@ if TYPE_CHECKING:
     from _socket import socket
 
     from .session import Leader, Order
-
-_HANDED_ON = (
-    *(_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGUSR1, _signal.SIGUSR2),
-    *(_signal.SIGALRM, _signal.SIGWINCH, _signal.SIGCONT, _signal.SIGTSTP),
-)
+    from .signals import Signals
 
 _GRACE = 10.0
 """Seconds that a command has to end after SIGTERM before it is killed, as with podman-stop(1): interactive shells, say,
@@ -46,39 +42,6 @@ _MOST = 1 << 16
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """Exit statuses of a shell for commands that cannot be executed, and that there are not."""
-
-
-class Signals:
-    """The signals that a command is to get: while this is entered, they are only kept for `read`."""
-
-    def __enter__(self) -> Signals:  # noqa: PYI034, typing takes time
-        self._there, self._here = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        _signal.set_wakeup_fd(self._here, warn_on_full_buffer=False)
-        for number in _HANDED_ON:
-            if _signal.getsignal(number) != _signal.SIG_IGN:  # as nohup(1) has it
-                _signal.signal(number, _ignore)
-        _signal.signal(_signal.SIGTTOU, _signal.SIG_IGN)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _signal.set_wakeup_fd(-1)
-        os.close(self._there)
-        os.close(self._here)
-
-    def fileno(self) -> int:
-        """Return a descriptor that is readable when a signal came."""
-        return self._there
-
-    def read(self) -> bytes:
-        """Return the numbers of the signals that came since the last call."""
-        try:
-            return os.read(self._there, 4096)
-        except BlockingIOError:
-            return b""
-
-
-def _ignore(_number: int, _frame: object) -> None:
-    pass
 
 
 def run(order: Order, leader: Leader, signals: Signals) -> int:
