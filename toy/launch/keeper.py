@@ -23,24 +23,19 @@ import sys
 import time
 from _socket import (
     AF_UNIX,
-    CMSG_LEN,
     CMSG_SPACE,
     SCM_CREDENTIALS,
-    SCM_RIGHTS,
     SO_PASSCRED,
-    SOCK_CLOEXEC,
-    SOCK_NONBLOCK,
     SOCK_SEQPACKET,
     SOL_SOCKET,
     socket,
     socketpair,
 )
-from array import array
 
 from .. import process
 from ..errors import ToyError
 from ..machine import HOST
-from . import fingerprint, mounts, who
+from . import door, ending, fingerprint, messages, mounts, who
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,42 +53,8 @@ _MOMENT = 200
 _CREDENTIALS = 12
 """Bytes of a struct ucred: the numbers of a process, its user and its group (unix(7))."""
 
-LONGEST = 1 << 16
-"""Most bytes of a message."""
-
 UP, COMING_UP = "up", "coming up"
 """How far a machine is, of which a keeper says who is in."""
-
-TOO_MANY = 64
-"""Toys that may be waiting for an answer."""
-
-
-def listen(machine: Machine) -> socket:
-    """Return the socket at which a machine's keeper is to be found; the machine is locked."""
-    remove(machine)
-    listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK)
-    listening.bind(machine.socket)
-    listening.listen(TOO_MANY)
-    return listening
-
-
-def remove(machine: Machine) -> None:
-    """Remove the socket of a machine's keeper."""
-    try:
-        os.unlink(machine.socket)
-    except FileNotFoundError:
-        pass
-
-
-def connect(machine: Machine) -> socket | None:
-    """Return a connection to a machine's keeper, or None if there is none."""
-    connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
-    try:
-        connection.connect(machine.socket)
-        return connection
-    except (FileNotFoundError, ConnectionRefusedError):
-        connection.close()
-        return None
 
 
 def start(machine: Machine, stands: Fingerprint, entry: Invocation, listening: socket) -> None:
@@ -120,16 +81,13 @@ class _Client:
         self.is_done = False
 
     def send(self, *fields: str, fd: int | None = None) -> None:
-        data = [] if fd is None else [(SOL_SOCKET, SCM_RIGHTS, array("i", [fd]))]
         try:
-            self.connection.sendmsg([os.fsencode("\0".join(fields))], data)
+            messages.send(self.connection, os.fsencode("\0".join(fields)), *(() if fd is None else (fd,)))
         except OSError:
             pass  # it was killed: so its connection ends
 
     def take(self, fds: Sequence[int]) -> None:
         """Take the descriptors that it sent: its stderr, and its terminal if it has one."""
-        for fd in fds:
-            os.set_inheritable(fd, False)
         self.stderr, self.terminal = fds[0], fds[1] if len(fds) > 1 else None
         if self.terminal is not None:
             from . import terminal
@@ -219,7 +177,7 @@ class _Keeper:
             ready = poll.poll(None if is_loaded or self._leader is None else _MOMENT)
             if not ready:
                 is_loaded = True
-                load_rest()
+                ending.load()
             for fd, _ in ready:
                 if fd == self._listening.fileno():
                     self._accept()
@@ -239,22 +197,18 @@ class _Keeper:
                 return
 
     def _accept(self) -> None:
-        try:
-            connection, _ = self._listening._accept()  # type: ignore[attr-defined]
-        except BlockingIOError:
-            return
-        client = _Client(socket(fileno=connection))
-        self._clients[connection] = client
+        connection = door.accept(self._listening)
+        if connection is not None:
+            self._clients[connection.fileno()] = _Client(connection)
 
     def _serve(self, fd: int) -> None:
         client = self._clients[fd]
         try:
-            data, ancillary, _, _ = client.connection.recvmsg(LONGEST, CMSG_LEN(8))
+            data, fds = messages.receive(client.connection)
         except OSError:
-            data, ancillary = b"", []
-        for _, kind, each in ancillary:
-            if kind == SCM_RIGHTS:
-                client.take(array("i", each))
+            data, fds = b"", []
+        if fds:
+            client.take(fds)
         match os.fsdecode(data).split("\0"):
             case ["enter", *fields] if len(fields) > 3 and fields[0].isdecimal():
                 client.fields = fields
@@ -344,7 +298,7 @@ class _Keeper:
     def _relay_stderr(self) -> None:
         """Print what systemd-nspawn and what mounts for it say, to the first who is in."""
         try:
-            some = os.read(self._stderr, LONGEST)
+            some = os.read(self._stderr, messages.LONGEST)
         except BlockingIOError:
             return
         if not some:
@@ -361,7 +315,7 @@ class _Keeper:
     def _end(self) -> None:
         """End the machine, have its header set follow, and tell those who wait for that."""
         is_up = self._leader is not None
-        remove(self._machine)
+        door.remove(self._machine)
         self._listening.close()
         self._machine_end.close()
         status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
@@ -374,7 +328,7 @@ class _Keeper:
             return
         if waiting:
             os.dup2(waiting[-1].stderr or 0, 2)
-        finish(self._machine, self._stands)
+        ending.finish(self._machine, self._stands)
         self._machine.release()
         for client in waiting:
             client.send("left")
@@ -388,49 +342,3 @@ class _Keeper:
         self._machine.release()
         for client in self._clients.values():
             client.send("failed", error.what, error.next_step)
-
-
-def finish(machine: Machine, stands: Fingerprint) -> None:
-    """Put what changed in a machine that has ended into its header set. An error is only printed."""
-    from ..streams import say
-
-    try:
-        if fingerprint.of_machine(machine) != stands.machine:
-            from . import cold
-
-            cold.keep(machine, stands, say=say)
-        fingerprint.leave(machine)
-    except Exception as error:  # another toy may be on the disk by now: any error
-        name = machine.name
-        later = f"the package changes in machine {name} may not be in its header set yet"
-        adopt = f"have them adopted: toy -n {name} -- true" if machine.root == "/" else "the next launch adopts them"
-        say(f"{_said(error)}; {later}; {adopt}")
-
-
-def load_rest() -> None:
-    """Import all that the end of a launch needs, while the machine is up.
-
-    By the end, the host may have another version of toy, of rpm or of Python, or none: `transactional-update apply`
-    mounts a new /usr over the running one, and a package can be removed.
-    """
-    try:
-        from .. import debug
-        from . import cold
-
-        cold.load()
-        debug.load()
-    except Exception:  # noqa: S110, the end says what it lacks, if it comes to need it
-        pass
-
-
-def _said(error: BaseException) -> str:
-    try:
-        from .. import debug, failure
-
-        if debug.is_on():
-            debug.trace(error)
-        if isinstance(error, ToyError | OSError):
-            return failure.explained(error).what
-    except Exception:  # noqa: S110, see above
-        pass
-    return f"{type(error).__name__}: {error}"

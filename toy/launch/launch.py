@@ -15,15 +15,12 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import gc
 import os
-import sys
 import time
-from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET
-from array import array
 
 from .. import process
 from ..errors import ToyError, typed
 from ..machine import HOST, Machine
-from . import environment, fingerprint, invocation, keeper, mounts, tmpfiles
+from . import door, environment, messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,17 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .fingerprint import Fingerprint
-    from .session import Leader
+    from .like import Leader
     from .signals import Signals
 
 _CONTAINERS = ("/run/host/container-manager", f"{HOST}/usr")
 """Paths of which a container of systemd-nspawn's has the first (https://systemd.io/CONTAINER_INTERFACE), and a machine
 the second."""
-
-_LONGEST = 1 << 16
-"""Most bytes of a message of a keeper."""
-
-"""Most bytes that we say of ourselves: a command may be longer than a message."""
 
 _TICK = 0.005
 """Seconds between two attempts to have a machine that is about to come up, or to end."""
@@ -49,7 +41,7 @@ _TICK = 0.005
 _LONGEST_NAME = 256
 """Most characters of the name of a user that the keeper is told: it comes from the environment."""
 
-_PATIENCE = 1.0
+_PATIENCE = 3.0
 """Seconds after which the user is told that somebody else's launch is to be waited for."""
 
 
@@ -72,7 +64,6 @@ def launch(
     machine = Machine(name, root, etc)
     if any(map(os.path.exists, _CONTAINERS)):
         raise ToyError("this is inside a machine or a container already", "leave it first")
-    process.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)
     user = None
     if as_user:
         from .user import caller
@@ -80,8 +71,10 @@ def launch(
         user = caller()
     waiting = _Waiting(machine, say)
     while True:
-        is_ours = machine.lock()
-        connection = _make(machine, say) if is_ours else keeper.connect(machine)
+        connection = door.connect(machine)
+        is_ours = connection is None and _is_lockable(machine)
+        if is_ours:
+            connection = _make(machine, say)
         if connection is not None:
             # They take longer to import than the others: a new machine comes up meanwhile.
             from . import relay, session, signals
@@ -118,11 +111,21 @@ class _Waiting:
         time.sleep(_TICK)
 
 
+def _is_lockable(machine: Machine) -> bool:
+    """Lock a machine, and say whether that could be done. Raises ToyError if something is not installed."""
+    from . import mounts  # who joins does without
+
+    process.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)
+    return machine.lock()
+
+
 def _make(machine: Machine, say: Callable[[str], None]) -> socket | None:
     """Prepare a machine that is locked, start its keeper, and return a connection to that."""
+    from . import fingerprint, invocation, keeper, tmpfiles
+
     try:
-        listening = keeper.listen(machine)
-        connection = keeper.connect(machine)  # before others wait there, and before there is a keeper: it may end
+        listening = door.open_for(machine)
+        connection = door.connect(machine)  # before others wait there, and before there is a keeper: it may end
         stands = _prepared(machine, say)
         tmpfiles.follow(machine, stands, say=say)
         entry = invocation.Invocation(machine, stands, None)
@@ -131,12 +134,14 @@ def _make(machine: Machine, say: Callable[[str], None]) -> socket | None:
         keeper.start(machine, stands, entry, listening)
         return connection
     except BaseException:
-        keeper.remove(machine)
+        door.remove(machine)
         machine.release()
         raise
 
 
 def _prepared(machine: Machine, say: Callable[[str], None]) -> Fingerprint:
+    from . import fingerprint
+
     stands = fingerprint.recall(machine)
     if stands is None:
         from ..overlay import mount_holders
@@ -154,25 +159,22 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
     """Return the first process of a machine, or None if its keeper is gone. Raises ToyError if that refuses us."""
     terminals = [fd for fd in range(3) if os.isatty(fd)][:1]
     fields = ["enter", f"{os.getpid()}", machine.root, _user()[:_LONGEST_NAME], _name(terminals), *command]
-    rights = [(SOL_SOCKET, SCM_RIGHTS, array("i", [2, *terminals]))]
-    message = os.fsencode("\0".join(fields))[: keeper.LONGEST]  # of the command, which is only to be listed
+    message = os.fsencode("\0".join(fields))[: messages.LONGEST]  # of the command, which is only to be listed
     try:
-        connection.sendmsg([message], rights)
+        messages.send(connection, message, 2, *terminals)
     except BrokenPipeError:
         pass  # it may have said why it ended
     try:
-        data, ancillary, _, _ = connection.recvmsg(_LONGEST, CMSG_LEN(4))
+        data, fds = messages.receive(connection)
     except ConnectionResetError:  # it did not read what we sent, which we hear before what it had sent
-        data, ancillary, _, _ = connection.recvmsg(_LONGEST, CMSG_LEN(4))
+        data, fds = messages.receive(connection)
     match os.fsdecode(data).split("\0"):
         case ["in", pid, settings, note]:
             if note:
                 say(note)
-            pidfd = int.from_bytes(ancillary[0][2][:4], sys.byteorder)
-            os.set_inheritable(pidfd, False)
-            from .session import Leader
+            from .like import Leader
 
-            return Leader(int(pid), pidfd, settings.split(), connection.fileno(), machine.keeper)
+            return Leader(int(pid), fds[0], settings.split(), connection.fileno(), machine.keeper)
         case ["failed", what, next_step]:
             raise ToyError(what, next_step or f"see what it said above, or: TOY_DEBUG=1 {typed()}")
         case _:
@@ -206,7 +208,7 @@ def _user() -> str:
     """Return the name of the user who called sudo or its like, or else ours."""
     for name in ("SUDO_USER", "USER", "LOGNAME"):
         if os.environ.get(name):
-            return os.environ[name][:256]
+            return os.environ[name]
     return "root"
 
 

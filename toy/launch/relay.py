@@ -14,20 +14,20 @@ import errno
 import os
 import select
 import time
-from _socket import CMSG_LEN
-from array import array
 
 from ..errors import ToyError, quoted, typed
 from ..streams import say
 from . import session, terminal
-from .keyboard import Keyboard
+from .messages import receive
 from .session import BACKGROUND, FOREGROUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
 
-    from .session import Leader, Order
+    from .keyboard import Keyboard
+    from .like import Leader
+    from .session import Order
     from .signals import Signals
 
 _GRACE = 10.0
@@ -192,14 +192,15 @@ class _Relay:
 
     def _hear(self) -> None:
         """Act on a message of the monitor."""
-        data, ancillary, _, _ = self._messages.recvmsg(4096, CMSG_LEN(8))
+        data, fds = receive(self._messages)
         word, _, rest = data.decode(errors="replace").partition(" ")
         match word:
             case "terminal":
                 assert self._here is not None
-                self._master, slave = array("i", ancillary[0][2])
+                self._master, slave = fds
                 os.set_blocking(self._master, False)
-                os.set_inheritable(self._master, False)
+                from .keyboard import Keyboard
+
                 self._keyboard = Keyboard(self._here, self._master, slave)
                 os.close(slave)
             case "started":

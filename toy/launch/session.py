@@ -15,17 +15,16 @@ command's process group, and "continue WHERE".
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
-import errno
 import os
 import select
-import stat
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
-from array import array
 
 from .. import process
 from ..errors import EXIT_FAILURE
 from ..machine import HOST
-from . import cgroup, kernel
+from . import cgroup, kernel, login
+from .like import Leader, Like
+from .messages import send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,13 +38,7 @@ FOREGROUND, BACKGROUND = "foreground", "background"
 
 _NAMESPACES = kernel.NEWNS | kernel.NEWCGROUP | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWNET
 
-_NOT_PASSED_ON = ("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "OLDPWD", "PWD", "SHLVL", "_")
-"""Variables of the machine's first process that are no other process's business."""
-
 _DISPLAYS = "/tmp/.X11-unix"  # noqa: S108, so it is called
-
-_PASSWD, _LONGEST = "/etc/passwd", 1 << 20
-_SHELLS = ("/bin/bash", "/bin/sh")
 
 
 class Order:
@@ -70,30 +63,17 @@ class Order:
         """As whom it runs, else as the machine's first process: root, if the administrator has no settings."""
 
 
-class Leader:
-    """The first process of a machine, which has what systemd-nspawn gives to each."""
-
-    def __init__(self, pid: int, pidfd: int, settings: list[str], connection: int, keeper: int) -> None:
-        self.pid = pid
-        self.pidfd = pidfd
-        self.settings = settings
-        """The names of the administrator's settings, and $NAME for each variable that they set."""
-        self.connection = connection
-        """A descriptor of our connection to the machine's keeper, which ends the machine once all such are closed."""
-        self.keeper = keeper
-        """The keeper's PID, if it is our child."""
-
-
 def start(order: Order, leader: Leader) -> tuple[int, socket]:
     """Start a monitor, and return its PID and a socket for messages."""
     ours, its = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+    monitor = _Monitor(its)
     if order.with_host:
         kernel.adopt_orphans()
-        pid = process.fork(lambda: _Monitor(its).run(order, leader))
+        pid = process.fork(lambda: monitor.run(order, leader))
     else:
         own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         kernel.join(leader.pidfd, kernel.NEWPID)
-        pid = process.fork(lambda: _Monitor(its).run(order, leader))
+        pid = process.fork(lambda: monitor.run(order, leader))
         kernel.join(own, kernel.NEWPID)  # there are no more children in the machine's, once it has ended
         os.close(own)
     its.close()
@@ -118,6 +98,7 @@ def end_descendants(*, but: int = 0) -> None:
 class _Monitor:
     def __init__(self, messages: socket) -> None:
         self._messages = messages
+        self._parent = os.getpid()
         self._command = 0
         self._slave: int | None = None
         self._group: cgroup.Group | None = None
@@ -133,9 +114,9 @@ class _Monitor:
         self._watch()
 
     def _begin(self, order: Order, leader: Leader) -> None:
-        process.rename(f"toy: session of {os.getppid()}", short="(session)")
+        process.rename(f"toy: session of {self._parent}", short="(session)")
         process.close_all_but(self._messages.fileno(), leader.pidfd, leader.connection)
-        like = _Like(leader)
+        like = Like(leader)
         directories = None
         if order.user is not None:
             from .user import Directories
@@ -162,7 +143,7 @@ class _Monitor:
         self._command = process.fork(lambda: self._execute(order, like, mask))
         self._tell("started")
 
-    def _see_host(self, leader: Leader, like: _Like) -> None:
+    def _see_host(self, leader: Leader, like: Like) -> None:
         from . import host_view
 
         kernel.adopt_orphans()
@@ -172,11 +153,8 @@ class _Monitor:
         like.is_unlimited = True
 
     def _tell(self, text: str, *fds: int) -> None:
-        from _socket import SCM_RIGHTS, SOL_SOCKET
-
-        data = [(SOL_SOCKET, SCM_RIGHTS, array("i", fds))] if fds else []
         try:
-            self._messages.sendmsg([text.encode()], data)
+            send(self._messages, text.encode(), *fds)
         except OSError:
             pass  # toy was killed, which `_watch` notices
 
@@ -243,7 +221,7 @@ class _Monitor:
         except ProcessLookupError:
             pass
 
-    def _execute(self, order: Order, like: _Like, mask: Iterable[int]) -> None:
+    def _execute(self, order: Order, like: Like, mask: Iterable[int]) -> None:
         """Become the command."""
         os.setpgid(0, 0)
         if self._group is not None:
@@ -255,8 +233,8 @@ class _Monitor:
         }
         try:
             like.become()
-            command, file = _command(order.command, like.shell or _shell_of(like.uid), environment)
-            _change_directory(
+            command, file = login.command(order.command, like.shell or login.shell_of(like.uid), environment)
+            login.change_directory(
                 order.directory if like.directory is None else like.directory, environment.get("HOME", "/")
             )
             _signal.set_wakeup_fd(-1)
@@ -273,143 +251,9 @@ def _ignore(_number: int, _frame: object) -> None:
     pass
 
 
-def _command(words: list[str], preferred: str, environment: dict[str, str]) -> tuple[list[str], str]:
-    """Return the words of a command and the file to execute; without words, those of a login shell."""
-    if words:
-        return words, words[0]
-    for shell in (preferred, *_SHELLS):
-        if shell and os.access(shell, os.X_OK):
-            environment["SHELL"] = shell
-            return [f"-{os.path.basename(shell)}"], shell
-    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _SHELLS[-1])
-
-
 def _show_display() -> None:
     """Have the sockets of X servers where X clients look for them."""
     try:
         os.symlink(f"{HOST}{_DISPLAYS}", _DISPLAYS)
     except OSError:
         pass  # there is one already, perhaps the administrator's
-
-
-def _shell_of(uid: int) -> str:
-    """Return the shell that passwd(5) in the machine has for a user, or ""."""
-    try:
-        fd = os.open(_PASSWD, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    with open(fd, "rb") as file:
-        content = file.read(_LONGEST) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
-    for line in content.splitlines():
-        fields = os.fsdecode(line).split(":")
-        if len(fields) == 7 and fields[2] == str(uid) and fields[6].startswith("/"):
-            return fields[6]
-    return ""
-
-
-def _change_directory(*places: str | int) -> None:
-    for place in (*places, "/"):
-        try:
-            os.chdir(place)
-            return
-        except OSError:
-            continue
-
-
-def _limits(path: str, settings: list[str]) -> dict[int, tuple[int, int]]:
-    """Return the limits that settings are about, by number, from a process's file in /proc.
-
-    prlimit(2) would need a capability for the process of another user.
-    """
-    import resource
-
-    with open(path, encoding="ascii") as file:
-        _, *lines = file  # in the order of their numbers, in columns (linux, fs/proc/base.c)
-    values = [[line[begin : begin + 20].strip() for begin in (26, 47)] for line in lines]
-    numbers = [getattr(resource, f"RLIMIT_{name[5:]}", None) for name in settings if name.startswith("Limit")]
-    found = {}
-    for each in numbers:
-        if each is not None:
-            soft, hard = (resource.RLIM_INFINITY if text == "unlimited" else int(text) for text in values[each])
-            found[each] = soft, hard
-    return found
-
-
-class _Like:
-    """What systemd-nspawn gave to the first process of a machine, and each command is to have as well.
-
-    It is read where the host's /proc is, and by `become` given to this process.
-    """
-
-    def __init__(self, leader: Leader) -> None:
-        self.settings = leader.settings
-        of_leader = f"/proc/{leader.pid}"
-        with open(f"{of_leader}/environ", "rb") as file:
-            words = [os.fsdecode(word).partition("=") for word in file.read().split(b"\0")]
-        self.environment = {name: value for name, by, value in words if by and name not in _NOT_PASSED_ON}
-        with open(f"{of_leader}/status", encoding="utf-8", errors="replace") as file:
-            fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-        number = int(fields["NSpid"].split()[-1])  # in the machine, where this process is
-        self.uid, self._gid = int(fields["Uid"].split()[0]), int(fields["Gid"].split()[0])
-        self._groups = [int(word) for word in fields["Groups"].split()]
-        self.bounding, self._permitted, self._inheritable, self._ambient = (
-            int(fields[f"Cap{which}"], 16) for which in ("Bnd", "Prm", "Inh", "Amb")
-        )
-        self.is_unlimited = False
-        self.is_of_user = False
-        self.shell = ""
-        self._no_new_privileges = fields["NoNewPrivs"] == "1"
-        self._filters = kernel.system_call_filters(number) if fields.get("Seccomp") == "2" else []
-        self.directory: int | None = None
-        """A descriptor, as its path may look another one from here."""
-        if "WorkingDirectory" in leader.settings:
-            self.directory = os.open(f"{of_leader}/cwd", os.O_PATH | os.O_CLOEXEC)
-        self._limits: dict[int, tuple[int, int]] = {}
-        if any(name.startswith("Limit") for name in leader.settings):
-            self._limits = _limits(f"{of_leader}/limits", leader.settings)
-        self._adjustment = ""
-        if "OOMScoreAdjust" in leader.settings:
-            with open(f"{of_leader}/oom_score_adj") as file:
-                self._adjustment = file.read()
-        self._personality = 0
-        if "Personality" in leader.settings:
-            with open(f"{of_leader}/personality") as file:
-                self._personality = int(file.read(), 16)
-        self._processors = os.sched_getaffinity(number) if "CPUAffinity" in leader.settings else None
-
-    def take_user(self, user: User) -> None:
-        """Have the process be another user's."""
-        self.uid, self._gid, self._groups, self.shell = user.uid, user.gid, user.groups, user.shell
-        self.environment |= user.environment()
-        self.is_of_user = True
-
-    def become(self) -> None:
-        """Give this process what the first process of the machine has. Raises OSError."""
-        if not self.is_unlimited:
-            self._limit()
-        os.setgroups(self._groups)
-        os.setresgid(self._gid, self._gid, self._gid)
-        keeps = not (self.is_unlimited or self.is_of_user)
-        if keeps:
-            kernel.keep_capabilities()
-        os.setresuid(self.uid, self.uid, self.uid)
-        if keeps:
-            kernel.set_capabilities(permitted=self._permitted, inheritable=self._inheritable, ambient=self._ambient)
-        if self._no_new_privileges and not self.is_unlimited:
-            kernel.forbid_new_privileges()
-
-    def _limit(self) -> None:
-        if self._adjustment:
-            with open("/proc/self/oom_score_adj", "w") as file:
-                file.write(self._adjustment)
-        if self._personality:
-            kernel.set_personality(self._personality)
-        if self._processors:
-            os.sched_setaffinity(0, self._processors)
-        if self._limits:
-            import resource
-
-            for number, limits in self._limits.items():
-                resource.setrlimit(number, limits)
-        kernel.filter_system_calls(self._filters)
-        kernel.bound_capabilities(self.bounding)

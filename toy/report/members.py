@@ -3,14 +3,13 @@
 
 import os
 import select
-import sys
 import time
-from _socket import AF_UNIX, CMSG_LEN, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET, socket
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET, socket
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import ToyError
-from ..launch import keeper, who
+from ..launch import keeper, messages, who
 from ..machine import STATE, Machine
 
 NOT_IN_USE = "not in use"
@@ -117,10 +116,10 @@ def _answer(machine: Machine, connection: socket) -> Entry:
     Raises ConnectionError if it has ended, another OSError if it does not answer, and ValueError for an answer that is
     another toy's.
     """
-    data, ancillary, _, _ = connection.recvmsg(keeper.LONGEST, CMSG_LEN(4))
-    if not ancillary:
+    data, fds = messages.receive(connection)
+    if not fds:
         raise ConnectionResetError
-    with open(int.from_bytes(ancillary[0][2][:4], sys.byteorder), "rb") as file:
+    with open(fds[0], "rb") as file:
         file.seek(0)
         members = [Member(*row) for row in who.read(file.read())]
     match os.fsdecode(data).split("\0"):
