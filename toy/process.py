@@ -326,14 +326,21 @@ def become(file: str, command: list[str], environment: Mapping[str, str]) -> NoR
 
     As a shell does, sh runs what is no program. Raises OSError.
     """
-    try:
-        os.execvpe(file, command, environment)  # noqa: S606, as everywhere here
-    except OSError as error:
-        if error.errno != errno.ENOEXEC:
-            raise
-    folders = [""] if "/" in file else os.get_exec_path(environment)
-    path = next(path for folder in folders if os.access(path := os.path.join(folder, file), os.X_OK))
-    os.execve("/bin/sh", ["sh", path, *command[1:]], environment)  # noqa: S606
+    folders = [""] if "/" in file else environment.get("PATH", os.defpath).split(os.pathsep)
+    failed: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
+    for folder in folders:  # os.execvpe imports something to warn with, in 0.6 ms
+        path = os.path.join(folder, file)
+        try:
+            os.execve(path, command, environment)  # noqa: S606, as everywhere here
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            failed = error
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            os.execve("/bin/sh", ["sh", path, *command[1:]], environment)  # noqa: S606
+    raise failed
 
 
 def _last_line(stderr: bytes) -> str:

@@ -92,6 +92,7 @@ def launch(
     with signals.Signals() as caught:
         status = relay.run(order, leader, caught)
         _leave(connection, caught)
+    connection.close()  # else Python warns of it, for which it imports something
     return status
 
 
