@@ -43,6 +43,18 @@ def test_lines_after_each_of_several_commands(warm: Host) -> None:
     assert pasted(terminal, "toy -- true", lines) == [f"{number}-{part}" for number in range(20) for part in "ab"]
 
 
+def test_what_is_typed_ahead_shows_once(warm: Host) -> None:
+    warm.run("mkfifo", "/root/go")
+    terminal = Terminal(warm, "sh", "-c", "echo wait''ing; read x </root/go; for i in 1 2 3; do toy -- true; done; cat")
+    terminal.expect("waiting\r\n")
+    terminal.type("typed ahead\n")
+    terminal.expect("typed ahead\r\n")
+    warm.sh("echo > /root/go")
+    terminal.expect("typed ahead\r\n")  # by cat
+    terminal.type("\x04")
+    assert terminal.rest() == b""
+
+
 def test_more_than_a_terminal_keeps_is_lost_in_whole_lines_and_said(warm: Host) -> None:
     warm.run("mkfifo", "/root/end")
     terminal = shell(warm)
@@ -68,7 +80,7 @@ def test_the_end_of_input_is_read_once(warm: Host) -> None:
     terminal = shell(warm)
     terminal.type("toy -- cat\n")
     terminal.type("one\n\x04")
-    terminal.expect("one\r\none\r\n")
+    terminal.expect("one\r\n")
     terminal.expect(PROMPT)
     assert terminal.run("echo $((6 * 7))") == ["42"]
 

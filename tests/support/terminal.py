@@ -75,6 +75,11 @@ class Terminal:
         """Return the terminal's modes."""
         return termios.tcgetattr(self._fd)
 
+    def wait_until_raw(self) -> None:
+        """Wait until no key is a signal on this terminal itself."""
+        while self.modes()[3] & termios.ISIG:
+            pass
+
     def resize(self, rows: int, columns: int) -> None:
         """Change the size of the window."""
         _set_size(self._fd, (rows, columns))

@@ -67,6 +67,17 @@ class Keyboard:
         self._held += some or b""
         return some != b""
 
+    def deliver_first(self, typed: bytes) -> None:
+        """Deliver what was typed before the command begins: it shows already, or was not to be shown."""
+        modes = termios.tcgetattr(self._slave)
+        silent = [*modes]
+        assert isinstance(silent[3], int)
+        silent[3] &= ~(termios.ECHO | termios.ECHONL)
+        termios.tcsetattr(self._slave, termios.TCSANOW, silent)
+        self._held = typed
+        self.deliver()
+        termios.tcsetattr(self._slave, termios.TCSANOW, modes)
+
     def deliver(self) -> None:
         """Have the command read what was typed, as far as it has read what was before."""
         self._notice()

@@ -50,18 +50,26 @@ def run(order: Order, leader: Leader, signals: Signals) -> int:
     Raises ToyError if the session cannot be had.
     """
     here = terminal.find()
-    if here is not None:
-        order.streams = here.streams
-        order.modes, order.size = here.modes(), here.size()
-        has_all = 0 in here.streams and 1 in here.streams
-        order.where = FOREGROUND if has_all and here.is_foreground() else BACKGROUND
-    pid, messages = session.start(order, leader)
-    relay = _Relay(order, messages, signals, here, leader.connection)
+    if here is None:
+        return _relayed(order, leader, signals, None)
+    order.streams = here.streams
+    order.modes, order.size = here.modes(), here.size()
+    has_all = 0 in here.streams and 1 in here.streams
+    order.where = FOREGROUND if has_all and here.is_foreground() else BACKGROUND
     try:
-        return relay.run()
+        if order.where == FOREGROUND:
+            order.typed = here.begin()
+        return _relayed(order, leader, signals, here)
     finally:
-        if here is not None:
-            here.close()
+        here.give_back(order.typed)  # if there was no session for it
+        here.close()
+
+
+def _relayed(order: Order, leader: Leader, signals: Signals, here: terminal.Terminal | None) -> int:
+    pid, messages = session.start(order, leader)
+    try:
+        return _Relay(order, messages, signals, here, leader.connection).run()
+    finally:
         messages.close()
         os.waitpid(pid, 0)
         if order.with_host:
@@ -203,6 +211,10 @@ class _Relay:
 
                 self._keyboard = Keyboard(self._here, self._master, slave)
                 os.close(slave)
+                if self._order.typed:
+                    self._keyboard.deliver_first(self._order.typed)
+                    self._order.typed = b""
+                    self._send("typed")
             case "started":
                 pass
             case "stopped":

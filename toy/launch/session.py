@@ -9,7 +9,7 @@ work.
 Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with descriptors of its two
 sides, "started", "stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, "failed ERRNO" if the command
 could not be executed, and "broken TEXT" if there is no session to be had. To the monitor go "signal NUMBER", for the
-command's process group, and "continue WHERE".
+command's process group, "continue WHERE", and "typed" once what was typed before is where the command finds it.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Order:
         """Whether it is to see the host: see `host_view`."""
         self.user: User | None = None
         """As whom it runs, else as the machine's first process: root, if the administrator has no settings."""
+        self.typed = b""
+        """What was typed before, which is in the queue of that terminal before the command begins."""
 
 
 def start(order: Order, leader: Leader) -> tuple[int, socket]:
@@ -171,6 +173,8 @@ class _Monitor:
             os.fchown(self._slave, order.user.uid, -1)
         ioctl(self._slave, TIOCSCTTY, 0)
         self._tell("terminal", master, self._slave)
+        if order.typed:
+            self._messages.recv(64)
         os.close(master)
         for fd in range(3):
             if fd in order.streams:

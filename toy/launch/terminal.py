@@ -74,6 +74,22 @@ class Terminal:
             return  # it went away
         self._saved = saved
 
+    def begin(self) -> bytes:
+        """Make the terminal raw, and return what was typed before."""
+        typed = b""
+        flags, characters = self.modes()[3], self.modes()[6]
+        assert isinstance(flags, int) and isinstance(characters, list)
+        if flags & termios.ICANON:
+            end = characters[termios.VEOF]
+            assert isinstance(end, bytes)
+            for _ in range(LONGEST_QUEUE):  # lines, and ends of input, which would be NULs if the terminal was raw
+                some = self.read()
+                if some is None:
+                    break
+                typed += some if some.endswith(b"\n") else some + end
+        self.make_raw()
+        return typed + (self.read() or b"")
+
     def fitted(self, printed: bytes, master: int) -> bytes:
         """Return what is to be written here so that what a command printed on its terminal looks the same here.
 
