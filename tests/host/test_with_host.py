@@ -89,6 +89,7 @@ def test_packets(host: Host) -> None:
     assert "> 127.0.0.1.9: UDP" in host.sh("cat /tmp/seen")
 
 
+@pytest.mark.everywhere
 def test_the_kernel(host: Host) -> None:
     assert toy(host, "dmesg").returncode == 1
     assert host.run(*WITH, "dmesg").stdout != ""
@@ -110,6 +111,7 @@ def test_file_systems_for_tracing(host: Host) -> None:
     assert "tracefs" not in toy(host, "cat", "/proc/self/mounts").stdout.replace("/run/host", "")
 
 
+@pytest.mark.everywhere
 def test_capabilities(host: Host) -> None:
     show = ("sed", "-n", "s/CapEff:\\s*//p", "/proc/self/status")
     assert host.run(*WITH, *show).stdout == host.run(*show).stdout
@@ -219,6 +221,7 @@ def test_nothing_is_left_of_a_session(host: Host) -> None:
     assert "4242" not in host.sh("cat /proc/self/mountinfo")
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("which", ["toy", "its monitor", "both", "the keeper"])
 def test_nothing_is_left_of_a_killed_session(host: Host, which: str) -> None:
     build(host, [HELLO], RPMS)
