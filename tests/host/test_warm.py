@@ -44,9 +44,19 @@ def test_it_imports_no_more_than_it_needs(warm: Host) -> None:
     done = warm.run("/usr/bin/python3", "-BsS", "-X", "importtime", "/usr/bin/toy", "--", "true")
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     folder = {f"toy.launch.{path.stem}" for path in (CHECKOUT / "toy/launch").glob("[!_]*.py")}
-    by_keeper = {"toy.launch.host_root"}  # while systemd-nspawn is at work
+    by_keeper = {"toy.launch.host_root", "toy.launch.resolver"}  # while systemd-nspawn is at work
     assert folder - imported == {"toy.launch.cold", "toy.launch.settings", *by_keeper}
     assert imported & HEAVY == set()
+
+
+def test_who_joins_imports_even_less(warm: Host) -> None:
+    process = start(warm, "toy", "--", "sh", "-c", "echo waiting; exec sleep 1000")
+    done = warm.run("/usr/bin/python3", "-BsS", "-X", "importtime", "/usr/bin/toy", "--", "true")
+    process.terminate()
+    process.communicate()
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {name for name in imported if name.startswith("toy.launch.")} == {"toy.launch.launch", "toy.launch.door"}
+    assert imported & (HEAVY | {"toy.sessions.host_view", "toy.sessions.keyboard", "toy.sessions.user"}) == set()
 
 
 LOOKS = ("rpm -qa", "rpm -V editor", "zypper -n search hello")

@@ -8,10 +8,11 @@ import pytest
 
 from toy import options
 from toy.errors import ToyError
-from toy.launch import environment, mounts, nspawn
+from toy.launch import mounts, nspawn
 from toy.launch.layers import Overlay
 from toy.launch.limits import Limits
 from toy.machine import Machine
+from toy.sessions import environment
 
 ENTER = {"verb": None, "name": None, "snapshot": None}
 
@@ -90,7 +91,7 @@ def test_what_is_not(words: str, what: str, next_step: str) -> None:
 def test_help_begins_with_all_that_can_be_typed() -> None:
     found, _ = options.parse(["--help"])
     assert found.text[:4] == [
-        "usage: toy [-n NAME] [--snapshot N|default] [-- COMMAND ARG...]",
+        "usage: toy [-n NAME] [--host] [--user] [--snapshot N|default] [-- COMMAND ARG...]",
         "       toy status|diff [NAME] [--json]",
         "       toy list [--json]",
         "       toy dump [--root DIR]",

@@ -30,7 +30,7 @@ ORDER = (
         "host",
         "headers",
     ),
-    *("confined", "database", "overlay", "following", "reconcile", "launch", "snapshots", "report"),
+    *("confined", "database", "overlay", "following", "reconcile", "sessions", "launch", "snapshots", "report"),
     *("dump_root", "options", "cli", "__main__"),
 )
 """Folders and modules of toy: each imports from itself and from those before it."""
@@ -81,4 +81,4 @@ def test_one_owner_of_each_system_resource() -> None:
     every = {f"os.{name}" for name in dir(os) if name in starting or name.startswith(("exec", "spawn"))}
     assert users("subprocess", "multiprocessing", "pty", *every) == {"process"}
     assert users("fcntl.flock", "fcntl.lockf") == {"filesystem/lock"}
-    assert users("ctypes.CDLL", "ctypes.PyDLL") == {"confined/confinement", "filesystem/namespace", "launch/kernel"}
+    assert users("ctypes.CDLL", "ctypes.PyDLL") == {"confined/confinement", "filesystem/namespace", "sessions/kernel"}

@@ -11,7 +11,7 @@ import os
 from .. import process
 from ..host import mounted
 from ..machine import HOST
-from . import kernel
+from ..sessions import kernel
 
 
 def show(pid: int, pidfd: int) -> None:

@@ -13,7 +13,8 @@ from ..errors import ToyError
 from ..host import homes
 from ..host.mounted import Mounted
 from ..machine import HEADERS, OWN_BASE, Machine, mount_source
-from . import environment, layers, mounts, netshared, nspawn, scriptlets
+from ..sessions import environment
+from . import layers, mounts, netshared, nspawn, scriptlets
 from .fingerprint import Fingerprint
 from .limits import Limits
 

@@ -35,17 +35,18 @@ from _socket import (
 from .. import process
 from ..errors import ToyError
 from ..machine import HOST
-from . import door, ending, fingerprint, messages, mounts, who
+from ..sessions import messages
+from . import door, ending, fingerprint, mounts, who
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..machine import Machine
+    from ..sessions.terminal import Modes
     from .fingerprint import Fingerprint
     from .invocation import Invocation
     from .resolver import Watch
-    from .terminal import Modes
 
 _MOMENT = 200
 """Milliseconds without an event after which what the end of a launch needs is imported."""
@@ -90,7 +91,7 @@ class _Client:
         """Take the descriptors that it sent: its stderr, and its terminal if it has one."""
         self.stderr, self.terminal = fds[0], fds[1] if len(fds) > 1 else None
         if self.terminal is not None:
-            from . import terminal
+            from ..sessions import terminal
 
             self._modes = terminal.modes_of(self.terminal)
 
@@ -98,7 +99,7 @@ class _Client:
         """Close what is open. If it was killed, its terminal gets back its modes."""
         self.connection.close()
         if self.terminal is not None:
-            from . import terminal
+            from ..sessions import terminal
 
             if not self.is_done:
                 terminal.restore(self.terminal, self._modes)

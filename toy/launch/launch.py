@@ -20,16 +20,17 @@ import time
 from .. import process
 from ..errors import ToyError, typed
 from ..machine import HOST, Machine
-from . import door, environment, messages
+from ..sessions import environment, messages
+from . import door
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Sequence
 
+    from ..sessions.like import Leader
+    from ..sessions.signals import Signals
     from .fingerprint import Fingerprint
-    from .like import Leader
-    from .signals import Signals
 
 _CONTAINERS = ("/run/host/container-manager", f"{HOST}/usr")
 """Paths of which a container of systemd-nspawn's has the first (https://systemd.io/CONTAINER_INTERFACE), and a machine
@@ -66,7 +67,7 @@ def launch(
         raise ToyError("this is inside a machine or a container already", "leave it first")
     user = None
     if as_user:
-        from .user import caller
+        from ..sessions.user import caller
 
         user = caller()
     waiting = _Waiting(machine, say)
@@ -77,7 +78,7 @@ def launch(
             connection = _make(machine, say)
         if connection is not None:
             # They take longer to import than the others: a new machine comes up meanwhile.
-            from . import relay, session, signals
+            from ..sessions import relay, session, signals
 
             leader = _admitted(connection, machine, command, say)
             if leader is not None:
@@ -173,7 +174,7 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
         case ["in", pid, settings, note]:
             if note:
                 say(note)
-            from .like import Leader
+            from ..sessions.like import Leader
 
             return Leader(int(pid), fds[0], settings.split(), connection.fileno(), machine.keeper)
         case ["failed", what, next_step]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from . import kernel
+from ..sessions import kernel
 
 _DIRECTORY, _NAME = "/etc", b"resolv.conf"
 _LONGEST = 1 << 16

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import ToyError
-from ..launch import keeper, messages, who
+from ..launch import keeper, who
 from ..machine import STATE, Machine
+from ..sessions import messages
 
 NOT_IN_USE = "not in use"
 COMING_UP = "coming up"
