@@ -16,6 +16,7 @@ from host import Host
 from image import HELLO, RPMS
 from overlay import start, toy
 from packages import Package, build
+from terminal import PROMPT, shell
 from truth import OVERLAY, packages
 
 WITH = ("toy", "--host", "--")
@@ -246,6 +247,26 @@ def test_with_and_without_at_once(host: Host) -> None:
     assert int(host.run(*WITH, "sh", "-c", "ps -e | wc -l").stdout) > int(toy(host, "sh", "-c", "ps -e | wc -l").stdout)
     process.kill()
     process.communicate()
+
+
+def test_a_terminal_of_the_hosts(host: Host) -> None:
+    terminal = shell(host)
+    terminal.type("toy --host -- env 'PS1=$ ' bash --norc -i\n")
+    terminal.expect(PROMPT)
+    assert terminal.run("stty size; ls -l $(tty) | cut -c1") == ["24 80", "c"]
+    terminal.type("sh -c 'echo wait\"\"ing; exec sleep 1000'\n")
+    terminal.expect("waiting")
+    terminal.type("\x1a")
+    terminal.expect("Stopped")
+    terminal.expect(PROMPT)
+    terminal.type("fg\n")
+    terminal.expect("1000")
+    terminal.type("\x03")
+    terminal.expect(PROMPT)
+    assert terminal.run("echo $?") == ["130"]
+    terminal.type("exit 7\n")
+    terminal.expect(PROMPT)
+    assert terminal.run("echo $?") == ["7"]
 
 
 def test_a_command_that_is_not_there(host: Host) -> None:
