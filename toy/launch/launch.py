@@ -166,6 +166,8 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
         messages.send(connection, message, 2, *terminals)
     except BrokenPipeError:
         pass  # it may have said why it ended
+    if not machine.keeper and not messages.is_there(connection, seconds=_PATIENCE):
+        say(f"waiting for machine {machine.name}, which is about to come up; see who is in: toy list")
     try:
         data, fds = messages.receive(connection)
     except ConnectionResetError:  # it did not read what we sent, which we hear before what it had sent
