@@ -198,8 +198,6 @@ class Machine:
         """Close our descriptor of the lock; the lock ends once no process has one any more."""
         if self.lock_fd >= 0:
             os.close(self.lock_fd)
-            self.keeper = 0
-        """The PID of the machine's keeper, if it is our child."""
         self.lock_fd = -1
 
     def is_in_use(self) -> bool:

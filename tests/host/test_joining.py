@@ -211,6 +211,16 @@ def test_a_machine_ends_with_its_keeper_and_the_next_one_loses_nothing(host: Hos
     assert keepers(host) == []
 
 
+def test_who_made_it_with_host_leaves_it_to_the_others(host: Host, enter: Enter) -> None:
+    one = enter("toy", "--host")
+    two = enter()
+    two.does(last_change(host))
+    assert one.leaves() == (0, "")
+    assert two.does("echo here") == "here\n"
+    assert two.leaves() == (0, "")
+    assert is_noted(host)
+
+
 CHANGED = "toy: the host's packages changed since machine toy was entered; it follows once all have left\n"
 
 
