@@ -104,6 +104,12 @@ def test_the_kernel(host: Host) -> None:
     assert host.run("sysctl", "-n", "kernel.panic").stdout.strip() == before
 
 
+def test_settings_that_limit_a_machine_do_not_limit_who_debugs_the_host(host: Host) -> None:
+    host.write("/etc/systemd/nspawn/toy.nspawn", "[Exec]\nSystemCallFilter=~mknod mknodat\nCPUAffinity=0\n")
+    show = "mkfifo /srv/x && sed -n 's/Seccomp:\\s*//p' /proc/self/status && nproc"
+    assert host.run(*WITH, "sh", "-c", show).stdout == f"0\n{os.cpu_count()}\n"
+
+
 def test_file_systems_for_tracing(host: Host) -> None:
     shown = host.run(*WITH, "sh", "-c", "ls /sys/kernel/tracing /sys/kernel/debug /sys/fs/bpf").stdout
     assert {"available_events", "x86"} & set(shown.split())

@@ -29,50 +29,33 @@ class Leader:
         """The keeper's PID, if it is our child."""
 
 
-def _limits(path: str, settings: list[str]) -> dict[int, tuple[int, int]]:
-    """Return the limits that settings are about, by number, from a process's file in /proc.
-
-    prlimit(2) would need a capability for the process of another user.
-    """
-    import resource
-
-    with open(path, encoding="ascii") as file:
-        _, *lines = file  # in the order of their numbers, in columns (linux, fs/proc/base.c)
-    values = [[line[begin : begin + 20].strip() for begin in (26, 47)] for line in lines]
-    numbers = [getattr(resource, f"RLIMIT_{name[5:]}", None) for name in settings if name.startswith("Limit")]
-    found = {}
-    for each in numbers:
-        if each is not None:
-            soft, hard = (resource.RLIM_INFINITY if text == "unlimited" else int(text) for text in values[each])
-            found[each] = soft, hard
-    return found
-
-
 class Like:
     """What the first process of a machine has, and each command is to have as well.
 
     It is read where the host's /proc is, and by `become` given to this process.
     """
 
-    def __init__(self, leader: Leader) -> None:
+    def __init__(self, leader: Leader, *, is_unlimited: bool) -> None:
+        """Read it; with `is_unlimited` without what limits a process: filters of system calls, capabilities and such."""
         self.settings = leader.settings
+        self._is_unlimited = is_unlimited
         of_leader = f"/proc/{leader.pid}"
         with open(f"{of_leader}/environ", "rb") as file:
             words = [os.fsdecode(word).partition("=") for word in file.read().split(b"\0")]
         self.environment = {name: value for name, by, value in words if by and name not in _NOT_PASSED_ON}
         with open(f"{of_leader}/status", encoding="utf-8", errors="replace") as file:
             fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-        number = int(fields["NSpid"].split()[-1])  # in the machine, where this process is
+        number = int(fields["NSpid"].split()[-1])  # in the machine, where this process is if it is limited
         self.uid, self._gid = int(fields["Uid"].split()[0]), int(fields["Gid"].split()[0])
         self._groups = [int(word) for word in fields["Groups"].split()]
         self.bounding, self._permitted, self._inheritable, self._ambient = (
             int(fields[f"Cap{which}"], 16) for which in ("Bnd", "Prm", "Inh", "Amb")
         )
-        self.is_unlimited = False
         self.is_of_user = False
         self.shell = ""
         self._no_new_privileges = fields["NoNewPrivs"] == "1"
-        self._filters = kernel.system_call_filters(number) if fields.get("Seccomp") == "2" else []
+        has_filters = fields.get("Seccomp") == "2" and not is_unlimited
+        self._filters = kernel.system_call_filters(number) if has_filters else []
         self.directory: int | None = None
         """A descriptor, as its path may look another one from here."""
         if "WorkingDirectory" in leader.settings:
@@ -88,7 +71,8 @@ class Like:
         if "Personality" in leader.settings:
             with open(f"{of_leader}/personality") as file:
                 self._personality = int(file.read(), 16)
-        self._processors = os.sched_getaffinity(number) if "CPUAffinity" in leader.settings else None
+        has_processors = "CPUAffinity" in leader.settings and not is_unlimited
+        self._processors = os.sched_getaffinity(number) if has_processors else None
 
     def take_user(self, user: User) -> None:
         """Have the process be another user's."""
@@ -98,17 +82,17 @@ class Like:
 
     def become(self) -> None:
         """Give this process what the first process of the machine has. Raises OSError."""
-        if not self.is_unlimited:
+        if not self._is_unlimited:
             self._limit()
         os.setgroups(self._groups)
         os.setresgid(self._gid, self._gid, self._gid)
-        keeps = not (self.is_unlimited or self.is_of_user)
+        keeps = not (self._is_unlimited or self.is_of_user)
         if keeps:
             kernel.keep_capabilities()
         os.setresuid(self.uid, self.uid, self.uid)
         if keeps:
             kernel.set_capabilities(permitted=self._permitted, inheritable=self._inheritable, ambient=self._ambient)
-        if self._no_new_privileges and not self.is_unlimited:
+        if self._no_new_privileges and not self._is_unlimited:
             kernel.forbid_new_privileges()
 
     def _limit(self) -> None:
@@ -126,3 +110,22 @@ class Like:
                 resource.setrlimit(number, limits)
         kernel.filter_system_calls(self._filters)
         kernel.bound_capabilities(self.bounding)
+
+
+def _limits(path: str, settings: list[str]) -> dict[int, tuple[int, int]]:
+    """Return the limits that settings are about, by number, from a process's file in /proc.
+
+    prlimit(2) would need a capability for the process of another user.
+    """
+    import resource
+
+    with open(path, encoding="ascii") as file:
+        _, *lines = file  # in the order of their numbers, in columns (linux, fs/proc/base.c)
+    values = [[line[begin : begin + 20].strip() for begin in (26, 47)] for line in lines]
+    numbers = [getattr(resource, f"RLIMIT_{name[5:]}", None) for name in settings if name.startswith("Limit")]
+    found = {}
+    for each in numbers:
+        if each is not None:
+            soft, hard = (resource.RLIM_INFINITY if text == "unlimited" else int(text) for text in values[each])
+            found[each] = soft, hard
+    return found

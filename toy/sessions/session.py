@@ -118,7 +118,7 @@ class _Monitor:
     def _begin(self, order: Order, leader: Leader) -> None:
         process.rename(f"toy: session of {self._parent}", short="(session)")
         process.close_all_but(self._messages.fileno(), leader.pidfd, leader.connection)
-        like = Like(leader)
+        like = Like(leader, is_unlimited=order.with_host)
         directories = None
         if order.user is not None:
             from .user import Directories
@@ -152,7 +152,6 @@ class _Monitor:
         view = host_view.View()
         kernel.enter(leader.pid, leader.pidfd, kernel.NEWNS)
         view.show(leader.pid, like.bounding)
-        like.is_unlimited = True
 
     def _tell(self, text: str, *fds: int) -> None:
         try:
