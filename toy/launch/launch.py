@@ -164,14 +164,11 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
     message = os.fsencode("\0".join(fields))[: messages.LONGEST]  # of the command, which is only to be listed
     try:
         messages.send(connection, message, 2, *terminals)
-    except BrokenPipeError:
+    except ConnectionError:
         pass  # it may have said why it ended
     if not machine.keeper and not messages.is_there(connection, seconds=_PATIENCE):
         say(f"waiting for machine {machine.name}, which is about to come up; see who is in: toy list")
-    try:
-        data, fds = messages.receive(connection)
-    except ConnectionResetError:  # it did not read what we sent, which we hear before what it had sent
-        data, fds = messages.receive(connection)
+    data, fds = messages.receive(connection)
     match os.fsdecode(data).split("\0"):
         case ["in", pid, settings, note]:
             if note:

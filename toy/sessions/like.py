@@ -36,7 +36,7 @@ class Like:
     """
 
     def __init__(self, leader: Leader, *, is_unlimited: bool) -> None:
-        """Read it; with `is_unlimited` without what limits a process: filters of system calls, capabilities and such."""
+        """Read it; with `is_unlimited` without what limits a process, such as filters of system calls."""
         self.settings = leader.settings
         self._is_unlimited = is_unlimited
         of_leader = f"/proc/{leader.pid}"

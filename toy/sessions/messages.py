@@ -34,7 +34,14 @@ def is_there(connection: socket, *, seconds: float) -> bool:
 
 def receive(connection: socket) -> tuple[bytes, list[int]]:
     """Return a message and its descriptors, or nothing of either if the other side has gone. Raises OSError."""
-    content, ancillary, _, _ = connection.recvmsg(LONGEST, CMSG_SPACE(_INT * _MOST), MSG_CMSG_CLOEXEC)
+    try:
+        content, ancillary, _, _ = _received(connection)
+    except ConnectionResetError:  # it did not read what we sent, which we hear once, before what it had sent
+        content, ancillary, _, _ = _received(connection)
     rights = b"".join(each for _, kind, each in ancillary if kind == SCM_RIGHTS)
     starts = range(0, len(rights) - _INT + 1, _INT)
     return content, [int.from_bytes(rights[start : start + _INT], sys.byteorder) for start in starts]
+
+
+def _received(connection: socket) -> tuple[bytes, list[tuple[int, int, bytes]], int, object]:
+    return connection.recvmsg(LONGEST, CMSG_SPACE(_INT * _MOST), MSG_CMSG_CLOEXEC)
