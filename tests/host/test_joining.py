@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -169,6 +170,27 @@ def test_a_signal_to_all_in_a_machine_does_not_end_it(host: Host, enter: Enter, 
     assert one.does(f"kill -{name} -1; echo here") == "here\n"
     assert two.does("echo here") == "here\n"
     assert [one.leaves(), two.leaves()] == [(0, ""), (0, "")]
+
+
+def child(pid: int, name: str) -> int:
+    """Wait until a process has a child with this name, and return that."""
+    while True:
+        for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(OSError):  # it has ended
+                if Path(f"/proc/{each}/comm").read_text() == f"{name}\n":
+                    return int(each)
+
+
+@pytest.mark.parametrize("call", ["setpgid", "execve"])
+def test_a_signal_in_the_moment_in_which_a_command_begins_is_not_lost(host: Host, enter: Enter, call: str) -> None:
+    enter()
+    strace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", f"--inject={call}:delay_enter=1000000")
+    with subprocess.Popen(host.command(*strace, *OVERLAY, "/bin/sleep", "1000"), stderr=subprocess.PIPE) as process:
+        ours = child(process.pid, "toy")
+        child(child(ours, "(session)"), "(session)")  # what becomes the command
+        os.kill(ours, signal.SIGTERM)
+        assert process.communicate()[1] == b""
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 @pytest.mark.everywhere

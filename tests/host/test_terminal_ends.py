@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from host import Host
+from overlay import toy
 from terminal import Terminal
 
 RAW = "stty raw -echo; echo waiting; exec sleep 1000"
@@ -106,3 +107,12 @@ def test_a_terminal_that_is_closed_ends_the_command(host: Host, script: str) -> 
     terminal.expect("waiting")
     terminal.hang_up()
     assert host.run("toy", "status").stdout.count("in use") == 0
+
+
+def test_a_command_has_time_for_what_it_does_when_the_terminal_is_closed(host: Host) -> None:
+    terminal = Terminal(
+        host, "toy", "--", "sh", "-c", "trap 'sleep 1; echo saved > /srv/saved' HUP; echo waiting; cat; echo end"
+    )
+    terminal.expect("waiting")
+    terminal.hang_up()
+    assert toy(host, "cat", "/srv/saved").stdout == "saved\n"

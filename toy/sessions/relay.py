@@ -215,8 +215,6 @@ class _Relay:
                     self._keyboard.deliver_first(self._order.typed)
                     self._order.typed = b""
                     self._send("typed")
-            case "started":
-                pass
             case "stopped":
                 self._stop(int(rest))
             case "ended":
@@ -244,9 +242,12 @@ class _Relay:
         """Give the size of the caller's terminal to the command's, and say whether that is another one."""
         if self._here is None or self._master is None:
             return False
-        before = terminal.size(self._master)
-        terminal.set_size(self._master, self._here.size())  # if it is another one, the kernel sends SIGWINCH
-        return terminal.size(self._master) != before
+        try:
+            before = terminal.size(self._master)
+            terminal.set_size(self._master, self._here.size())  # if it is another one, the kernel sends SIGWINCH
+            return terminal.size(self._master) != before
+        except OSError:
+            return False  # one of them went away
 
     def _stop(self, number: int) -> None:
         """Stop as the command did; but if it stopped since it wants the terminal, and we have that, it gets it."""

@@ -7,8 +7,8 @@ when the command stops or ends. Nothing that it needs comes from the machine, wh
 work.
 
 Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with descriptors of its two
-sides, "started", "stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, "failed ERRNO" if the command
-could not be executed, and "broken TEXT" if there is no session to be had. To the monitor go "signal NUMBER", for the
+sides, "stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, "failed ERRNO" if the command could not be
+executed, and "broken TEXT" if there is no session to be had. To the monitor go "signal NUMBER", for the
 command's process group, "continue WHERE", and "typed" once what was typed before is where the command finds it.
 """
 
@@ -24,11 +24,12 @@ from ..errors import EXIT_FAILURE
 from ..machine import HOST
 from . import cgroup, kernel, login
 from .like import Leader, Like
-from .messages import send
+from .messages import receive, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import NoReturn
 
     from .terminal import Modes
     from .user import User
@@ -37,6 +38,9 @@ FOREGROUND, BACKGROUND = "foreground", "background"
 """Where on the machine's terminal a command is started, or continued."""
 
 _NAMESPACES = kernel.NEWNS | kernel.NEWCGROUP | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWNET
+
+_IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGTTOU)
+"""Signals that Python and toy ignore, and a command is not to."""
 
 _DISPLAYS = "/tmp/.X11-unix"  # noqa: S108, so it is called
 
@@ -105,14 +109,15 @@ class _Monitor:
         self._slave: int | None = None
         self._group: cgroup.Group | None = None
         """The control group of a session with --host."""
+        self._early: list[list[str]] = []
+        """Messages from before the command was started."""
 
     def run(self, order: Order, leader: Leader) -> None:
         """Run the session to its end."""
         try:
             self._begin(order, leader)
-        except (OSError, ValueError) as error:
-            self._tell(f"broken {error}")
-            os._exit(EXIT_FAILURE)
+        except Exception as error:
+            self._give_up(error)
         self._watch()
 
     def _begin(self, order: Order, leader: Leader) -> None:
@@ -143,7 +148,12 @@ class _Monitor:
         _signal.signal(_signal.SIGCHLD, _ignore)
         mask = _signal.pthread_sigmask(_signal.SIG_SETMASK, set(_signal.valid_signals()) - {_signal.SIGCHLD})
         self._command = process.fork(lambda: self._execute(order, like, mask))
-        self._tell("started")
+        try:
+            os.setpgid(self._command, 0)  # both do so, as nobody knows who is first
+        except OSError:
+            pass  # it has become the command already
+        for words in self._early:
+            self._obey(words)
 
     def _see_host(self, leader: Leader, like: Like) -> None:
         from . import host_view
@@ -152,6 +162,11 @@ class _Monitor:
         view = host_view.View()
         kernel.enter(leader.pid, leader.pidfd, kernel.NEWNS)
         view.show(leader.pid, like.bounding)
+
+    def _give_up(self, error: Exception) -> NoReturn:
+        """Say that there is no session to be had. Nothing is imported for that: it might be the machine's."""
+        self._tell(f"broken {error}" if isinstance(error, OSError) else f"broken {type(error).__name__}: {error}")
+        os._exit(EXIT_FAILURE)
 
     def _tell(self, text: str, *fds: int) -> None:
         try:
@@ -173,7 +188,8 @@ class _Monitor:
         ioctl(self._slave, TIOCSCTTY, 0)
         self._tell("terminal", master, self._slave)
         if order.typed:
-            self._messages.recv(64)
+            while (words := self._words()) and words != ["typed"]:
+                self._early.append(words)
         os.close(master)
         for fd in range(3):
             if fd in order.streams:
@@ -189,25 +205,35 @@ class _Monitor:
                     os.read(self._woken, 4096)
                     self._report()
                 else:
-                    self._obey(self._messages.recv(64).decode().split())
+                    self._obey(self._words())
+
+    def _words(self) -> list[str]:
+        """Return the next message of toy's, none if that has ended."""
+        return receive(self._messages)[0].decode().split()
 
     def _report(self) -> None:
-        pid, status = os.waitpid(self._command, os.WNOHANG | os.WUNTRACED) if self._command else (0, 0)
-        if pid == 0:
-            return
-        if os.WIFSTOPPED(status):
-            self._tell(f"stopped {os.WSTOPSIG(status)}")
-            return
-        self._command = 0
-        self._tell(f"ended {status}")
+        """Report what the command did. With --host, its descendants whose parents ended are our children as well."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid != self._command:
+                continue
+            if os.WIFSTOPPED(status):
+                self._tell(f"stopped {os.WSTOPSIG(status)}")
+            else:
+                self._command = 0
+                self._tell(f"ended {status}")
 
     def _obey(self, words: list[str]) -> None:
         match words:
             case ["signal", number]:
                 self._kill(int(number))
             case ["continue", where]:
-                if self._slave is not None:
-                    os.tcsetpgrp(self._slave, self._command if where == FOREGROUND else os.getpgrp())
+                self._move(where)
                 self._kill(_signal.SIGCONT)
             case []:  # toy has ended: if it was killed, the command gets what it would get if its terminal was gone
                 self._kill(_signal.SIGHUP)
@@ -216,6 +242,14 @@ class _Monitor:
                     end_descendants()
                     self._group.remove()
                 os._exit(0)
+
+    def _move(self, where: str) -> None:
+        """Move the command to the foreground or the background of its terminal."""
+        if self._slave is not None and self._command:
+            try:
+                os.tcsetpgrp(self._slave, self._command if where == FOREGROUND else os.getpgrp())
+            except OSError:
+                pass  # it has ended, or toy with the other side of the terminal
 
     def _kill(self, number: int) -> None:
         try:
@@ -226,28 +260,37 @@ class _Monitor:
 
     def _execute(self, order: Order, like: Like, mask: Iterable[int]) -> None:
         """Become the command."""
-        os.setpgid(0, 0)
-        if self._group is not None:
-            self._group.enter()
-        if self._slave is not None and order.where == FOREGROUND:
-            os.tcsetpgrp(self._slave, os.getpid())  # SIGTTOU is blocked
+        try:
+            os.setpgid(0, 0)
+            if self._group is not None:
+                self._group.enter()
+            if self._slave is not None and order.where == FOREGROUND:
+                os.tcsetpgrp(self._slave, os.getpid())  # SIGTTOU is blocked
+            like.become()
+        except Exception as error:
+            self._give_up(error)
         environment = like.environment | {
             name: value for name, value in order.environment.items() if f"${name}" not in like.settings
         }
         try:
-            like.become()
             command, file = login.command(order.command, like.shell or login.shell_of(like.uid), environment)
             login.change_directory(
                 order.directory if like.directory is None else like.directory, environment.get("HOME", "/")
             )
-            _signal.set_wakeup_fd(-1)
-            for number in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGTTOU):  # which Python and toy ignore
-                _signal.signal(number, _signal.SIG_DFL)
+            _reset_signals()
             _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
             process.become(file, command, environment)
         except OSError as error:
             self._tell(f"failed {error.errno}")
             os._exit(126)
+
+
+def _reset_signals() -> None:
+    """Have signals do what they do to a new program: a handler of Python's would take those that are on the way."""
+    _signal.set_wakeup_fd(-1)
+    for number in _signal.valid_signals():
+        if number in _IGNORED or callable(_signal.getsignal(number)):
+            _signal.signal(number, _signal.SIG_DFL)
 
 
 def _ignore(_number: int, _frame: object) -> None:
