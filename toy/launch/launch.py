@@ -164,7 +164,7 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
     message = os.fsencode("\0".join(fields))[: messages.LONGEST]  # of the command, which is only to be listed
     try:
         messages.send(connection, message, 2, *terminals)
-    except ConnectionError:
+    except ConnectionError:  # which it is depends on whether it came to accept us
         pass  # it may have said why it ended
     if not machine.keeper and not messages.is_there(connection, seconds=_PATIENCE):
         say(f"waiting for machine {machine.name}, which is about to come up; see who is in: toy list")
