@@ -157,8 +157,6 @@ class Machine:
         """The fingerprint of the last launch, see `launch.fingerprint`."""
         self.socket = f"{RUN}/{name}.socket"
         """The socket of the machine's keeper."""
-        self.keeper = 0
-        """The PID of the machine's keeper, if it is our child."""
         self.lock_fd = -1
         """The descriptor that has the machine locked, or -1."""
         self.entered = f"{RUN}/{name}"

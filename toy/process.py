@@ -277,10 +277,17 @@ class Started:
         return self._status == 0
 
 
-def watch(command: list[str], *, stdin: int, stdout: int) -> None:
-    """Start a command in a session of its own, which ends by itself: nobody waits for it."""
-    streams = [(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, stdout, 1), (os.POSIX_SPAWN_CLOSE, 2)]
+def watch(command: list[str], *, stdin: int, stdout: int, keeping: int) -> None:
+    """Start a command in a session of its own, which ends by itself: nobody waits for it.
+
+    It has the descriptor `keeping` open as long as it runs.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    streams = [(os.POSIX_SPAWN_DUP2, given, fd) for fd, given in ((0, stdin), (1, stdout), (2, null))]
+    os.set_inheritable(keeping, True)
     os.posix_spawnp(command[0], command, os.environ, file_actions=streams, setsid=True)
+    os.set_inheritable(keeping, False)
+    os.close(null)
 
 
 def fork(action: Callable[[], object]) -> int:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`toy --host`: tools that debug the host, what of it shows, and that nothing of a session lives on.
+"""`toy --host`: tools that debug the host, and what of it shows.
 
 What this machine's kernel could not show: hardware counters of perf (there are none in a virtual machine), and a
 running systemd to ask over D-Bus; a socket of a program of the host's stands for its sockets.
 """
 
 import contextlib
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -213,39 +211,6 @@ def test_scripts_of_packages_do_not_signal_the_host(host: Host, victim: "subproc
         assert "mean-1" in packages(host, *OVERLAY)
         assert int(toy(host, "cat", "/var/lib/seen").stdout) < 20
     assert victim.poll() is None
-
-
-LEFT = "(setsid sh -c 'sleep 4242 & sleep 4343 & wait' >/dev/null 2>&1 &); (sleep 4444 >/dev/null 2>&1 &)"
-
-
-def left_over() -> str:
-    return subprocess.run(["pgrep", "-xf", "sleep 4[234]4[234]"], capture_output=True, text=True, check=False).stdout
-
-
-def test_nothing_is_left_of_a_session(host: Host) -> None:
-    host.run(*WITH, "sh", "-c", LEFT)
-    assert left_over() == ""
-    assert "4242" not in host.sh("cat /proc/self/mountinfo")
-
-
-@pytest.mark.everywhere
-@pytest.mark.parametrize("which", ["toy", "its monitor", "both", "the keeper"])
-def test_nothing_is_left_of_a_killed_session(host: Host, which: str) -> None:
-    build(host, [HELLO], RPMS)
-    rpm = " ".join(host.rpm)
-    process = start(
-        host, *WITH, "sh", "-c", f"{rpm} -i --notriggers {RPMS}/{HELLO.file} >&2; {LEFT}; echo waiting; sleep 4444"
-    )
-    tree = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in tree.splitlines()]
-    (monitor,) = [int(pid) for pid, parent, words in rows if parent == str(process.pid) and "session" in words]
-    (keeper,) = [int(pid) for pid, parent, words in rows if parent == str(process.pid) and "keeper" in words]
-    pids = {"toy": [process.pid], "its monitor": [monitor], "both": [monitor, process.pid], "the keeper": [keeper]}
-    for pid in pids[which]:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()  # ends when the last one that could write has ended
-    assert left_over() == ""
-    assert "hello-1" in packages(host, *OVERLAY)
 
 
 def test_with_and_without_at_once(host: Host) -> None:

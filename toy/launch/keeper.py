@@ -61,7 +61,7 @@ UP, COMING_UP = "up", "coming up"
 def start(machine: Machine, stands: Fingerprint, entry: Invocation, listening: socket) -> None:
     """Start the keeper of a machine that is locked and prepared. It has the lock from now on."""
     process.trace(entry.command)
-    machine.keeper = process.fork(lambda: _Keeper(machine, stands, entry, listening).run())
+    process.fork(lambda: _Keeper(machine, stands, entry, listening).run())
     listening.close()
     machine.release()
 

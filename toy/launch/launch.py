@@ -175,7 +175,7 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
                 say(note)
             from ..sessions.like import Leader
 
-            return Leader(int(pid), fds[0], settings.split(), connection.fileno(), machine.keeper)
+            return Leader(int(pid), fds[0], settings.split(), connection.fileno())
         case ["failed", what, next_step]:
             raise ToyError(what, next_step or f"see what it said above, or: TOY_DEBUG=1 {typed()}")
         case _:

@@ -18,15 +18,13 @@ _NOT_PASSED_ON = ("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET",
 class Leader:
     """The first process of a machine, which has what systemd-nspawn gives to each."""
 
-    def __init__(self, pid: int, pidfd: int, settings: list[str], connection: int, keeper: int) -> None:
+    def __init__(self, pid: int, pidfd: int, settings: list[str], connection: int) -> None:
         self.pid = pid
         self.pidfd = pidfd
         self.settings = settings
         """The names of the administrator's settings, and $NAME for each variable that they set."""
         self.connection = connection
         """A descriptor of our connection to the machine's keeper, which ends the machine once all such are closed."""
-        self.keeper = keeper
-        """The keeper's PID, if it is our child."""
 
 
 class Like:

@@ -72,8 +72,6 @@ def _relayed(order: Order, leader: Leader, signals: Signals, here: terminal.Term
     finally:
         messages.close()
         os.waitpid(pid, 0)
-        if order.with_host:
-            session.end_descendants(but=leader.keeper)  # if the monitor was killed
 
 
 class _Relay:

@@ -22,7 +22,7 @@ from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
 from .. import process
 from ..errors import EXIT_FAILURE
 from ..machine import HOST
-from . import cgroup, kernel, login
+from . import kernel, login
 from .like import Leader, Like
 from .messages import receive, send
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import NoReturn
 
+    from .cgroup import Group
     from .terminal import Modes
     from .user import User
 
@@ -70,12 +71,16 @@ class Order:
 
 
 def start(order: Order, leader: Leader) -> tuple[int, socket]:
-    """Start a monitor, and return its PID and a socket for messages."""
+    """Start a monitor, and return the PID of the child to wait for, once it was told to end, and a socket for messages.
+
+    The child is the monitor, or its guard.
+    """
     ours, its = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
     monitor = _Monitor(its)
     if order.with_host:
-        kernel.adopt_orphans()
-        pid = process.fork(lambda: monitor.run(order, leader))
+        from . import guard
+
+        pid = guard.start(lambda group: monitor.run(order, leader, group), monitor.refuse, leader.connection)
     else:
         own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         kernel.join(leader.pidfd, kernel.NEWPID)
@@ -86,43 +91,34 @@ def start(order: Order, leader: Leader) -> tuple[int, socket]:
     return pid, ours
 
 
-def end_descendants(*, but: int = 0) -> None:
-    """Kill all that is left of a session with --host: no PID namespace ends with it, and it has the overlay mounted.
-
-    Those whose parents end become our children. The child `but` is spared.
-    """
-    while True:
-        with open(f"/proc/self/task/{os.getpid()}/children") as children:
-            pids = [pid for pid in map(int, children.read().split()) if pid != but]
-        if not pids:
-            return
-        for pid in pids:
-            os.kill(pid, _signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-
 class _Monitor:
     def __init__(self, messages: socket) -> None:
         self._messages = messages
         self._parent = os.getpid()
         self._command = 0
         self._slave: int | None = None
-        self._group: cgroup.Group | None = None
+        self._group: Group | None = None
         """The control group of a session with --host."""
         self._early: list[list[str]] = []
         """Messages from before the command was started."""
 
-    def run(self, order: Order, leader: Leader) -> None:
+    def run(self, order: Order, leader: Leader, group: Group | None = None) -> None:
         """Run the session to its end."""
+        self._group = group
         try:
             self._begin(order, leader)
         except Exception as error:
             self._give_up(error)
         self._watch()
 
+    def refuse(self, error: Exception) -> None:
+        """Say that there is no session to be had. Nothing is imported for that: it might be the machine's."""
+        self._tell(f"broken {error}" if isinstance(error, OSError) else f"broken {type(error).__name__}: {error}")
+
     def _begin(self, order: Order, leader: Leader) -> None:
         process.rename(f"toy: session of {self._parent}", short="(session)")
-        process.close_all_but(self._messages.fileno(), leader.pidfd, leader.connection)
+        of_group = self._group.fds if self._group is not None else []
+        process.close_all_but(self._messages.fileno(), leader.pidfd, leader.connection, *of_group)
         like = Like(leader, is_unlimited=order.with_host)
         directories = None
         if order.user is not None:
@@ -131,7 +127,6 @@ class _Monitor:
             like.take_user(order.user)
             directories = Directories(order.user)
         if order.with_host:
-            self._group = cgroup.Group()
             self._see_host(leader, like)
         else:
             kernel.enter(leader.pid, leader.pidfd, _NAMESPACES)
@@ -158,14 +153,12 @@ class _Monitor:
     def _see_host(self, leader: Leader, like: Like) -> None:
         from . import host_view
 
-        kernel.adopt_orphans()
         view = host_view.View()
         kernel.enter(leader.pid, leader.pidfd, kernel.NEWNS)
         view.show(leader.pid, like.bounding)
 
     def _give_up(self, error: Exception) -> NoReturn:
-        """Say that there is no session to be had. Nothing is imported for that: it might be the machine's."""
-        self._tell(f"broken {error}" if isinstance(error, OSError) else f"broken {type(error).__name__}: {error}")
+        self.refuse(error)
         os._exit(EXIT_FAILURE)
 
     def _tell(self, text: str, *fds: int) -> None:
@@ -238,10 +231,7 @@ class _Monitor:
             case []:  # toy has ended: if it was killed, the command gets what it would get if its terminal was gone
                 self._kill(_signal.SIGHUP)
                 self._kill(_signal.SIGCONT)
-                if self._group is not None:
-                    end_descendants()
-                    self._group.remove()
-                os._exit(0)
+                os._exit(0)  # if there is a guard, that ends all else
 
     def _move(self, where: str) -> None:
         """Move the command to the foreground or the background of its terminal."""
