@@ -46,6 +46,8 @@ def _next_step(number: int | None, path: str) -> str:
         return f"see what is full: df --output=avail,iavail,target {_there(path)}".rstrip()
     if number in (errno.EMFILE, errno.ENFILE):
         return "raise the limit of open files, then run toy again: ulimit -n 1024"
+    if number == errno.ENOSYS:
+        return "see how old this kernel is: uname -r"
     if not path.startswith("/"):
         return f"to see where: TOY_DEBUG=1 {typed()}"
     if number in (errno.EIO, errno.ESTALE, errno.EUCLEAN):

@@ -55,6 +55,7 @@ class TestWords:
             ),
             (errno.ENOTDIR, "/etc/passwd/x", "ls -ld /etc/passwd"),  # what is not toy's own is not to be moved
             (errno.EMFILE, "/etc", "ulimit -n 1024"),
+            (errno.ENOSYS, "", "uname -r"),
         ],
     )
     def test_the_command_is_about_what_there_is(self, number: int, path: str, command: str) -> None:

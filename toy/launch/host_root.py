@@ -24,10 +24,10 @@ def show(pid: int, pidfd: int) -> None:
         finally:
             os.close(here)
             os.close(tree)
-        number = answer.read()
+        number, _, what = os.fsdecode(answer.read()).partition(" ")
     os.waitpid(child, 0)
     if number:
-        raise OSError(int(number), os.strerror(int(number)))
+        raise OSError(int(number), what)
 
 
 def _mount(tree: int, pid: int, pidfd: int, answer: int) -> None:
@@ -43,4 +43,4 @@ def _mount(tree: int, pid: int, pidfd: int, answer: int) -> None:
                 pass  # it lay in another one
         kernel.mount_tree(tree, HOST)
     except OSError as error:
-        os.write(answer, str(error.errno).encode())
+        os.write(answer, os.fsencode(f"{error.errno} {error.strerror}"))

@@ -17,6 +17,7 @@ with a descriptor of a file that says who is in (`who`).
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import errno
 import os
 import select
 import sys
@@ -269,7 +270,8 @@ class _Keeper:
         try:
             host_root.show(*self._leader)
         except OSError as error:
-            self._note = f"the host's root does not show at {HOST}: {error.strerror}"
+            see = "see how old this kernel is: uname -r" if error.errno == errno.ENOSYS else "see: dmesg | tail"
+            self._note = f"the host's root does not show at {HOST}: {error.strerror}; {see}"
 
     def _watch_resolver(self) -> None:
         from .resolver import Watch

@@ -123,11 +123,13 @@ def tree(path: str, *, read_only: bool) -> int:
     What is mounted there later shows in the copy, but not the reverse. Takes Linux 5.12.
     """
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
-    fd = _system_call(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
+    fd = _system_call("open_tree", _OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
     attributes = _MountAttributes(set=_RDONLY if read_only else 0, propagation=_SLAVE)
     size = ctypes.sizeof(attributes)
     try:
-        _system_call(_MOUNT_SETATTR, fd, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, ctypes.byref(attributes), size)
+        _system_call(
+            "mount_setattr", _MOUNT_SETATTR, fd, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, ctypes.byref(attributes), size
+        )
     except OSError:
         os.close(fd)
         raise
@@ -136,9 +138,11 @@ def tree(path: str, *, read_only: bool) -> int:
 
 def forget_names(mount_point: str) -> None:
     """Have a mounted file system look up anew each name that nobody uses: what a remount without a change does."""
-    fd = _system_call(_FSPICK, _AT_FDCWD, os.fsencode(mount_point), _FSPICK_CLOEXEC | _FSPICK_SYMLINK_NOFOLLOW)
+    fd = _system_call(
+        "fspick", _FSPICK, _AT_FDCWD, os.fsencode(mount_point), _FSPICK_CLOEXEC | _FSPICK_SYMLINK_NOFOLLOW
+    )
     try:
-        _system_call(_FSCONFIG, fd, _FSCONFIG_CMD_RECONFIGURE, None, None, 0)
+        _system_call("fsconfig", _FSCONFIG, fd, _FSCONFIG_CMD_RECONFIGURE, None, None, 0)
     finally:
         os.close(fd)
 
@@ -152,7 +156,7 @@ def watch(directory: str) -> int:
 
 def mount_tree(fd: int, target: str) -> None:
     """Mount what `tree` returned."""
-    _system_call(_MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+    _system_call("move_mount", _MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
 
 
 def mount_new(source: str, target: str, kind: str, *, data: str = "") -> None:
@@ -236,10 +240,10 @@ def _call(name: str, *arguments: object) -> int:
     return result
 
 
-def _system_call(number: int, *arguments: object) -> int:
+def _system_call(name: str, number: int, *arguments: object) -> int:
     result = int(_LIBC.syscall(ctypes.c_long(number), *arguments))
     if result == -1:
-        _fail(f"system call {number}")
+        _fail(name)
     return result
 
 

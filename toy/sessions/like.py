@@ -15,6 +15,10 @@ _NOT_PASSED_ON = ("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET",
 """Variables of the machine's first process that are no other process's business."""
 
 
+_FILTERING = frozenset({"SystemCallFilter", "RestrictAddressFamilies"})
+"""Settings for which systemd-nspawn filters system calls."""
+
+
 class Leader:
     """The first process of a machine, which has what systemd-nspawn gives to each."""
 
@@ -51,8 +55,9 @@ class Like:
         )
         self.is_of_user = False
         self.shell = ""
-        self._no_new_privileges = fields["NoNewPrivs"] == "1"
-        has_filters = fields.get("Seccomp") == "2" and not is_unlimited
+        # Who made the machine, a service, say, may have those of its own, which are nobody else's.
+        self._no_new_privileges = fields["NoNewPrivs"] == "1" and "NoNewPrivileges" in leader.settings
+        has_filters = fields.get("Seccomp") == "2" and not _FILTERING.isdisjoint(leader.settings) and not is_unlimited
         self._filters = kernel.system_call_filters(number) if has_filters else []
         self.directory: int | None = None
         """A descriptor, as its path may look another one from here."""

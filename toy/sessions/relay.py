@@ -15,7 +15,7 @@ import os
 import select
 import time
 
-from ..errors import ToyError, quoted, typed
+from ..errors import ToyError, quoted
 from ..streams import say
 from . import session, terminal
 from .messages import receive
@@ -47,7 +47,7 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 def run(order: Order, leader: Leader, signals: Signals) -> int:
     """Run a session on our stdin, stdout and stderr, and return its exit status; 128 + N if signal N ended it.
 
-    Raises ToyError if the session cannot be had.
+    Raises ToyError or OSError if the session cannot be had.
     """
     here = terminal.find()
     if here is None:
@@ -221,7 +221,11 @@ class _Relay:
             case "failed":
                 self._status = _refused(self._order.command, int(rest))
             case "broken":
-                raise ToyError(f"cannot enter the machine: {rest}", f"to see more: TOY_DEBUG=1 {typed()}")
+                number, _, what = rest.partition(" ")
+                raise OSError(int(number) or None, what)
+            case "refused":
+                what, _, next_step = rest.partition("\0")
+                raise ToyError(what, next_step)
             case "":
                 self._status = 128 + _signal.SIGKILL  # with the machine
 
@@ -260,9 +264,7 @@ class _Relay:
         self._is_typing = False
         number = number if wants else _signal.SIGTSTP
         before = _signal.signal(number, _signal.SIG_DFL)
-        os.killpg(
-            os.getpgrp(), number
-        )  # all of the caller's job; without a shell that could continue it, nothing stops
+        os.killpg(os.getpgrp(), number)  # the caller's job; without a shell that could continue it, nothing stops
         _signal.signal(number, before)
         self._continue()
 

@@ -8,7 +8,8 @@ work.
 
 Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with descriptors of its two
 sides, "stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, "failed ERRNO" if the command could not be
-executed, and "broken TEXT" if there is no session to be had. To the monitor go "signal NUMBER", for the
+executed, and if there is no session to be had, "broken ERRNO TEXT", or "refused" and the two parts of an error. To the
+monitor go "signal NUMBER", for the
 command's process group, "continue WHERE", and "typed" once what was typed before is where the command finds it.
 """
 
@@ -20,7 +21,7 @@ import select
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket, socketpair
 
 from .. import process
-from ..errors import EXIT_FAILURE
+from ..errors import EXIT_FAILURE, ToyError
 from ..machine import HOST
 from . import kernel, login
 from .like import Leader, Like
@@ -113,7 +114,13 @@ class _Monitor:
 
     def refuse(self, error: Exception) -> None:
         """Say that there is no session to be had. Nothing is imported for that: it might be the machine's."""
-        self._tell(f"broken {error}" if isinstance(error, OSError) else f"broken {type(error).__name__}: {error}")
+        if isinstance(error, ToyError):
+            self._tell(f"refused {error.what}\0{error.next_step}")
+        elif isinstance(error, OSError):
+            number = error.errno or 0
+            self._tell(f"broken {number} {str(error).removeprefix(f'[Errno {number}] ')}")
+        else:
+            self._tell(f"broken 0 {type(error).__name__}: {error}")
 
     def _begin(self, order: Order, leader: Leader) -> None:
         process.rename(f"toy: session of {self._parent}", short="(session)")

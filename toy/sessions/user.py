@@ -47,8 +47,9 @@ class Directories:
         """Make the runtime directory show in the machine. Raises OSError, also if the home does not show."""
         user = self._user
         if not _is(user.home, self._home):
-            raise FileNotFoundError(
-                f"{user.home} does not show, since {user.name} was not there when it was entered first"
+            raise ToyError(
+                f"{user.home} does not show in the machine, which was entered before {user.name} had it",
+                "it does once all have left; see who is in: toy list",
             )
         if not os.path.isdir(user.runtime_directory):
             os.makedirs(_RUNTIME, exist_ok=True)
