@@ -74,6 +74,20 @@ def test_a_user_sees_the_host(alice: Host) -> None:
     assert "Operation not permitted" in done.stderr
 
 
+@pytest.mark.parametrize("of_host", ["none", "a directory", "a mount"])
+def test_a_user_who_sees_the_host_has_a_runtime_directory(alice: Host, of_host: str) -> None:
+    script = {
+        "none": "rmdir /run/user/1234; mkdir /run/user/9",
+        "a mount": "mount -t tmpfs -o uid=1234 x /run/user/1234",
+    }
+    alice.sh(script.get(of_host, ":"))
+    done = alice.run(
+        "toy", "--user", "--host", "--", "sh", "-c", "echo mine > $XDG_RUNTIME_DIR/mine", env={"SUDO_UID": "1234"}
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert alice.run("ls", "/run/user/1234", check=False).stdout == ("" if of_host == "none" else "mine\n")
+
+
 def test_the_terminal_is_the_users(alice: Host) -> None:
     script = "script -qec 'toy --user -- sh -c \"stat --format=%U \\$(tty)\"' /dev/null"
     assert alice.run("sh", "-c", script, env={"SUDO_UID": "1234"}).stdout.split()[-1].endswith("alice")
@@ -84,8 +98,27 @@ def test_it_is_said_in_one_line(alice: Host) -> None:
     assert refused(alice, *AS_USER, "id") == f"{means}; try: sudo toy --user -- id"
     alice.sh("useradd --no-create-home --uid 1300 bob")
     of_bob = ("env", "SUDO_UID=1300", *AS_USER, "id")
-    assert refused(alice, *of_bob) == "the home of bob does not exist: /home/bob; see: ls -ld /home/bob"
+    assert refused(alice, *of_bob) == (
+        "the home of bob does not exist: /home/bob; see: getent passwd bob; ls -ld /home/bob"
+    )
     assert refused(alice, "env", "SUDO_UID=4711", *AS_USER, "id") == (
         "there is no user with number 4711; see: getent passwd 4711"
     )
+    alice.sh("useradd --no-create-home --home-dir /srv/foreign --uid 1301 carol; mkdir /srv/foreign")
+    assert refused(alice, "env", "SUDO_UID=1301", *AS_USER, "id") == (
+        "the home of carol does not show in machines: /srv/foreign;"
+        " it has to be the own directory of a regular user, see: ls -ldn /srv/foreign; id carol"
+    )
     assert toy(alice, "true").returncode == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--host",)])
+def test_a_user_who_was_not_there_when_it_was_entered(alice: Host, options: tuple[str, ...]) -> None:
+    process = start(alice, "toy", "--", "sh", "-c", "echo waiting; exec sleep 1000")
+    alice.sh("useradd --create-home --uid 1302 dave")
+    assert refused(alice, "env", "SUDO_UID=1302", "toy", "--user", *options, "--", "id") == (
+        "/home/dave does not show in the machine, which was entered before dave had it;"
+        " it does once all have left; see who is in: toy list"
+    )
+    process.terminate()
+    process.communicate()

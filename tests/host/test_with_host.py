@@ -156,6 +156,24 @@ def test_sockets_of_the_host_can_be_connected_to_and_nothing_is_left_in_its_run(
     assert host.sh("find /run -path /run/toy -prune -o -path /run/systemd/nspawn -prune -o -print") == before
 
 
+def test_odd_things_in_run(host: Host) -> None:
+    toy(host, "true")
+    host.sh("""
+    mkfifo /run/fifo; ln -s nowhere /run/dangling; mkdir '/run/a b'; : > "$(printf '/run/n\nl')"
+    mkdir /run/unbindable; mount -t tmpfs x /run/unbindable; mount --make-unbindable /run/unbindable
+    """)
+    shown = host.run(*WITH, "ls", "-b", "/run").stdout.splitlines()
+    assert {"fifo", "dangling", "a\\ b", "n\\nl"} <= {*shown}
+    assert "unbindable" not in shown
+
+
+def test_links_of_the_machine_do_not_lead_to_the_host(host: Host) -> None:
+    toy(host, "sh", "-c", "rm -rf /var/log; ln -s /run/host/srv /var/log")
+    host.sh("mkdir -p /var/log/journal; ls /srv > /root/before")
+    host.run(*WITH, "true", check=False)
+    assert host.sh("ls /srv | diff /root/before -") == ""
+
+
 def test_the_root_of_the_host(host: Host) -> None:
     host.sh("echo of the host > /srv/file; mkdir /srv/below; mount -t tmpfs tmpfs /srv/below; echo y > /srv/below/y")
     toy(host, "sh", "-c", "echo of the machine > /srv/file")

@@ -11,9 +11,10 @@ socket; what a program makes there anew is the session's, so that nothing is lef
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 
+from ..errors import quoted
 from ..machine import HOST, RUN
 from . import kernel
 
@@ -25,8 +26,11 @@ _RUN = "/run"
 _JOURNAL = "/var/log/journal"
 _WHOLE = ("/proc", "/sys", "/dev")
 
-_OWN = (os.path.basename(HOST), os.path.basename(RUN), "lock")
-"""Names in /run that are not the host's."""
+_USERS = "/run/user"
+"""A directory of directories, in which each user has one; one that the host lacks can be made."""
+
+_OWN = (HOST, RUN, "/run/lock", "/run/.installers")
+"""What in /run is not the host's."""
 
 _TRACING = (
     ("tracefs", "/sys/kernel/tracing"),
@@ -51,19 +55,27 @@ class View:
         self._whole = [(path, kernel.tree(path, read_only=False)) for path in _WHOLE]
         self._root = kernel.tree("/", read_only=False)
         self._journal = kernel.tree(_JOURNAL, read_only=True) if os.path.isdir(_JOURNAL) else None
+        self._directories: list[str] = []
         self._links: list[tuple[str, str]] = []
         self._run: list[tuple[str, bool, int]] = []
-        for entry in os.scandir(_RUN):
-            if entry.name in _OWN:
+        self._take(_RUN)
+
+    def _take(self, directory: str) -> None:
+        for entry in os.scandir(directory):
+            if entry.path in _OWN:
                 continue
             try:
+                is_directory = entry.is_dir(follow_symlinks=False)
                 if entry.is_symlink():
-                    self._links.append((entry.name, os.readlink(entry.path)))
+                    self._links.append((entry.path, os.readlink(entry.path)))
+                elif is_directory and entry.path == _USERS:
+                    self._directories.append(entry.path)
+                    self._take(entry.path)
                 else:
-                    is_directory = stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode)
-                    self._run.append((entry.name, is_directory, kernel.tree(entry.path, read_only=True)))
-            except OSError:
-                continue  # it went away
+                    self._run.append((entry.path, is_directory, kernel.tree(entry.path, read_only=True)))
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.EINVAL):  # it went away, or is an unbindable mount
+                    raise
 
     def show(self, leader: int, capabilities: int) -> None:
         """Mount it, in a mount namespace of this process's own; the process has the root of a machine already.
@@ -76,19 +88,21 @@ class View:
         for path in (*_WHOLE, _RUN):  # else who reads the table of mounts finds some that are not to be found
             kernel.unmount_tree(path)
         kernel.mount_new("tmpfs", _RUN, "tmpfs", data="mode=755")
-        for name, is_directory, fd in self._run:
-            _mount(fd, f"{_RUN}/{name}", is_directory=is_directory)
-        for name, target in self._links:
-            os.symlink(target, f"{_RUN}/{name}")
+        if self._journal is not None:  # first, as this follows links of the machine's, which must not lead to the host
+            os.makedirs(_JOURNAL, exist_ok=True)
+            _mount(self._journal, _JOURNAL)
+        for path in self._directories:
+            os.mkdir(path)
+        for path, is_directory, fd in self._run:
+            _mount(fd, path, is_directory=is_directory)
+        for path, target in self._links:
+            os.symlink(target, path)
         os.mkdir(f"{_RUN}/lock")
         os.chmod(f"{_RUN}/lock", 0o1777)
         _mount(own, RUN)
         _mount(self._root, HOST)
         for path, fd in self._whole:
             _mount(fd, path)
-        if self._journal is not None:
-            os.makedirs(_JOURNAL, exist_ok=True)
-            _mount(self._journal, _JOURNAL)
         for kind, path in _TRACING:
             if os.path.isdir(path) and not os.path.ismount(path):
                 try:
@@ -99,7 +113,7 @@ class View:
         for name, path in _installers():
             script = f"{_RUN}/.installers/{name}"
             with open(script, "w", encoding="utf-8") as file:
-                file.write(_INSTALLER.format(pid=leader, program=path, bounding=_bounding(capabilities)))
+                file.write(_INSTALLER.format(pid=leader, program=quoted(path), bounding=_bounding(capabilities)))
             os.chmod(script, 0o755)
             kernel.bind(script, path)
 

@@ -139,7 +139,7 @@ class _Monitor:
             kernel.enter(leader.pid, leader.pidfd, _NAMESPACES)
         os.close(leader.pidfd)
         if directories is not None:
-            directories.show()
+            directories.show(is_own_view=order.with_host)
         os.setsid()
         if order.environment.get("DISPLAY", "").startswith((":", "unix:")):
             _show_display()

@@ -7,7 +7,7 @@ import os
 import pwd
 
 from ..errors import ToyError, quoted, typed
-from ..host import homes
+from ..host import homes, mounted
 from . import kernel
 
 _RUNTIME = "/run/user"
@@ -43,8 +43,11 @@ class Directories:
         has_runtime = os.path.isdir(user.runtime_directory)
         self._runtime = kernel.tree(user.runtime_directory, read_only=False) if has_runtime else None
 
-    def show(self) -> None:
-        """Make the runtime directory show in the machine. Raises OSError, also if the home does not show."""
+    def show(self, *, is_own_view: bool) -> None:
+        """Make the runtime directory show in the machine. Raises OSError, and ToyError if the home does not show.
+
+        With `is_own_view`, this process has a mount namespace of its own, and sees the host's /run.
+        """
         user = self._user
         if not _is(user.home, self._home):
             raise ToyError(
@@ -56,7 +59,8 @@ class Directories:
             os.mkdir(user.runtime_directory, 0o700)
             os.chown(user.runtime_directory, user.uid, user.gid, follow_symlinks=False)
         if self._runtime is not None:
-            if not os.path.ismount(user.runtime_directory):
+            # In a machine others may have mounted it; in a session's own view of the host it is read-only.
+            if is_own_view or not os.path.ismount(user.runtime_directory):
                 kernel.mount_tree(self._runtime, user.runtime_directory)
             os.close(self._runtime)
 
@@ -70,8 +74,16 @@ def caller() -> User:
         user = User(pwd.getpwuid(uid))
     except KeyError:
         raise ToyError(f"there is no user with number {uid}", f"see: getent passwd {uid}") from None
-    if not os.path.isdir(user.home):
-        raise ToyError(f"the home of {user.name} does not exist: {user.home}", f"see: ls -ld {quoted(user.home)}")
+    if not user.home.startswith("/") or not os.path.isdir(user.home):
+        raise ToyError(
+            f"the home of {user.name} does not exist: {user.home}",
+            f"see: getent passwd {user.name}; ls -ld {quoted(user.home)}",
+        )
+    if not mounted.is_in(os.path.realpath(user.home), homes.shared()):
+        raise ToyError(
+            f"the home of {user.name} does not show in machines: {user.home}",
+            f"it has to be the own directory of a regular user, see: ls -ldn {quoted(user.home)}; id {user.name}",
+        )
     return user
 
 
