@@ -166,7 +166,7 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
         messages.send(connection, message, 2, *terminals)
     except ConnectionError:  # which it is depends on whether it came to accept us
         pass  # it may have said why it ended
-    if not machine.keeper and not messages.is_there(connection, seconds=_PATIENCE):
+    if not messages.is_there(connection, seconds=_PATIENCE):
         say(f"waiting for machine {machine.name}, which is about to come up; see who is in: toy list")
     data, fds = messages.receive(connection)
     match os.fsdecode(data).split("\0"):
