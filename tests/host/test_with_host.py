@@ -6,6 +6,7 @@ running systemd to ask over D-Bus; a socket of a program of the host's stands fo
 """
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Iterator
 
