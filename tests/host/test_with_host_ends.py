@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Nothing of a session of `toy --host` lives on, nobody else is killed, and what it did is not lost."""
 
-import itertools
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
