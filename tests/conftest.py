@@ -3,19 +3,29 @@
 
 import os
 import shutil
+import signal
+from typing import Any
 
 import pytest
 import rpm
 from backends import BACKENDS, FILES, HAS_OPENPGP, KEYRINGS, ZYPPERS
 from databases import REAL_DATABASES, RPMDBS
 
+_HANDLERS: dict[signal.Signals, Any] = {
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGQUIT: signal.SIG_DFL,
+}
 _IN_MEMORY = "/dev/shm"
 _ROOM = 6 << 30
 """Bytes that hosts take there at most, with some to spare: 3.1 GiB were seen with three workers."""
 
 
 def pytest_configure() -> None:
-    """Let hosts lie in memory, where to set one up takes a sixth of the processor's time."""
+    """Let hosts lie in memory, where to set one up takes a sixth of the processor's time, and commands get signals."""
+    # In the background, a shell has them ignored, and so would all that is started here, toy among it.
+    for number, handler in _HANDLERS.items():
+        signal.signal(number, handler)
     if os.path.isdir(_IN_MEMORY) and shutil.disk_usage(_IN_MEMORY).free > _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _IN_MEMORY)
 

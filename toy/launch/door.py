@@ -46,6 +46,6 @@ def connect(machine: Machine) -> socket | None:
     try:
         connection.connect(machine.socket)
         return connection
-    except (FileNotFoundError, ConnectionRefusedError):
+    except OSError:  # who locks the machine says what is wrong with the path
         connection.close()
         return None

@@ -270,7 +270,7 @@ class _Monitor:
             name: value for name, value in order.environment.items() if f"${name}" not in like.settings
         }
         try:
-            command, file = login.command(order.command, like.shell or login.shell_of(like.uid), environment)
+            command, file = login.command(order.command, like.shell, like.uid, environment)
             login.change_directory(
                 order.directory if like.directory is None else like.directory, environment.get("HOME", "/")
             )
