@@ -6,6 +6,7 @@ What is mounted on the host later shows there as well; what is unmounted there i
 
 from __future__ import annotations
 
+import errno
 import os
 
 from .. import process
@@ -25,9 +26,9 @@ def show(pid: int, pidfd: int) -> None:
             os.close(here)
             os.close(tree)
         number, _, what = os.fsdecode(answer.read()).partition(" ")
-    os.waitpid(child, 0)
-    if number:
-        raise OSError(int(number), what)
+    _, status = os.waitpid(child, 0)
+    if number or status:
+        raise OSError(int(number or errno.EIO), what or os.strerror(errno.EIO))
 
 
 def _mount(tree: int, pid: int, pidfd: int, answer: int) -> None:

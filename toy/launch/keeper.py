@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The keeper of a machine: the process that has it locked, runs systemd-nspawn, and knows who is in.
 
-The first toy to enter a machine forks it. It is nobody's child and has no terminal, so it lives as long as anybody is
+The first toy to enter a machine forks it. It outlives that one and has no terminal: it lives as long as anybody is
 in: each toy has a connection to it, which ends with that toy, also if it is killed. When the last one leaves, the
 keeper ends the machine, puts what changed into the header set, and tells that toy. If the keeper is killed, the kernel
 ends the machine (`mounts`), and the next launch adopts what changed.
@@ -21,7 +21,6 @@ import errno
 import os
 import select
 import sys
-import time
 from _socket import (
     AF_UNIX,
     CMSG_SPACE,
@@ -38,13 +37,11 @@ from ..errors import ToyError
 from ..machine import HOST
 from ..sessions import messages
 from . import door, ending, fingerprint, mounts, who
+from .client import Client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..machine import Machine
-    from ..sessions.terminal import Modes
     from .fingerprint import Fingerprint
     from .invocation import Invocation
     from .resolver import Watch
@@ -67,55 +64,13 @@ def start(machine: Machine, stands: Fingerprint, entry: Invocation, listening: s
     machine.release()
 
 
-class _Client:
-    """A toy that is in, or wants to be."""
-
-    def __init__(self, connection: socket) -> None:
-        self.connection = connection
-        self.stderr: int | None = None
-        self.terminal: int | None = None
-        self._modes: Modes = []
-        """Those of its terminal before it has changed any."""
-        self.fields: list[str] = []
-        """What it said of itself, once it said "enter"."""
-        self.since = time.time()
-        self.is_in = False
-        self.is_done = False
-
-    def send(self, *fields: str, fd: int | None = None) -> None:
-        try:
-            messages.send(self.connection, os.fsencode("\0".join(fields)), *(() if fd is None else (fd,)))
-        except OSError:
-            pass  # it was killed: so its connection ends
-
-    def take(self, fds: Sequence[int]) -> None:
-        """Take the descriptors that it sent: its stderr, and its terminal if it has one."""
-        self.stderr, self.terminal = fds[0], fds[1] if len(fds) > 1 else None
-        if self.terminal is not None:
-            from ..sessions import terminal
-
-            self._modes = terminal.modes_of(self.terminal)
-
-    def close(self) -> None:
-        """Close what is open. If it was killed, its terminal gets back its modes."""
-        self.connection.close()
-        if self.terminal is not None:
-            from ..sessions import terminal
-
-            if not self.is_done:
-                terminal.restore(self.terminal, self._modes)
-            os.close(self.terminal)
-        if self.stderr is not None:
-            os.close(self.stderr)
-
-
 class _Keeper:
     def __init__(self, machine: Machine, stands: Fingerprint, entry: Invocation, listening: socket) -> None:
         self._machine = machine
         self._stands = stands
         self._entry = entry
         self._listening = listening
-        self._clients: dict[int, _Client] = {}
+        self._clients: dict[int, Client] = {}
         self._leader: tuple[int, int] | None = None
         """PID of the machine's first process, and a pidfd of it, once the machine is up."""
         self._is_awaited = True
@@ -124,6 +79,8 @@ class _Keeper:
         self._note = ""
         self._is_silent = True
         """Whether the machine's first process has yet to say something; more is not listened to."""
+        self._is_full = False
+        """Whether nobody can be let in until somebody has left."""
         self._resolver: Watch | None = None
 
     def run(self) -> None:
@@ -138,18 +95,26 @@ class _Keeper:
         environment.pop("NOTIFY_SOCKET", None)  # a service that runs toy is not ready when nspawn is
         try:
             self._pid = process.spawn(self._entry.command, environment, stdin=its.fileno(), stderr=stderr)
-        except ToyError as error:
-            self._refuse_all(error)
+        except (ToyError, OSError) as error:
+            fingerprint.leave(self._machine)
+            door.remove(self._machine)
+            while not self._clients:  # the toy that started this is there, and others may be
+                self._accept()
+            self._refuse_all(_explained(error))
             return
         its.close()
         os.close(stderr)
         self._nspawn = os.pidfd_open(self._pid)
         from . import host_root  # noqa: F401, it takes long to import, and systemd-nspawn is at work
 
+        _have_room()
+
+        bug: Exception | None = None
         try:
             self._keep()
-        finally:
-            self._end()
+        except Exception as error:  # the machine ends in order also then
+            bug = error
+        self._end(bug)
 
     def _detach(self) -> None:
         """Have nothing in common with the toy that forked this process: session, signals, descriptors, command line."""
@@ -170,7 +135,8 @@ class _Keeper:
         is_loaded = False
         while True:
             poll = select.poll()
-            fds = [self._listening.fileno(), self._nspawn, *self._clients, self._stderr]
+            fds = [self._nspawn, *self._clients, self._stderr]
+            fds += [] if self._is_full else [self._listening.fileno()]
             fds += [self._machine_end.fileno()] if self._is_silent else []
             fds += [self._resolver.fileno()] if self._resolver is not None else []
             for fd in fds:
@@ -189,7 +155,7 @@ class _Keeper:
                     self._relay_stderr()
                 elif fd in self._clients:
                     self._serve(fd)
-                elif self._resolver is not None and self._leader is not None:
+                elif self._resolver is not None and self._leader is not None and fd == self._resolver.fileno():
                     self._resolver.follow(self._leader[0])
             if self._nspawn in dict(ready):
                 return
@@ -199,9 +165,13 @@ class _Keeper:
                 return
 
     def _accept(self) -> None:
-        connection = door.accept(self._listening)
+        try:
+            connection = door.accept(self._listening)
+        except OSError:  # too many open files: who comes now waits until somebody has left
+            self._is_full = True
+            return
         if connection is not None:
-            self._clients[connection.fileno()] = _Client(connection)
+            self._clients[connection.fileno()] = Client(connection)
 
     def _serve(self, fd: int) -> None:
         client = self._clients[fd]
@@ -231,12 +201,13 @@ class _Keeper:
 
     def _drop(self, fd: int) -> None:
         self._clients.pop(fd).close()
+        self._is_full = False
 
-    def _members(self) -> list[_Client]:
+    def _members(self) -> list[Client]:
         """Return those who are in, or wait for the machine to come up."""
         return [client for client in self._clients.values() if client.fields and not client.is_done]
 
-    def _tell_who_is_in(self, client: _Client) -> None:
+    def _tell_who_is_in(self, client: Client) -> None:
         rows: list[who.Row] = []
         for member in self._members():
             pid, _root, user, terminal, *command = member.fields
@@ -278,7 +249,7 @@ class _Keeper:
 
         self._resolver = Watch()
 
-    def _admit(self, client: _Client) -> None:
+    def _admit(self, client: Client) -> None:
         root = client.fields[1]
         if root != self._machine.root:
             client.send(
@@ -309,14 +280,11 @@ class _Keeper:
             self._stderr = -1
         for client in self._clients.values():
             if client.stderr is not None:
-                try:
-                    os.write(client.stderr, some)
-                except OSError:
-                    pass
+                client.show(some)
                 return
 
-    def _end(self) -> None:
-        """End the machine, have its header set follow, and tell those who wait for that."""
+    def _end(self, bug: Exception | None) -> None:
+        """End the machine, have its header set follow, and tell those who wait for that, also of a bug of ours."""
         is_up = self._leader is not None
         door.remove(self._machine)
         self._listening.close()
@@ -331,6 +299,10 @@ class _Keeper:
             return
         if waiting:
             os.dup2(waiting[-1].stderr or 0, 2)
+        if bug is not None:
+            from .. import failure
+
+            failure.report(bug)
         ending.finish(self._machine, self._stands)
         self._machine.release()
         for client in waiting:
@@ -345,3 +317,17 @@ class _Keeper:
         self._machine.release()
         for client in self._clients.values():
             client.send("failed", error.what, error.next_step)
+
+
+def _explained(error: ToyError | OSError) -> ToyError:
+    from .. import failure
+
+    return failure.explained(error)
+
+
+def _have_room() -> None:
+    """Raise our limit on open files, which is that of the first who entered: many may follow."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
