@@ -27,9 +27,9 @@ class _Parser(argparse.ArgumentParser):
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options, and the words of the command after --, none if there is none.
 
-    The options are `name`, `snapshot` and `verb`; for status and diff also `machine` and `json`, for list `json`, for
-    dump and init `root` and `changed`, for HELP `text`, the lines to print. Raises ToyError for arguments that are
-    unknown, or do not go together.
+    The options are `name`, `snapshot`, `host`, `user` and `verb`; for status and diff also `machine` and `json`, for
+    list `json`, for dump and init `root` and `changed`, for HELP `text`, the lines to print. Raises ToyError for
+    arguments that are unknown, or do not go together.
     """
     words, command = arguments, list[str]()
     if "--" in arguments:

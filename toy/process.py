@@ -37,16 +37,9 @@ class Failed(ToyError):
     def __init__(self, command: Sequence[str], status: int, said: str, lines: Sequence[str] = ()) -> None:
         self.why = said or f"status {status}"
         self.lines = lines
-        """The lines that it printed before, see `run_limited`."""
+        """The lines that it printed before, see `limited.run`."""
         super().__init__(f"{command[0]} failed: {self.why}", f"to see all that it printed: TOY_DEBUG=1 {typed()}")
         self.status = status
-
-
-class TookTooLong(Failed):
-    """A command that was killed after some seconds."""
-
-    def __init__(self, command: Sequence[str], seconds: int, lines: Sequence[str] = ()) -> None:
-        super().__init__(command, -9, f"took more than {seconds} s", lines)
 
 
 def missing(tool: str) -> ToyError:
@@ -99,7 +92,7 @@ def run(
         for fd in pass_fds:
             os.set_inheritable(fd, True)
         try:
-            pid = _started(command, stdin=stdin, stderr=stderr.fileno(), environment=environment)
+            pid = begin(command, stdin=stdin, stderr=stderr.fileno(), environment=environment)
         finally:
             for fd in pass_fds:
                 os.set_inheritable(fd, False)
@@ -107,101 +100,13 @@ def run(
                 os.close(stdin)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         stderr.seek(0)
-        said = _last_line(stderr.read())
+        said = last_line(stderr.read())
         if status:
             raise Failed(command, status, said)
         return said
 
 
-_LONGEST = 1 << 16
-"""Most bytes that are kept of what a command of somebody else's prints."""
-
-
-def run_limited(
-    command: list[str],
-    *,
-    seconds: int,
-    stdin: bytes = b"",
-    lines: int = 0,
-    environment: Mapping[str, str] | None = None,
-) -> list[str]:
-    """Run a command to its end, of which nobody knows how long it takes and how much it prints.
-
-    `stdin` is what it reads there. Returns the first `lines` lines of its stdout. If it takes more than `seconds` to
-    print the next one of them, or to end after the last one, or something interrupts us, it is killed. Raises Failed if
-    it fails, TookTooLong, and ToyError if it is not installed.
-    """
-    import signal  # see the top of this module
-
-    there, here = os.pipe()
-    out_there, out_here = os.pipe()
-    with (
-        open(there, "rb", buffering=0),
-        open(out_there, "rb", buffering=0),
-        open(os.memfd_create("stdin"), "w+b") as content,
-    ):
-        try:
-            content.write(stdin)
-            content.seek(0)
-            pid = _started(command, stdin=content.fileno(), stdout=out_here, stderr=here, environment=environment)
-        finally:
-            os.close(here)
-            os.close(out_here)
-        has_ended = False
-        try:
-            has_ended, said, printed = _watched(pid, there, out_there, seconds, lines)
-        finally:
-            if not has_ended:
-                os.kill(pid, signal.SIGKILL)
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    last = _last_line(said)
-    complete = printed.decode(errors="replace").split("\n")[:-1][:lines]
-    if not has_ended:
-        raise TookTooLong(command, seconds, complete)
-    if status:
-        raise Failed(command, status, last, complete)
-    return complete
-
-
-def _watched(pid: int, stderr: int, stdout: int, seconds: int, lines: int) -> tuple[bool, bytes, bytes]:
-    """Wait for the end of a process for some seconds, and as long again for each of the first `lines` lines of stdout.
-
-    Returns whether it came, the last bytes from `stderr`, and the first ones from `stdout`.
-    """
-    import select  # see the top of this module
-    import time
-
-    deadline = time.monotonic() + seconds
-    said = printed = b""
-    process = os.pidfd_open(pid)
-    try:
-        poll = select.poll()
-        poll.register(process, select.POLLIN)
-        poll.register(stderr, select.POLLIN)
-        poll.register(stdout, select.POLLIN)
-        while (left := deadline - time.monotonic()) > 0:
-            ready = dict(poll.poll(left * 1000))
-            if stderr in ready:
-                part = os.read(stderr, _LONGEST)
-                said = (said + part)[-_LONGEST:]
-                if not part:
-                    poll.unregister(stderr)
-            if stdout in ready:
-                part = os.read(stdout, _LONGEST)
-                before = printed.count(b"\n")
-                printed = (printed + part)[:_LONGEST]
-                if before < min(printed.count(b"\n"), lines):
-                    deadline = time.monotonic() + seconds
-                if not part:
-                    poll.unregister(stdout)
-            if ready.keys() == {process}:
-                return True, said, printed
-        return False, said, printed
-    finally:
-        os.close(process)
-
-
-def _started(
+def begin(
     command: list[str],
     *,
     stdin: int | None = None,
@@ -209,7 +114,10 @@ def _started(
     stderr: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Start a command on these descriptors, /dev/null in place of each that is None, and return its process number."""
+    """Start a command on these descriptors, /dev/null in place of each that is None, and return its process number.
+
+    Raises ToyError if it is not installed.
+    """
     trace(command)
     streams: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, fd)
@@ -233,7 +141,7 @@ class Asked:
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._stdout, self._stderr = (open(os.memfd_create("output"), "w+b") for _ in range(2))  # noqa: SIM115
-        self._pid = _started(list(command), stdout=self._stdout.fileno(), stderr=self._stderr.fileno())
+        self._pid = begin(list(command), stdout=self._stdout.fileno(), stderr=self._stderr.fileno())
 
     def answer(self) -> str:
         """Wait for the command's end, and return its stdout. To be called once. Raises ToyError as `run` does."""
@@ -242,7 +150,7 @@ class Asked:
             self._stdout.seek(0)
             self._stderr.seek(0)
             if status:
-                raise Failed(self._command, status, _last_line(self._stderr.read()))
+                raise Failed(self._command, status, last_line(self._stderr.read()))
             return self._stdout.read().decode(errors="surrogateescape")
 
 
@@ -254,7 +162,7 @@ class Started:
         with open(os.memfd_create("stdin"), "w+b") as stdin:
             stdin.writelines(content)
             stdin.seek(0)
-            self._pid = _started(["setpriv", "--pdeathsig", "KILL", *command], stdin=stdin.fileno())
+            self._pid = begin(["setpriv", "--pdeathsig", "KILL", *command], stdin=stdin.fileno())
 
     def __enter__(self) -> None:
         pass
@@ -350,7 +258,8 @@ def become(file: str, command: list[str], environment: Mapping[str, str]) -> NoR
     raise failed
 
 
-def _last_line(stderr: bytes) -> str:
+def last_line(stderr: bytes) -> str:
+    """Return the last line of what a command wrote to stderr; print all of it if the user asked for debug output."""
     said = stderr.decode(errors="replace").strip()
     if said and "TOY_DEBUG" in os.environ:
         from . import debug

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toy import process
+from toy import limited
 from toy.reconcile.in_overlay import Command, run_each
 
 
@@ -38,7 +38,7 @@ def test_commands(commands: list[Command], problems: list[str | None], scripts: 
 
     def run(command: Sequence[str], stdin: bytes = b"", lines: int = 0) -> list[str]:
         next(count)
-        return process.run_limited(list(command), seconds=1, stdin=stdin, lines=lines)
+        return limited.run(list(command), seconds=1, stdin=stdin, lines=lines)
 
     assert run_each(run, commands, "running commands") == problems
     assert next(count) == scripts
@@ -46,7 +46,7 @@ def test_commands(commands: list[Command], problems: list[str | None], scripts: 
 
 def test_each_reads_its_own_input(tmp_path: Path) -> None:
     def run(command: Sequence[str], stdin: bytes = b"", lines: int = 0) -> list[str]:
-        return process.run_limited(list(command), seconds=10, stdin=stdin, lines=lines)
+        return limited.run(list(command), seconds=10, stdin=stdin, lines=lines)
 
     given: list[list[str]] = [["a b", "", "END", "$x\\n"], [], ["c"]]
     commands = [sh(f"cat > {tmp_path}/{number}", *lines) for number, lines in enumerate(given)]
@@ -56,7 +56,7 @@ def test_each_reads_its_own_input(tmp_path: Path) -> None:
 
 def test_lines_that_nobody_asked_for_give_no_more_time() -> None:
     began = time.monotonic()
-    with pytest.raises(process.TookTooLong) as caught:
-        process.run_limited(["sh", "-c", "while echo x; do sleep 0.3; done"], seconds=1, lines=2)
+    with pytest.raises(limited.TookTooLong) as caught:
+        limited.run(["sh", "-c", "while echo x; do sleep 0.3; done"], seconds=1, lines=2)
     assert caught.value.lines == ["x", "x"]
     assert time.monotonic() - began < 10

@@ -23,6 +23,7 @@ ORDER = (
         "debug",
         "progress",
         "process",
+        "limited",
         "filesystem",
         "events",
         "machine",

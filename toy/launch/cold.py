@@ -49,7 +49,9 @@ def prepare(machine: Machine, *, say: Say) -> Fingerprint:
         entry = invocation.Invocation(machine, so_far, list(command))
         entry.write()
         try:
-            return process.run_limited(
+            from .. import limited
+
+            return limited.run(
                 entry.command, seconds=_PATIENCE, stdin=stdin, lines=lines, environment=entry.environment
             )
         except process.Failed:

@@ -13,7 +13,7 @@ ENVIRONMENT = {
     # Otherwise it asks the terminal for its colours, and takes what is typed meanwhile for the answer (systemd 256).
     "SYSTEMD_COLORS": "0",
 }
-"""For nspawn itself; its payload does not get it."""
+"""For nspawn itself; what it starts does not get it."""
 
 LATE_OPTIONS = {
     # None is restricted: strace, ip and tcpdump want more than nspawn is going to permit (systemd 261 announces it).

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .. import process, progress
+from .. import limited, process, progress
 from ..errors import ToyError
 from .parts import Run
 
@@ -54,7 +54,7 @@ def run_each(run: Run, commands: Sequence[Command], what: str) -> list[str | Non
                 statuses = run(["sh"], script(left), len(left))
         except ToyError as error:
             statuses = [*error.lines] if isinstance(error, process.Failed) else []
-            why = error.why if isinstance(error, process.TookTooLong) else why
+            why = error.why if isinstance(error, limited.TookTooLong) else why
         problems += [None if status == "0" else "failed" for status in statuses]
         if len(statuses) < len(left):
             problems.append(why)

@@ -19,7 +19,7 @@ class Run(Protocol):
     """Runs a command in the overlay."""
 
     def __call__(self, command: Sequence[str], stdin: bytes = b"", lines: int = 0) -> list[str]:
-        """Run a command to its end, as `process.run_limited` does. Raises ToyError if it fails, or takes too long."""
+        """Run a command to its end, as `limited.run` does. Raises ToyError if it fails, or takes too long."""
 
 
 class Parts(NamedTuple):

@@ -212,21 +212,14 @@ class _Monitor:
         return receive(self._messages)[0].decode().split()
 
     def _report(self) -> None:
-        """Report what the command did. With --host, its descendants whose parents ended are our children as well."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid != self._command:
-                continue
-            if os.WIFSTOPPED(status):
-                self._tell(f"stopped {os.WSTOPSIG(status)}")
-            else:
-                self._command = 0
-                self._tell(f"ended {status}")
+        pid, status = os.waitpid(self._command, os.WNOHANG | os.WUNTRACED) if self._command else (0, 0)
+        if pid == 0:
+            return
+        if os.WIFSTOPPED(status):
+            self._tell(f"stopped {os.WSTOPSIG(status)}")
+        else:
+            self._command = 0
+            self._tell(f"ended {status}")
 
     def _obey(self, words: list[str]) -> None:
         match words:
