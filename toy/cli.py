@@ -81,7 +81,10 @@ def _parsed(arguments: list[str]) -> int:
         from .snapshots import enter
 
         with Attempt(f"enter snapshot {asked.snapshot}"):
-            return enter.enter(asked.snapshot, asked.name, command, say=streams.say)
+            with_host, as_user = asked.host, asked.user
+            return enter.enter(
+                asked.snapshot, asked.name, command, say=streams.say, with_host=with_host, as_user=as_user
+            )
     if asked.verb == "list":
         from .report import listing
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs a command of somebody else's, which may take and print what it likes: it gets a time, and some lines are kept."""
+"""Runs commands of somebody else's, which may take and print what they like: they get a time, and little is kept."""
 
 from __future__ import annotations
 

@@ -63,6 +63,11 @@ class TestSnapshot:
 
     def test_the_status_of_a_command_and_of_a_signal(self, host: MicroOS) -> None:
         assert host.run("toy", "--snapshot", "1", "--", "sh", "-c", "exit 7", check=False).returncode == 7
+
+    def test_one_debugs_the_host_from_it(self, host: MicroOS, pending: int) -> None:
+        shown = ("sh", "-c", "editor; sed -n 's/NSpid:\\s*//p' /proc/self/status | wc -w; readlink /proc/self/ns/pid")
+        said = host.run("toy", "--host", "--snapshot", f"{pending}", "--", *shown).stdout
+        assert said == f"editor 2\n1\n{host.sh('readlink /proc/self/ns/pid')}"
         assert host.run("ls", "-A", "/var/lib/toy").stdout == ""
 
     def test_what_a_killed_one_left_goes_with_the_next(self, host: MicroOS) -> None:

@@ -17,7 +17,15 @@ _THROWAWAY = "throwaway"
 """File in the directory of a machine that is removed after its launch."""
 
 
-def enter(which: str, name: str | None, command: list[str], *, say: Callable[[str], None]) -> int:
+def enter(
+    which: str,
+    name: str | None,
+    command: list[str],
+    *,
+    say: Callable[[str], None],
+    with_host: bool = False,
+    as_user: bool = False,
+) -> int:
     """Run a command as `launch.launch` does, over a snapshot: its number, or "default" for the next boot's.
 
     Without the name of a machine, it is a throwaway one, which is removed after the launch.
@@ -25,11 +33,13 @@ def enter(which: str, name: str | None, command: list[str], *, say: Callable[[st
     number, root = _find(which)
     layers = [] if root == "/" else etc.assemble(root, say=say)
     if name is not None:
-        return launch.launch(name, command, say=say, root=root, etc=layers)
+        return launch.launch(name, command, say=say, with_host=with_host, as_user=as_user, root=root, etc=layers)
     _remove_leftovers()
     machine = Machine(f"snapshot-{number}-{os.getpid()}", root)
     with _removed(machine):
-        return launch.launch(machine.name, command, say=say, root=root, etc=layers)
+        return launch.launch(
+            machine.name, command, say=say, with_host=with_host, as_user=as_user, root=root, etc=layers
+        )
 
 
 def _find(which: str) -> tuple[int, str]:
