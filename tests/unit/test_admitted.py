@@ -19,4 +19,5 @@ def test_who_comes_as_it_ends_is_not_refused(tmp_path: Path, is_accepted: bool) 
         if is_accepted:
             listening.accept()[0].close()
         listening.close()
-        assert launch._admitted(connection, Machine("toy"), [], print) is None
+        waiting = launch._Waiting(Machine("toy"), print)
+        assert launch._admitted(connection, Machine("toy"), [], waiting, print) is None

@@ -24,7 +24,10 @@ def open_for(machine: Machine) -> socket:
 
 
 def accept(listening: socket) -> socket | None:
-    """Return the connection of the next who waits, or None if nobody does."""
+    """Return the connection of the next who waits, or None if nobody does.
+
+    Raises OSError if too many files are open.
+    """
     try:
         fd, _ = listening._accept()  # type: ignore[attr-defined]
     except BlockingIOError:
@@ -41,10 +44,11 @@ def remove(machine: Machine) -> None:
 
 
 def connect(machine: Machine) -> socket | None:
-    """Return a connection to a machine's keeper, or None if there is none."""
-    connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+    """Return a connection to a machine's keeper, or None if there is none, or if there wait as many as can."""
+    connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK)
     try:
         connection.connect(machine.socket)
+        connection.setblocking(True)
         return connection
     except OSError:  # who locks the machine says what is wrong with the path
         connection.close()

@@ -79,7 +79,6 @@ class _Keeper:
         self._note = ""
         self._is_silent = True
         """Whether the machine's first process has yet to say something; more is not listened to."""
-        self._is_full = False
         """Whether nobody can be let in until somebody has left."""
         self._resolver: Watch | None = None
 
@@ -128,6 +127,8 @@ class _Keeper:
             os.dup2(null, fd)
         os.close(null)
         process.close_all_but(self._listening.fileno(), self._machine.lock_fd)
+        process.raise_limit_on_files()  # for each who is in it has some open
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         process.rename(f"toy: keeper of machine {self._machine.name}", short="(keeper)")
 
     def _keep(self) -> None:
@@ -136,7 +137,7 @@ class _Keeper:
         while True:
             poll = select.poll()
             fds = [self._nspawn, *self._clients, self._stderr]
-            fds += [] if self._is_full else [self._listening.fileno()]
+            fds += [self._listening.fileno()]
             fds += [self._machine_end.fileno()] if self._is_silent else []
             fds += [self._resolver.fileno()] if self._resolver is not None else []
             for fd in fds:
@@ -167,8 +168,14 @@ class _Keeper:
     def _accept(self) -> None:
         try:
             connection = door.accept(self._listening)
-        except OSError:  # too many open files: who comes now waits until somebody has left
-            self._is_full = True
+        except OSError:  # it has as many files open as it can, of which this is one
+            os.close(self._spare)
+            connection = door.accept(self._listening)
+            if connection is not None:
+                name = self._machine.name
+                Client(connection).send("failed", f"machine {name} cannot hold more", "see who is in: toy list")
+                connection.close()
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             return
         if connection is not None:
             self._clients[connection.fileno()] = Client(connection)
@@ -201,7 +208,6 @@ class _Keeper:
 
     def _drop(self, fd: int) -> None:
         self._clients.pop(fd).close()
-        self._is_full = False
 
     def _members(self) -> list[Client]:
         """Return those who are in, or wait for the machine to come up."""

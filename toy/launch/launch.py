@@ -80,7 +80,7 @@ def launch(
             # They take longer to import than the others: a new machine comes up meanwhile.
             from ..sessions import relay, session, signals
 
-            leader = _admitted(connection, machine, command, say)
+            leader = _admitted(connection, machine, command, waiting, say)
             if leader is not None:
                 break
             connection.close()
@@ -111,6 +111,16 @@ class _Waiting:
             self._say(f"waiting for machine {self._machine.name}, which is about to end")
             self._late = 0.0
         time.sleep(_TICK)
+
+    def for_answer(self, connection: socket) -> None:
+        """Wait until the machine's keeper answers, or ends."""
+        import select
+
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        if not poll.poll(_PATIENCE * 1000):
+            self._say(f"waiting for machine {self._machine.name}, which does not answer; see who is in: toy list")
+            poll.poll()
 
 
 def _is_lockable(machine: Machine) -> bool:
@@ -157,7 +167,9 @@ def _prepared(machine: Machine, say: Callable[[str], None]) -> Fingerprint:
     return stands
 
 
-def _admitted(connection: socket, machine: Machine, command: list[str], say: Callable[[str], None]) -> Leader | None:
+def _admitted(
+    connection: socket, machine: Machine, command: list[str], waiting: _Waiting, say: Callable[[str], None]
+) -> Leader | None:
     """Return the first process of a machine, or None if its keeper is gone. Raises ToyError if that refuses us."""
     terminals = [fd for fd in range(3) if os.isatty(fd)][:1]
     fields = ["enter", f"{os.getpid()}", machine.root, _user()[:_LONGEST_NAME], _name(terminals), *command]
@@ -166,8 +178,7 @@ def _admitted(connection: socket, machine: Machine, command: list[str], say: Cal
         messages.send(connection, message, 2, *terminals)
     except ConnectionError:  # which it is depends on whether it came to accept us
         pass  # it may have said why it ended
-    if not messages.is_there(connection, seconds=_PATIENCE):
-        say(f"waiting for machine {machine.name}, which is about to come up; see who is in: toy list")
+    waiting.for_answer(connection)
     data, fds = messages.receive(connection)
     match os.fsdecode(data).split("\0"):
         case ["in", pid, settings, note]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import select
 import sys
 from _socket import CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET
 
@@ -23,13 +22,6 @@ def send(connection: socket, content: bytes, *fds: int) -> None:
     # Without the module array, which takes 1.3 ms to import.
     rights = b"".join(fd.to_bytes(_INT, sys.byteorder) for fd in fds)
     connection.sendmsg([content], [(SOL_SOCKET, SCM_RIGHTS, rights)] if fds else [])
-
-
-def is_there(connection: socket, *, seconds: float) -> bool:
-    """Wait for a message, but not for longer, and say whether there is one."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
 
 
 def receive(connection: socket) -> tuple[bytes, list[int]]:
