@@ -79,7 +79,6 @@ class _Keeper:
         self._note = ""
         self._is_silent = True
         """Whether the machine's first process has yet to say something; more is not listened to."""
-        """Whether nobody can be let in until somebody has left."""
         self._resolver: Watch | None = None
 
     def run(self) -> None:
@@ -128,6 +127,7 @@ class _Keeper:
         os.close(null)
         process.close_all_but(self._listening.fileno(), self._machine.lock_fd)
         process.raise_limit_on_files()  # for each who is in it has some open
+        # Closed to tell one more that there is no room.
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         process.rename(f"toy: keeper of machine {self._machine.name}", short="(keeper)")
 
@@ -136,8 +136,7 @@ class _Keeper:
         is_loaded = False
         while True:
             poll = select.poll()
-            fds = [self._nspawn, *self._clients, self._stderr]
-            fds += [self._listening.fileno()]
+            fds = [self._listening.fileno(), self._nspawn, *self._clients, self._stderr]
             fds += [self._machine_end.fileno()] if self._is_silent else []
             fds += [self._resolver.fileno()] if self._resolver is not None else []
             for fd in fds:
