@@ -132,12 +132,17 @@ def of_nspawn() -> str:
     return stat_lines([process.path_of("systemd-nspawn")])
 
 
-def of_database(machine: Machine, dbpath: str, *, settled: bool = True) -> str:
+def of_database(machine: Machine, dbpath: str) -> str:
     """Return the fingerprint of the host's rpm database, and of the configuration that says where it is.
 
-    To be called before any of it is read. With `settled`, that of a file which changed just now is equal to no other.
+    To be called before any of it is read. That of a file which changed just now is equal to no other.
     """
-    return stat_lines([*_database(database_below(machine.root, dbpath)), *_rpm_configuration()], settled=settled)
+    return stat_lines([*_database(database_below(machine.root, dbpath)), *_rpm_configuration()], settled=True)
+
+
+def of_packages(machine: Machine, dbpath: str) -> str:
+    """Return the fingerprint of the host's rpm database alone, for who joins to be told that it changed."""
+    return stat_lines(_database(database_below(machine.root, dbpath)))
 
 
 def of_configuration(machine: Machine) -> str:

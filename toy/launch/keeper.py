@@ -75,7 +75,7 @@ class _Keeper:
         """PID of the machine's first process, and a pidfd of it, once the machine is up."""
         self._is_awaited = True
         """Whether the toy that started this is still to say that it enters."""
-        self._host = fingerprint.of_database(machine, stands.dbpath, settled=False)
+        self._host = fingerprint.of_packages(machine, stands.dbpath)
         self._note = ""
         self._is_silent = True
         """Whether the machine's first process has yet to say something; more is not listened to."""
@@ -268,7 +268,7 @@ class _Keeper:
 
     def _news(self) -> str:
         """Return a note for who joins, if the host's packages changed since the machine came up."""
-        if fingerprint.of_database(self._machine, self._stands.dbpath, settled=False) == self._host:
+        if fingerprint.of_packages(self._machine, self._stands.dbpath) == self._host:
             return ""
         return (
             f"the host's packages changed since machine {self._machine.name} was entered; it follows once all have left"
