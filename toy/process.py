@@ -236,14 +236,6 @@ def close_all_but(*fds: int) -> None:
         first = fd + 1
 
 
-def raise_limit_on_files() -> None:
-    """Let this process have as many files open as it may."""
-    from resource import RLIMIT_NOFILE, getrlimit, setrlimit
-
-    _, most = getrlimit(RLIMIT_NOFILE)
-    setrlimit(RLIMIT_NOFILE, (most, most))
-
-
 def become(file: str, command: list[str], environment: Mapping[str, str]) -> NoReturn:
     """Execute `file`, which is searched for in the PATH of `environment`, in the place of this process.
 

@@ -342,16 +342,6 @@ def test_what_the_first_one_does_not_read_holds_nobody(host: Host, enter: Enter)
     assert (status, said.strip("x")) == (0, "")
 
 
-def test_who_does_not_fit_in_waits(host: Host, enter: Enter) -> None:
-    one = enter("sh", "-c", 'ulimit -n 32; exec toy "$@"', "sh")
-    others = [enter() for _ in range(8)]
-    more = [subprocess.Popen(host.command(*OVERLAY, "true"), stderr=subprocess.PIPE) for _ in range(9)]
-    assert {each.leaves() for each in others} == {(0, "")}
-    assert [each.communicate() and each.returncode for each in more] == 9 * [0]
-    assert one.does("echo here") == "here\n"
-    assert one.leaves() == (0, "")
-
-
 def test_many_join_one_who_can_open_few_files(host: Host, enter: Enter) -> None:
     everybody = [enter("sh", "-c", 'ulimit -S -n 32; exec toy "$@"', "sh"), *(enter() for _ in range(12))]
     assert {each.does("echo here") for each in everybody} == {"here\n"}

@@ -80,6 +80,8 @@ class _Keeper:
         self._is_silent = True
         """Whether the machine's first process has yet to say something; more is not listened to."""
         self._resolver: Watch | None = None
+        self._is_given_up = False
+        """Whether all who waited for the machine were gone before it came up."""
 
     def run(self) -> None:
         """Keep the machine until the last toy has left."""
@@ -126,7 +128,6 @@ class _Keeper:
             os.dup2(null, fd)
         os.close(null)
         process.close_all_but(self._listening.fileno(), self._machine.lock_fd)
-        process.raise_limit_on_files()  # for each who is in it has some open
         # Closed to tell one more that there is no room.
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         process.rename(f"toy: keeper of machine {self._machine.name}", short="(keeper)")
@@ -162,6 +163,7 @@ class _Keeper:
             if not self._is_awaited and not self._members():
                 if self._leader is None:
                     os.kill(self._pid, _signal.SIGKILL)  # it may never come up, and nobody waits for it any more
+                    self._is_given_up = True
                 return
 
     def _accept(self) -> None:
@@ -300,7 +302,8 @@ class _Keeper:
         waiting = [client for client in self._clients.values() if client.stderr is not None]
         if not is_up:
             fingerprint.leave(self._machine)  # no command was started
-            self._refuse_all(self._why(status))
+            if not self._is_given_up:  # who came just now makes it anew
+                self._refuse_all(self._why(status))
             return
         if waiting:
             os.dup2(waiting[-1].stderr or 0, 2)
