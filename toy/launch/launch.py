@@ -12,7 +12,6 @@ and TYPE_CHECKING = False nothing (python3 -ISBs -c 'import NAME', least of 80 r
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import gc
 import os
 import time
@@ -205,7 +204,7 @@ def _leave(connection: socket, caught: Signals) -> None:
     poll.register(connection.fileno(), select.POLLIN)
     poll.register(caught.fileno(), select.POLLIN)
     while connection.fileno() not in dict(poll.poll()):
-        if caught.read().strip(bytes([_signal.SIGWINCH, _signal.SIGCONT])):
+        if caught.is_asked_to_end():
             return  # the keeper goes on
 
 

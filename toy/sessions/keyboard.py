@@ -15,7 +15,7 @@ import termios
 from fcntl import ioctl
 
 from ..streams import say
-from .terminal import LONGEST_QUEUE, opened_anew, put_in
+from .terminal import LONGEST_QUEUE, opened_anew, put_in, raw, set_modes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,12 +154,10 @@ class Keyboard:
 
     def _is_unread(self) -> bool:
         """Say whether the queue is what was put in; it is empty afterwards."""
-        from tty import setraw
-
         if not self._unread:
             return False
         try:
-            setraw(self._slave, termios.TCSANOW)
+            set_modes(self._slave, raw(termios.tcgetattr(self._slave), output=True))
             queued = os.read(self._slave, LONGEST_QUEUE)
         except (OSError, termios.error):
             return False

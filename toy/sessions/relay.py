@@ -189,10 +189,8 @@ class _Relay:
                 poll = select.poll()
                 poll.register(self._here.fd, select.POLLOUT)
                 poll.register(self._signals.fileno(), select.POLLIN)
-                if self._end and not poll.poll(self._left()):
-                    return
-                ready = dict(poll.poll())
-                if self._signals.fileno() in ready and self._signals.read().strip(bytes([_signal.SIGWINCH])):
+                ready = dict(poll.poll(self._left()))
+                if not ready or (self._signals.fileno() in ready and self._signals.is_asked_to_end()):
                     return
                 self._show()
 
@@ -266,6 +264,9 @@ class _Relay:
         before = _signal.signal(number, _signal.SIG_DFL)
         os.killpg(os.getpgrp(), number)  # the caller's job; without a shell that could continue it, nothing stops
         _signal.signal(number, before)
+        for each in self._signals.read():
+            if each != _signal.SIGCONT:  # to continue the command twice might undo the next ^Z
+                self._hand_on(each)
         self._continue()
 
     def _continue(self) -> None:

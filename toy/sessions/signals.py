@@ -40,6 +40,10 @@ class Signals:
         except BlockingIOError:
             return b""
 
+    def is_asked_to_end(self) -> bool:
+        """Read what came, and say whether that is to end what we do: a window's size and going on are not."""
+        return bool(self.read().strip(bytes([_signal.SIGWINCH, _signal.SIGCONT])))
+
 
 def _ignore(_number: int, _frame: object) -> None:
     pass

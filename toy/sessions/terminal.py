@@ -69,7 +69,7 @@ class Terminal:
             return
         try:
             saved = termios.tcgetattr(self.fd)
-            termios.tcsetattr(self.fd, termios.TCSANOW, _raw(saved, output=self._is_all))
+            termios.tcsetattr(self.fd, termios.TCSANOW, raw(saved, output=self._is_all))
         except termios.error:
             return  # it went away
         self._saved = saved
@@ -216,7 +216,7 @@ def _processes_output(modes: Modes) -> bool:
     return isinstance(modes[1], int) and bool(modes[1] & termios.OPOST)
 
 
-def _raw(modes: Modes, *, output: bool) -> Modes:
+def raw(modes: Modes, *, output: bool) -> Modes:
     """Return modes as cfmakeraw(3) makes them, if `output` is false without what concerns output."""
     iflag, oflag, cflag, lflag, ispeed, ospeed, characters = modes
     assert isinstance(iflag, int) and isinstance(oflag, int) and isinstance(lflag, int) and isinstance(characters, list)
