@@ -18,18 +18,16 @@ from ..errors import quoted
 from ..machine import HOST, RUN
 from . import kernel
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _RUN = "/run"
 _JOURNAL = "/var/log/journal"
+_SCRIPTS = f"{_RUN}/.installers"
 _WHOLE = ("/proc", "/sys", "/dev")
+_LONGEST = 1 << 16
 
 _USERS = "/run/user"
 """A directory of directories, in which each user has one; one that the host lacks can be made."""
 
-_OWN = (HOST, RUN, "/run/lock", "/run/.installers")
+_OWN = (HOST, RUN, "/run/lock", _SCRIPTS)
 """What in /run is not the host's."""
 
 _TRACING = (
@@ -41,11 +39,54 @@ _TRACING = (
 
 _INSTALLERS = ("rpm", "zypper", "dnf", "dnf5", "yum")
 
+# nsenter forks, and waits: what a terminal sends is the program's business, not nsenter's, but for SIGCONT; and if
+# nsenter is killed, so is the program.
 _INSTALLER = """#!/bin/sh
 # In the machine's own PID namespace: what scripts of packages signal is not the host's. toy(8) says more.
-exec nsenter --target {pid} --mount --root --wd --uts --ipc --pid -- setpriv --bounding-set {bounding} -- \\
+trap '' INT QUIT TSTP
+exec nsenter --target {pid} --mount --root --wd --uts --ipc --pid -- \\
+    setpriv --pdeathsig TERM --bounding-set {bounding} -- env --default-signal=INT,QUIT,TSTP -- \\
     /bin/sh -c 'cd "$1" 2>/dev/null; shift; exec "$@"' sh "$PWD" {program} "$@"
 """
+
+
+class Installers:
+    """The programs in the machine that install packages, each with a script in its place."""
+
+    def __init__(self, leader: int, capabilities: int) -> None:
+        """Make the scripts; `View.show` says what the arguments are."""
+        self._scripts: dict[str, str] = {}
+        os.mkdir(_SCRIPTS, 0o755)
+        for name in _INSTALLERS:
+            path = os.path.realpath(f"/usr/bin/{name}")
+            if os.path.isfile(path):
+                script = self._scripts[path] = f"{_SCRIPTS}/{name}"
+                with open(script, "w", encoding="utf-8") as file:
+                    file.write(_INSTALLER.format(pid=leader, program=quoted(path), bounding=_bounding(capabilities)))
+                os.chmod(script, 0o755)
+        try:
+            self._events: int | None = kernel.watch(*{os.path.dirname(path) for path in self._scripts})
+        except OSError:  # too many users of inotify
+            self._events = None
+        self._mount()
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when there may be something to follow, or -1."""
+        return -1 if self._events is None else self._events
+
+    def follow(self) -> None:
+        """Cover them once more: a mount ends when a file is renamed over the one that it covers, in an update, say."""
+        assert self._events is not None
+        os.read(self._events, _LONGEST)
+        self._mount()
+
+    def _mount(self) -> None:
+        for path, script in self._scripts.items():
+            try:
+                if not os.path.samestat(os.stat(path), os.stat(script)):
+                    kernel.bind(script, path)
+            except OSError:
+                continue  # it is gone
 
 
 class View:
@@ -77,7 +118,7 @@ class View:
                 if error.errno not in (errno.ENOENT, errno.EINVAL):  # it went away, or is an unbindable mount
                     raise
 
-    def show(self, leader: int, capabilities: int) -> None:
+    def show(self, leader: int, capabilities: int) -> Installers:
         """Mount it, in a mount namespace of this process's own; the process has the root of a machine already.
 
         `leader` is the PID of the machine's first process, and `capabilities` what its processes can have.
@@ -109,13 +150,7 @@ class View:
                     kernel.mount_new(kind, path, kind)
                 except OSError:
                     pass  # this kernel has none, which who needs it says
-        os.mkdir(f"{_RUN}/.installers", 0o755)
-        for name, path in _installers():
-            script = f"{_RUN}/.installers/{name}"
-            with open(script, "w", encoding="utf-8") as file:
-                file.write(_INSTALLER.format(pid=leader, program=quoted(path), bounding=_bounding(capabilities)))
-            os.chmod(script, 0o755)
-            kernel.bind(script, path)
+        return Installers(leader, capabilities)
 
 
 def _mount(fd: int, path: str, *, is_directory: bool = True) -> None:
@@ -125,14 +160,6 @@ def _mount(fd: int, path: str, *, is_directory: bool = True) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     kernel.mount_tree(fd, path)
     os.close(fd)
-
-
-def _installers() -> Iterator[tuple[str, str]]:
-    """Yield name and path of the programs in the machine that install packages."""
-    for name in _INSTALLERS:
-        path = os.path.realpath(f"/usr/bin/{name}")
-        if os.path.isfile(path):
-            yield name, path
 
 
 def _bounding(capabilities: int) -> str:

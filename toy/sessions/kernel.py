@@ -147,10 +147,11 @@ def forget_names(mount_point: str) -> None:
         os.close(fd)
 
 
-def watch(directory: str) -> int:
-    """Return a descriptor from which inotify(7) events can be read, without blocking, when a name there is made."""
+def watch(*directories: str) -> int:
+    """Return a descriptor from which inotify(7) events can be read, without blocking, when a name in one is made."""
     fd = _call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
-    _call("inotify_add_watch", fd, os.fsencode(directory), _IN_CREATE | _IN_MOVED_TO)
+    for directory in directories:
+        _call("inotify_add_watch", fd, os.fsencode(directory), _IN_CREATE | _IN_MOVED_TO)
     return fd
 
 

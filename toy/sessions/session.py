@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .cgroup import Group
+    from .host_view import Installers
     from .terminal import Modes
     from .user import User
 
@@ -102,6 +103,7 @@ class _Monitor:
         """The control group of a session with --host."""
         self._early: list[list[str]] = []
         """Messages from before the command was started."""
+        self._installers: Installers | None = None
 
     def run(self, order: Order, leader: Leader, group: Group | None = None) -> None:
         """Run the session to its end."""
@@ -162,7 +164,7 @@ class _Monitor:
 
         view = host_view.View()
         kernel.enter(leader.pid, leader.pidfd, kernel.NEWNS)
-        view.show(leader.pid, like.bounding)
+        self._installers = view.show(leader.pid, like.bounding)
 
     def _give_up(self, error: Exception) -> NoReturn:
         self.refuse(error)
@@ -199,9 +201,13 @@ class _Monitor:
         poll = select.poll()
         poll.register(self._messages.fileno(), select.POLLIN)
         poll.register(self._woken, select.POLLIN)
+        if self._installers is not None and self._installers.fileno() >= 0:
+            poll.register(self._installers.fileno(), select.POLLIN)
         while True:
             for fd, _ in poll.poll():
-                if fd == self._woken:
+                if self._installers is not None and fd == self._installers.fileno():
+                    self._installers.follow()
+                elif fd == self._woken:
                     os.read(self._woken, 4096)
                     self._report()
                 else:
