@@ -263,3 +263,22 @@ def test_a_command_that_is_not_there(host: Host) -> None:
     done = host.run(*WITH, "nosuch", check=False)
     assert (done.returncode, done.stdout) == (127, "")
     assert done.stderr == "toy: nosuch: command not found; find its package: cnf nosuch\n"
+
+
+SETTINGS = """[Exec]
+NoNewPrivileges=yes
+SystemCallFilter=~mknod mknodat
+CPUAffinity=0
+Environment=OF_ADMIN=yes
+DropCapability=CAP_SYS_PTRACE
+[Network]
+Private=yes
+"""
+
+
+def test_settings_of_the_administrator_do_not_limit_it(host: Host) -> None:
+    host.write("/etc/systemd/nspawn/toy.nspawn", SETTINGS)
+    script = 'mknod /srv/fifo p && echo made; echo $OF_ADMIN; grep -E "^(NoNewPrivs|CapEff|Seccomp):" /proc/self/status'
+    shown = host.run(*WITH, "sh", "-c", f"{script}; readlink /proc/self/ns/net").stdout
+    status = host.sh('grep -E "^(NoNewPrivs|CapEff|Seccomp):" /proc/self/status; readlink /proc/self/ns/net')
+    assert shown == f"made\nyes\n{status}"

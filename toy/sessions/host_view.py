@@ -43,6 +43,7 @@ _INSTALLERS = ("rpm", "zypper", "dnf", "dnf5", "yum")
 # nsenter is killed, so is the program.
 _INSTALLER = """#!/bin/sh
 # In the machine's own PID namespace: what scripts of packages signal is not the host's. toy(8) says more.
+[ "$(id -u)" = 0 ] || exec {own} "$@"
 trap '' INT QUIT TSTP
 exec nsenter --target {pid} --mount --root --wd --uts --ipc --pid -- \\
     setpriv --pdeathsig TERM --bounding-set {bounding} -- env --default-signal=INT,QUIT,TSTP -- \\
@@ -56,14 +57,18 @@ class Installers:
     def __init__(self, leader: int, capabilities: int) -> None:
         """Make the scripts; `View.show` says what the arguments are."""
         self._scripts: dict[str, str] = {}
-        os.mkdir(_SCRIPTS, 0o755)
+        os.makedirs(f"{_SCRIPTS}/own", 0o755)
         for name in _INSTALLERS:
             path = os.path.realpath(f"/usr/bin/{name}")
             if os.path.isfile(path):
-                script = self._scripts[path] = f"{_SCRIPTS}/{name}"
-                with open(script, "w", encoding="utf-8") as file:
-                    file.write(_INSTALLER.format(pid=leader, program=quoted(path), bounding=_bounding(capabilities)))
-                os.chmod(script, 0o755)
+                self._scripts[path] = script = f"{_SCRIPTS}/{name}"
+                content = _INSTALLER.format(
+                    own=_own(script), pid=leader, program=quoted(path), bounding=_bounding(capabilities)
+                )
+                for file, text in ((_own(script), ""), (script, content)):
+                    with open(file, "w", encoding="utf-8") as written:
+                        written.write(text)
+                    os.chmod(file, 0o755)
         try:
             self._events: int | None = kernel.watch(*{os.path.dirname(path) for path in self._scripts})
         except OSError:  # too many users of inotify
@@ -84,6 +89,9 @@ class Installers:
         for path, script in self._scripts.items():
             try:
                 if not os.path.samestat(os.stat(path), os.stat(script)):
+                    if os.path.ismount(own := _own(script)):
+                        kernel.unmount_tree(own)  # nothing can be mounted over a file that was removed
+                    kernel.bind(path, own)
                     kernel.bind(script, path)
             except OSError:
                 continue  # it is gone
@@ -151,6 +159,12 @@ class View:
                 except OSError:
                     pass  # this kernel has none, which who needs it says
         return Installers(leader, capabilities)
+
+
+def _own(script: str) -> str:
+    """Return where the program shows in whose place a script is; its name has to be the last part."""
+    folder, _, name = script.rpartition("/")
+    return f"{folder}/own/{name}"
 
 
 def _mount(fd: int, path: str, *, is_directory: bool = True) -> None:
