@@ -88,6 +88,8 @@ class _Relay:
         """The other end of the command's terminal."""
         self._is_typing = False
         """Whether what is typed is for the command."""
+        self._is_continuing = False
+        """Whether the command is still to be continued: a ^Z before that would be undone."""
         self._keyboard: Keyboard | None = None
         self._shown = b""
         self._status: int | None = None
@@ -132,7 +134,7 @@ class _Relay:
             self._hear_command()
         if outer in ready:
             self._exchange_with_caller(ready[outer])
-        if self._keyboard is not None:
+        if self._keyboard is not None and not self._is_continuing:
             self._keyboard.deliver()
         if self._messages.fileno() in ready:
             self._hear()
@@ -211,6 +213,8 @@ class _Relay:
                     self._keyboard.deliver_first(self._order.typed)
                     self._order.typed = b""
                     self._send("typed")
+            case "continued":
+                self._is_continuing = False
             case "stopped":
                 self._stop(int(rest))
             case "ended":
@@ -273,6 +277,7 @@ class _Relay:
         is_foreground = self._here is not None and self._here.is_foreground()
         if is_foreground:
             self._take_terminal()
+        self._is_continuing = True
         self._send(f"continue {FOREGROUND if is_foreground else BACKGROUND}")
 
     def _take_terminal(self) -> None:

@@ -7,9 +7,9 @@ when the command stops or ends. Nothing that it needs comes from the machine, wh
 work.
 
 Monitor and toy exchange messages: words of text, separated by spaces. To toy go "terminal" with descriptors of its two
-sides, "stopped NUMBER" with the signal, "ended STATUS" as waitpid(2) has it, "failed ERRNO" if the command could not be
-executed, and if there is no session to be had, "broken ERRNO TEXT", or "refused" and the two parts of an error. To the
-monitor go "signal NUMBER", for the
+sides, "stopped NUMBER" with the signal, "continued" once "continue" is obeyed, "ended STATUS" as waitpid(2) has it,
+"failed ERRNO" if the command could not be executed, and if there is no session to be had, "broken ERRNO TEXT", or
+"refused" and the two parts of an error. To the monitor go "signal NUMBER", for the
 command's process group, "continue WHERE", and "typed" once what was typed before is where the command finds it.
 """
 
@@ -234,6 +234,7 @@ class _Monitor:
             case ["continue", where]:
                 self._move(where)
                 self._kill(_signal.SIGCONT)
+                self._tell("continued")
             case []:  # toy has ended: if it was killed, the command gets what it would get if its terminal was gone
                 self._kill(_signal.SIGHUP)
                 self._kill(_signal.SIGCONT)
