@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from host import Host
 from image import HELLO, RPMS
-from overlay import keepers, start, toy
+from overlay import keepers, refused, start, toy
 from packages import build
 from truth import OVERLAY, is_current, packages
 
@@ -72,6 +72,21 @@ def test_nothing_is_left_of_a_killed_session(host: Host, which: tuple[str, ...])
     process.communicate()  # ends when the last one that could write has ended
     assert left_over() == []
     assert "hello-1" in packages(host, *OVERLAY)
+
+
+def test_what_lives_on_keeps_the_overlay_from_being_mounted_once_more(host: Host) -> None:
+    toy(host, "true")
+    out_of_its_group = "echo 0 > $(findmnt -nrt cgroup2 -o TARGET | head -n 1)/cgroup.procs"
+    process = start(host, *WITH, "sh", "-c", f"trap '' HUP; {out_of_its_group}; echo waiting; exec sleep {MARK}")
+    of_session = (f"toy: guard of {process.pid}", f"toy: session of {process.pid}")
+    for pid in [process.pid, *(int(pid) for pid, _, line in rows() if line.startswith(of_session))]:
+        os.kill(pid, signal.SIGKILL)
+    line = refused(host, *OVERLAY, "true")
+    pids = [pid for pid, _, words in rows() if words == f"sleep {MARK}"]
+    os.kill(int(pids[0]), signal.SIGKILL)
+    process.communicate()
+    assert line.startswith(f"/var/lib/toy/toy/overlay is still mounted by process {pids[0]}; see what it is")
+    assert toy(host, "true").returncode == 0
 
 
 def test_what_was_installed_is_noted_by_who_made_the_machine(host: Host) -> None:

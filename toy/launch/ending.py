@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from .fingerprint import Fingerprint
 
 
-def finish(machine: Machine, stands: Fingerprint) -> None:
-    """Put what changed in a machine that has ended into its header set. An error is only printed."""
+def finish(machine: Machine, stands: Fingerprint, *, was_killed: bool) -> None:
+    """Put what changed in a machine that has ended into its header set. An error is only printed.
+
+    If somebody in it `was_killed`, something of a session with --host may have the overlay mounted still: then the
+    machine stays marked as entered, so that the next launch looks.
+    """
     from ..streams import say
 
     try:
@@ -21,6 +25,11 @@ def finish(machine: Machine, stands: Fingerprint) -> None:
             from . import cold
 
             cold.keep(machine, stands, say=say)
+        if was_killed:
+            from ..overlay import mount_holders
+
+            if mount_holders.holders(machine.overlay):
+                return
         fingerprint.leave(machine)
     except Exception as error:  # another toy may be on the disk by now: any error
         name = machine.name
@@ -37,6 +46,7 @@ def load() -> None:
     """
     try:
         from .. import debug
+        from ..overlay import mount_holders  # noqa: F401, see `finish`
         from . import cold
 
         cold.load()

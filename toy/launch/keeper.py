@@ -77,6 +77,8 @@ class _Keeper:
         """Whether the toy that started this is still to say that it enters."""
         self._host = fingerprint.of_packages(machine, stands.dbpath)
         self._note = ""
+        self._was_killed = False
+        """Whether a toy ended without "done"."""
         self._is_silent = True
         """Whether the machine's first process has yet to say something; more is not listened to."""
         self._resolver: Watch | None = None
@@ -201,6 +203,7 @@ class _Keeper:
                 self._drop(fd)  # so the last to leave does not wait for it
             case _:
                 self._is_awaited = False
+                self._was_killed |= client.is_in
                 self._drop(fd)
         if self._members():  # others are in: who is done need not wait for the machine's end
             for fd in [fd for fd, other in self._clients.items() if other.is_done]:
@@ -311,7 +314,7 @@ class _Keeper:
             from .. import failure
 
             failure.report(bug)
-        ending.finish(self._machine, self._stands)
+        ending.finish(self._machine, self._stands, was_killed=self._was_killed)
         self._machine.release()
         for client in waiting:
             client.send("left")
