@@ -53,11 +53,11 @@ def _guard(toy: int, monitor: Callable[[Group], None], refuse: Callable[[Excepti
     while os.waitpid(-1, 0)[0] != pid:
         pass  # the end of one whose parent had ended
     group.kill()
-    _end_children()
+    end_children()
     group.remove()
 
 
-def _end_children() -> None:
+def end_children() -> None:
     """Kill all children. Those whose parents end become our children."""
     while True:
         with open(f"/proc/self/task/{os.getpid()}/children") as children:

@@ -162,6 +162,7 @@ class _Monitor:
     def _see_host(self, leader: Leader, like: Like) -> None:
         from . import host_view
 
+        kernel.adopt_orphans()
         view = host_view.View()
         kernel.enter(leader.pid, leader.pidfd, kernel.NEWNS)
         self._installers = view.show(leader.pid, like.bounding)
@@ -238,7 +239,11 @@ class _Monitor:
             case []:  # toy has ended: if it was killed, the command gets what it would get if its terminal was gone
                 self._kill(_signal.SIGHUP)
                 self._kill(_signal.SIGCONT)
-                os._exit(0)  # if there is a guard, that ends all else
+                if self._group is not None:
+                    from . import guard
+
+                    guard.end_children()  # in case the guard was killed
+                os._exit(0)
 
     def _move(self, where: str) -> None:
         """Move the command to the foreground or the background of its terminal."""
