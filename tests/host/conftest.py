@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hosts and databases for tests."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from databases import REAL_DATABASES, RPMDBS
 from host import Host
 from microos import Disk, MicroOS
+from somebody import Enter, Somebody
 from truth import BOTH, OVERLAY, are_the_same
 
 AGREE = rf"""
@@ -95,3 +97,16 @@ def victim(host: Host) -> Host:
     host.write("/CANARY", "precious")
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
     return host
+
+
+@pytest.fixture
+def enter(host: Host) -> Iterator[Enter]:
+    """Let somebody into a machine of the host's."""
+    with contextlib.ExitStack() as stack:
+
+        def enter(*command: str) -> Somebody:
+            somebody = stack.enter_context(Somebody(host, *command))
+            somebody.does("true")
+            return somebody
+
+        yield enter
