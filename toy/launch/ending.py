@@ -47,6 +47,7 @@ def load() -> None:
     try:
         from .. import debug
         from ..overlay import mount_holders  # noqa: F401, see `finish`
+        from ..sessions import terminal  # noqa: F401, see `client`
         from . import cold
 
         cold.load()
