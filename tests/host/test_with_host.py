@@ -249,8 +249,9 @@ def test_a_terminal_of_the_hosts(host: Host) -> None:
     terminal.type("\x1a")
     terminal.expect("Stopped")
     terminal.expect(PROMPT)
-    terminal.type("fg\n")
-    terminal.expect("1000")
+    terminal.run("kill -KILL %1; wait")
+    terminal.type("sh -c 'echo wait\"\"ing; exec sleep 1000'\n")
+    terminal.expect("waiting\r\n")
     terminal.type("\x03")
     terminal.expect(PROMPT)
     assert terminal.run("echo $?") == ["130"]
