@@ -81,8 +81,10 @@ def test_what_lives_on_keeps_the_overlay_from_being_mounted_once_more(host: Host
     out_of_its_group = "echo 0 > $(findmnt -nrt cgroup2 -o TARGET | head -n 1)/cgroup.procs"
     process = start(host, *WITH, "sh", "-c", f"trap '' HUP; {out_of_its_group}; echo waiting; exec sleep {MARK}")
     of_session = (f"toy: guard of {process.pid}", f"toy: session of {process.pid}")
-    for pid in [process.pid, *(int(pid) for pid, _, line in rows() if line.startswith(of_session))]:
-        os.kill(pid, signal.SIGKILL)
+    ours = [process.pid, *(int(pid) for pid, _, line in rows() if line.startswith(of_session))]
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # at once: each ends the session when another one has gone
+        for pid in ours:
+            os.kill(pid, number)
     line = refused(host, *OVERLAY, "true")
     pids = [pid for pid, _, words in rows() if words == f"sleep {MARK}"]
     os.kill(int(pids[0]), signal.SIGKILL)
