@@ -2,6 +2,7 @@
 """Hosts with any number of packages, on file systems of their own, and what is measured on them."""
 
 import contextlib
+import functools
 import json
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -72,10 +73,16 @@ class Stage(Host):
 
     def bare(self) -> float:
         """Return the seconds that the nspawn of a launch takes, on an overlay that is mounted, and was used before."""
-        command = json.loads(self.run("/usr/bin/python3", "-c", _BARE).stdout)
+        command = self._command_of_launch
         nspawn = command.index("systemd-nspawn")
         within = ["env", "SYSTEMD_NSPAWN_LOCK=0", *command[:nspawn]]
         return self.clock(*command[nspawn:], times=2, within=within)[0]
+
+    @functools.cached_property
+    def _command_of_launch(self) -> list[str]:
+        """The command line of a launch with nothing to do, which cannot be asked for while somebody is in."""
+        command: list[str] = json.loads(self.run("/usr/bin/python3", "-c", _BARE).stdout)
+        return command
 
     def forget(self) -> None:
         """Remove all machines, as before the first launch."""
