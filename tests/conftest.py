@@ -4,6 +4,7 @@
 import os
 import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +38,10 @@ def pytest_report_header() -> str:
     keys = f"in {', '.join(KEYRINGS)}" if HAS_OPENPGP else "NOT RUN, this rpm was built without OpenPGP"
     real = ", ".join(path.name for path in REAL_DATABASES)
     real = real or f"NOT RUN, there are none in {RPMDBS}; set TOY_RPMDBS"
-    return f"backends: {backends}\nbackends of hosts: {hosts}\nkeys: {keys}\nreal databases: {real}"
+    has_groups = any(line.split()[2] == "cgroup2" for line in Path("/proc/mounts").read_text().splitlines())
+    groups = "version 2" if has_groups else "NOT RUN with version 2, which this machine has not mounted"
+    lines = [f"backends: {backends}", f"backends of hosts: {hosts}", f"keys: {keys}", f"real databases: {real}"]
+    return "\n".join([*lines, f"control groups: {groups}"])
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -57,6 +57,7 @@ def launch(
 ) -> int:
     """Run `command`, or a shell if it is empty, in the machine `name` over a root, and return its exit status.
 
+    `with_host` and `as_user` are for `toy --host` and `toy --user`.
     `etc` are the layers of the root's /etc, if that is more than a directory in it. `say` takes a line for the user.
     Raises ToyError if the command could not be started. An error in adopting what it changed is only printed, so that
     its status is not lost: the next launch finds the changes in the machine's rpm database.
@@ -72,7 +73,7 @@ def launch(
     waiting = _Waiting(machine, say)
     while True:
         connection = door.connect(machine)
-        is_ours = connection is None and _is_lockable(machine)
+        is_ours = connection is None and _locked(machine)
         if is_ours:
             connection = _make(machine, say)
         if connection is not None:
@@ -122,8 +123,8 @@ class _Waiting:
             poll.poll()
 
 
-def _is_lockable(machine: Machine) -> bool:
-    """Lock a machine, and say whether that could be done. Raises ToyError if something is not installed."""
+def _locked(machine: Machine) -> bool:
+    """Lock a machine, unless somebody else has, and say whether we did. Raises ToyError if a tool is not installed."""
     from . import mounts  # who joins does without
 
     process.require("systemd-nspawn", "rpmdb", *mounts.TOOLS)

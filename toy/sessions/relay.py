@@ -17,7 +17,7 @@ import time
 
 from ..errors import ToyError, quoted
 from ..streams import say
-from . import session, terminal
+from . import environment, session, terminal
 from .messages import receive
 from .session import BACKGROUND, FOREGROUND
 
@@ -221,7 +221,7 @@ class _Relay:
                 status = os.waitstatus_to_exitcode(int(rest))
                 self._status = 128 - status if status < 0 else status
             case "failed":
-                self._status = _refused(self._order.command, int(rest))
+                self._status = _refused(self._order, int(rest))
             case "broken":
                 number, _, what = rest.partition(" ")
                 raise OSError(int(number) or None, what)
@@ -294,14 +294,15 @@ class _Relay:
             pass  # the monitor has ended, which `_hear` notices
 
 
-def _refused(command: list[str], number: int) -> int:
+def _refused(order: Order, number: int) -> int:
     """Say why a command could not be executed, and return the exit status that a shell has for that."""
-    word = command[0] if command else "/bin/sh"
+    word = order.command[0] if order.command else "/bin/sh"
+    there = f"toy -n {order.environment[environment.NAME]} --"
     is_missing = number in (errno.ENOENT, errno.ENOTDIR)
     if "/" in word:
-        say(f"{word}: {os.strerror(number)}; see what it is: toy -- ls -l {quoted(word)}")
+        say(f"{word}: {os.strerror(number)}; see what it is: {there} ls -l {quoted(word)}")
     elif is_missing:
         say(f"{word}: command not found; find its package: cnf {quoted(word)}")
     else:
-        say(f"{word}: {os.strerror(number)}; see where it is: toy -- which -a {quoted(word)}")
+        say(f"{word}: {os.strerror(number)}; see where it is: {there} which -a {quoted(word)}")
     return NOT_FOUND if is_missing else NOT_EXECUTABLE
