@@ -17,43 +17,26 @@ with a descriptor of a file that says who is in (`who`).
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
-import errno
 import os
 import select
-import sys
-from _socket import (
-    AF_UNIX,
-    CMSG_SPACE,
-    SCM_CREDENTIALS,
-    SO_PASSCRED,
-    SOCK_SEQPACKET,
-    SOL_SOCKET,
-    socket,
-    socketpair,
-)
 
 from .. import process
 from ..errors import ToyError
-from ..machine import HOST
 from ..sessions import messages
 from . import door, ending, fingerprint, mounts, who
 from .client import Client
+from .running import Running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
+
     from ..machine import Machine
     from .fingerprint import Fingerprint
     from .invocation import Invocation
-    from .resolver import Watch
 
 _MOMENT = 200
 """Milliseconds without an event after which what the end of a launch needs is imported."""
-
-_CREDENTIALS = 12
-"""Bytes of a struct ucred: the numbers of a process, its user and its group (unix(7))."""
-
-UP, COMING_UP = "up", "coming up"
-"""How far a machine is, of which a keeper says who is in."""
 
 
 def start(machine: Machine, stands: Fingerprint, entry: Invocation, listening: socket) -> None:
@@ -71,32 +54,19 @@ class _Keeper:
         self._entry = entry
         self._listening = listening
         self._clients: dict[int, Client] = {}
-        self._leader: tuple[int, int] | None = None
-        """PID of the machine's first process, and a pidfd of it, once the machine is up."""
         self._is_awaited = True
         """Whether the toy that started this is still to say that it enters."""
         self._host = fingerprint.of_packages(machine, stands.dbpath)
-        self._note = ""
         self._was_killed = False
         """Whether a toy ended without "done"."""
-        self._is_silent = True
-        """Whether the machine's first process has yet to say something; more is not listened to."""
-        self._resolver: Watch | None = None
         self._is_given_up = False
         """Whether all who waited for the machine were gone before it came up."""
 
     def run(self) -> None:
         """Keep the machine until the last toy has left."""
         self._detach()
-        self._machine_end, its = socketpair(AF_UNIX, SOCK_SEQPACKET)
-        self._machine_end.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
-        self._stderr, stderr = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        os.set_blocking(stderr, True)
-        environment = {**os.environ, **self._entry.environment}
-        environment.pop("TERM", None)  # which nspawn would hand on: each session has another terminal
-        environment.pop("NOTIFY_SOCKET", None)  # a service that runs toy is not ready when nspawn is
         try:
-            self._pid = process.spawn(self._entry.command, environment, stdin=its.fileno(), stderr=stderr)
+            self._running = Running(self._entry)
         except (ToyError, OSError) as error:
             fingerprint.leave(self._machine)
             door.remove(self._machine)
@@ -104,9 +74,6 @@ class _Keeper:
                 self._accept()
             self._refuse_all(_explained(error))
             return
-        its.close()
-        os.close(stderr)
-        self._nspawn = os.pidfd_open(self._pid)
         from . import host_root  # noqa: F401, it takes long to import, and systemd-nspawn is at work
 
         _have_room()
@@ -136,37 +103,40 @@ class _Keeper:
 
     def _keep(self) -> None:
         """Serve toys until none is in any more, or the machine has ended."""
+        running = self._running
         is_loaded = False
         while True:
             poll = select.poll()
-            fds = [self._listening.fileno(), self._nspawn, *self._clients, self._stderr]
-            fds += [self._machine_end.fileno()] if self._is_silent else []
-            fds += [self._resolver.fileno()] if self._resolver is not None else []
-            for fd in fds:
-                if fd >= 0:
-                    poll.register(fd, select.POLLIN)
-            ready = poll.poll(None if is_loaded or self._leader is None else _MOMENT)
+            for fd in (self._listening.fileno(), running.pidfd, *running.fds(), *self._clients):
+                poll.register(fd, select.POLLIN)
+            ready = dict(poll.poll(None if is_loaded or running.leader is None else _MOMENT))
             if not ready:
                 is_loaded = True
                 ending.load()
-            for fd, _ in ready:
+            of_machine = running.fds()
+            for fd in ready:
                 if fd == self._listening.fileno():
                     self._accept()
-                elif fd == self._machine_end.fileno():
-                    self._come_up()
-                elif fd == self._stderr:
-                    self._relay_stderr()
+                elif fd in of_machine:
+                    self._act(fd)
                 elif fd in self._clients:
                     self._serve(fd)
-                elif self._resolver is not None and self._leader is not None and fd == self._resolver.fileno():
-                    self._resolver.follow(self._leader[0])
-            if self._nspawn in dict(ready):
+            if running.pidfd in ready:
                 return
             if not self._is_awaited and not self._members():
-                if self._leader is None:
-                    os.kill(self._pid, _signal.SIGKILL)  # it may never come up, and nobody waits for it any more
+                if running.leader is None:
+                    running.kill()
                     self._is_given_up = True
                 return
+
+    def _act(self, fd: int) -> None:
+        """Have the machine act, and admit those who wait for it once it is up."""
+        was_up = self._running.leader is not None
+        self._show(self._running.act(fd))
+        if not was_up and self._running.leader is not None:
+            for client in self._clients.values():
+                if client.fields:
+                    self._admit(client)
 
     def _accept(self) -> None:
         try:
@@ -226,50 +196,21 @@ class _Keeper:
             fd = who.file_of(rows)
         except OSError:
             return  # that is no reason to end the machine
-        client.send("who", COMING_UP if self._leader is None else UP, fd=fd)
+        client.send("who", who.COMING_UP if self._running.leader is None else who.UP, fd=fd)
         os.close(fd)
 
-    def _come_up(self) -> None:
-        """Act on the first line of the machine's first process, or on its end."""
-        self._is_silent = False
-        _, ancillary, _, _ = self._machine_end.recvmsg(64, CMSG_SPACE(_CREDENTIALS))
-        pid = next(
-            (int.from_bytes(each[:4], sys.byteorder) for _, kind, each in ancillary if kind == SCM_CREDENTIALS), 0
-        )
-        if pid:
-            self._leader = pid, os.pidfd_open(pid)
-            self._show_host()
-            self._watch_resolver()
-            for client in self._clients.values():
-                if client.fields:
-                    self._admit(client)
-
-    def _show_host(self) -> None:
-        from . import host_root
-
-        assert self._leader is not None
-        try:
-            host_root.show(*self._leader)
-        except OSError as error:
-            see = "see how old this kernel is: uname -r" if error.errno == errno.ENOSYS else "see: dmesg | tail"
-            self._note = f"the host's root does not show at {HOST}: {error.strerror}; {see}"
-
-    def _watch_resolver(self) -> None:
-        from .resolver import Watch
-
-        self._resolver = Watch()
-
     def _admit(self, client: Client) -> None:
-        root = client.fields[1]
+        root, leader = client.fields[1], self._running.leader
         if root != self._machine.root:
             client.send(
                 "failed", f"machine {self._machine.name} is in use, over {self._machine.root}", "leave it first"
             )
             client.fields = []
-        elif self._leader is not None and not client.is_in:
+        elif leader is not None and not client.is_in:
             client.is_in = True
-            pid, pidfd = self._leader
-            client.send("in", f"{pid}", " ".join(self._entry.settings), self._note or self._news(), fd=pidfd)
+            pid, pidfd = leader
+            note = self._running.note or self._news()
+            client.send("in", f"{pid}", " ".join(self._entry.settings), note, fd=pidfd)
 
     def _news(self) -> str:
         """Return a note for who joins, if the host's packages changed since the machine came up."""
@@ -279,31 +220,21 @@ class _Keeper:
             f"the host's packages changed since machine {self._machine.name} was entered; it follows once all have left"
         )
 
-    def _relay_stderr(self) -> None:
-        """Print what systemd-nspawn and what mounts for it say, to the first who is in."""
-        try:
-            some = os.read(self._stderr, messages.LONGEST)
-        except BlockingIOError:
-            return
-        if not some:
-            os.close(self._stderr)
-            self._stderr = -1
-        for client in self._clients.values():
+    def _show(self, some: bytes) -> None:
+        """Print what systemd-nspawn and what mounts for it said, to the first who is in."""
+        for client in self._clients.values() if some else ():
             if client.stderr is not None:
                 client.show(some)
                 return
 
     def _end(self, bug: Exception | None) -> None:
         """End the machine, have its header set follow, and tell those who wait for that, also of a bug of ours."""
-        is_up = self._leader is not None
         door.remove(self._machine)
         self._listening.close()
-        self._machine_end.close()
-        status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-        if self._stderr >= 0:
-            self._relay_stderr()
+        status, said = self._running.end()
+        self._show(said)
         waiting = [client for client in self._clients.values() if client.stderr is not None]
-        if not is_up:
+        if self._running.leader is None:
             fingerprint.leave(self._machine)  # no command was started
             if not self._is_given_up:  # who came just now makes it anew
                 self._refuse_all(self._why(status))

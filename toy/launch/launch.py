@@ -78,7 +78,8 @@ def launch(
             connection = _make(machine, say)
         if connection is not None:
             # They take longer to import than the others: a new machine comes up meanwhile.
-            from ..sessions import relay, session, signals
+            from ..sessions import relay, signals
+            from ..sessions.order import Order
 
             leader = _admitted(connection, machine, command, waiting, say)
             if leader is not None:
@@ -87,7 +88,7 @@ def launch(
             if is_ours:
                 raise ToyError(f"machine {name} ended while it came up", f"see why: TOY_DEBUG=1 {typed()}")
         waiting.tick()
-    order = session.Order(command, environment.of_caller(os.environ) | {environment.NAME: name}, _directory())
+    order = Order(command, environment.of_caller(os.environ) | {environment.NAME: name}, _directory())
     order.with_host = with_host
     order.user = user
     with signals.Signals() as caught:

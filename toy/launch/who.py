@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Row = tuple[int, str, str, int, list[str]]
 """PID of a toy, its user, its terminal, "" without one, when it came in seconds, and its command, [] for a shell."""
 
+UP, COMING_UP = "up", "coming up"
+"""How far a machine is when its keeper says who is in."""
+
 
 def written(rows: Iterable[Row]) -> bytes:
     """Return rows as `read` takes them."""

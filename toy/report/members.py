@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import ToyError
-from ..launch import keeper, who
+from ..launch import who
 from ..machine import STATE, Machine
 from ..sessions import messages
 
@@ -124,9 +124,9 @@ def _answer(machine: Machine, connection: socket) -> Entry:
         file.seek(0)
         members = [Member(*row) for row in who.read(file.read())]
     match os.fsdecode(data).split("\0"):
-        case ["who", keeper.UP]:
+        case ["who", who.UP]:
             return Entry(machine.name, IN_USE if members else ENDING, members)
-        case ["who", keeper.COMING_UP]:
+        case ["who", who.COMING_UP]:
             return Entry(machine.name, COMING_UP, members)
     raise ValueError(data)
 

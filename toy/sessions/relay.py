@@ -10,16 +10,15 @@ program may want what is typed. Once the command wants it, the kernel stops it, 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
-import errno
 import os
 import select
 import time
 
-from ..errors import ToyError, quoted
+from ..errors import ToyError
 from ..streams import say
-from . import environment, session, terminal
+from . import session, terminal
 from .messages import receive
-from .session import BACKGROUND, FOREGROUND
+from .order import BACKGROUND, FOREGROUND, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from .keyboard import Keyboard
     from .like import Leader
-    from .session import Order
+    from .order import Order
     from .signals import Signals
 
 _GRACE = 10.0
@@ -39,9 +38,6 @@ _TICK = 50.0
 
 _MOST = 1 << 16
 """Bytes that are kept at most for who does not read."""
-
-NOT_EXECUTABLE, NOT_FOUND = 126, 127
-"""Exit statuses of a shell for commands that cannot be executed, and that there are not."""
 
 
 def run(order: Order, leader: Leader, signals: Signals) -> int:
@@ -221,7 +217,7 @@ class _Relay:
                 status = os.waitstatus_to_exitcode(int(rest))
                 self._status = 128 - status if status < 0 else status
             case "failed":
-                self._status = _refused(self._order, int(rest))
+                self._status = refused(self._order, int(rest))
             case "broken":
                 number, _, what = rest.partition(" ")
                 raise OSError(int(number) or None, what)
@@ -292,17 +288,3 @@ class _Relay:
             self._messages.send(text.encode())
         except OSError:
             pass  # the monitor has ended, which `_hear` notices
-
-
-def _refused(order: Order, number: int) -> int:
-    """Say why a command could not be executed, and return the exit status that a shell has for that."""
-    word = order.command[0] if order.command else "/bin/sh"
-    there = f"toy -n {order.environment[environment.NAME]} --"
-    is_missing = number in (errno.ENOENT, errno.ENOTDIR)
-    if "/" in word:
-        say(f"{word}: {os.strerror(number)}; see what it is: {there} ls -l {quoted(word)}")
-    elif is_missing:
-        say(f"{word}: command not found; find its package: cnf {quoted(word)}")
-    else:
-        say(f"{word}: {os.strerror(number)}; see where it is: {there} which -a {quoted(word)}")
-    return NOT_FOUND if is_missing else NOT_EXECUTABLE

@@ -26,6 +26,7 @@ from ..machine import HOST
 from . import kernel, login
 from .like import Leader, Like
 from .messages import receive, send
+from .order import FOREGROUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +35,7 @@ if TYPE_CHECKING:
 
     from .cgroup import Group
     from .host_view import Installers
-    from .terminal import Modes
-    from .user import User
-
-FOREGROUND, BACKGROUND = "foreground", "background"
-"""Where on the machine's terminal a command is started, or continued."""
+    from .order import Order
 
 _NAMESPACES = kernel.NEWNS | kernel.NEWCGROUP | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWNET
 
@@ -46,30 +43,6 @@ _IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGTTOU)
 """Signals that Python and toy ignore, and a command is not to."""
 
 _DISPLAYS = "/tmp/.X11-unix"  # noqa: S108, so it is called
-
-
-class Order:
-    """What a session is to run, and how."""
-
-    def __init__(self, command: list[str], environment: dict[str, str], directory: str) -> None:
-        self.command = command
-        """Empty for a login shell."""
-        self.environment = environment
-        """Variables of the caller's; the administrator's count."""
-        self.directory = directory
-        """The caller's directory, which the command gets if the machine has it; "" if it is gone."""
-        self.streams: list[int] = []
-        """Those of the descriptors 0, 1 and 2 that are to be the machine's terminal; the others are the caller's."""
-        self.modes: Modes = []
-        """The modes of that terminal; empty if the command is to have none."""
-        self.size = b""
-        self.where = FOREGROUND
-        self.with_host = False
-        """Whether it is to see the host: see `host_view`."""
-        self.user: User | None = None
-        """As whom it runs, else as the machine's first process: root, if the administrator has no settings."""
-        self.typed = b""
-        """What was typed before, which is in the queue of that terminal before the command begins."""
 
 
 def start(order: Order, leader: Leader) -> tuple[int, socket]:
