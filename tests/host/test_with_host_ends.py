@@ -50,11 +50,8 @@ WATCHING = ("toy", "its guard", "its monitor", "the keeper")
 SETS = [some for number in range(1, 5) for some in itertools.combinations(WATCHING, number)]
 
 
-@pytest.mark.everywhere
-@pytest.mark.parametrize("which", SETS, ids=" and ".join)
-def test_nothing_is_left_of_a_killed_session(host: Host, which: tuple[str, ...]) -> None:
-    if {"its guard", "its monitor"} <= {*which} and not host.sh("findmnt -nt cgroup2 || :"):
-        pytest.skip("no control groups of version 2 here")
+def nothing_is_left(host: Host, which: tuple[str, ...]) -> None:
+    """Kill some of those who watch over a session, and see that nothing of it is left, and nothing lost."""
     build(host, [HELLO], RPMS)
     install = f"{' '.join(host.rpm)} -i --notriggers {RPMS}/{HELLO.file} >&2"
     process = start(host, *WITH, "sh", "-c", f"{install}\n{LEFT}\necho waiting; sleep {MARK}")
@@ -76,9 +73,30 @@ def test_nothing_is_left_of_a_killed_session(host: Host, which: tuple[str, ...])
     assert "hello-1" in packages(host, *OVERLAY)
 
 
+@pytest.mark.everywhere
+@pytest.mark.parametrize("which", SETS, ids=" and ".join)
+def test_nothing_is_left_of_a_killed_session(host: Host, which: tuple[str, ...]) -> None:
+    if {"its guard", "its monitor"} <= {*which} and not host.sh("findmnt -nt cgroup2 || :"):
+        pytest.skip("no control groups of version 2 here")
+    nothing_is_left(host, which)
+
+
+def test_nothing_is_left_where_the_first_mount_of_control_groups_is_covered(host: Host) -> None:
+    script = """
+    at=$(findmnt -nrt cgroup2 -o TARGET | tail -n 1)
+    umount $at
+    mkdir /mnt/covered
+    mount -t cgroup2 none /mnt/covered
+    mount -t tmpfs none /mnt
+    mount -t cgroup2 none $at
+    """
+    host.sh(script)
+    nothing_is_left(host, ("its guard", "its monitor"))
+
+
 def test_what_lives_on_keeps_the_overlay_from_being_mounted_once_more(host: Host) -> None:
     toy(host, "true")
-    out_of_its_group = "echo 0 > $(findmnt -nrt cgroup2 -o TARGET | head -n 1)/cgroup.procs"
+    out_of_its_group = "echo 0 > $(findmnt -nrt cgroup2 -o TARGET | tail -n 1)/cgroup.procs"
     process = start(host, *WITH, "sh", "-c", f"trap '' HUP; {out_of_its_group}; echo waiting; exec sleep {MARK}")
     of_session = (f"toy: guard of {process.pid}", f"toy: session of {process.pid}")
     ours = [process.pid, *(int(pid) for pid, _, line in rows() if line.startswith(of_session))]

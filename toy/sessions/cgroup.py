@@ -82,8 +82,9 @@ def _remove_left_over(around: str) -> None:
 def _ours() -> str:
     """Return the directory of the control group that we are in. Raises OSError if there are none of version 2."""
     with open("/proc/self/cgroup") as file:
-        ours = next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), None)
-    points = [point for _, _, root, point, kind, _ in mounted.table() if kind == "cgroup2" and root == "/"]
-    if ours is None or not points:
-        raise FileNotFoundError
-    return points[0] + ours.rstrip("/")
+        ours = next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
+    for _, _, root, point, kind, _ in mounted.table():
+        path = f"{point}{ours}".rstrip("/")
+        if kind == "cgroup2" and root == "/" and os.path.exists(f"{path}/cgroup.procs"):  # else a mount covers it
+            return path
+    raise FileNotFoundError
