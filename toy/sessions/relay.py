@@ -19,6 +19,7 @@ from ..streams import say
 from . import session, terminal
 from .messages import receive
 from .order import BACKGROUND, FOREGROUND, refused
+from .signals import stop_job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class _Relay:
             self._take_terminal()
         while self._status is None:
             self._wait()
+        self._take_rest()
         self._show_rest()
         if self._keyboard is not None:
             if self._is_typing:
@@ -178,19 +180,25 @@ class _Relay:
         except OSError:
             self._shown = b""  # it went away
 
+    def _take_rest(self) -> None:
+        """Take what the command had written to its terminal when it stopped or ended: others may write on and on."""
+        left = _MOST
+        while left > 0 and self._master is not None:
+            before = len(self._shown)
+            if not self._hear_command():
+                return
+            left -= len(self._shown) - before
+
     def _show_rest(self) -> None:
-        """Show what the command had written to its terminal when it ended."""
-        is_more = True
-        while self._here is not None and (self._shown or is_more):
-            is_more = self._master is not None and self._hear_command()
-            while self._shown:
-                poll = select.poll()
-                poll.register(self._here.fd, select.POLLOUT)
-                poll.register(self._signals.fileno(), select.POLLIN)
-                ready = dict(poll.poll(self._left()))
-                if not ready or (self._signals.fileno() in ready and self._signals.is_asked_to_end()):
-                    return
-                self._show()
+        """Show what is left when the command has ended, unless a signal comes while the terminal has no room."""
+        while self._here is not None and self._shown:
+            poll = select.poll()
+            poll.register(self._here.fd, select.POLLOUT)
+            poll.register(self._signals.fileno(), select.POLLIN)
+            ready = dict(poll.poll(self._left()))
+            if not ready or (self._signals.fileno() in ready and self._signals.is_asked_to_end()):
+                return
+            self._show()
 
     def _hear(self) -> None:
         """Act on a message of the monitor."""
@@ -252,25 +260,30 @@ class _Relay:
     def _stop(self, number: int) -> None:
         """Stop as the command did; but if it stopped since it wants the terminal, and we have that, it gets it."""
         wants = number in (_signal.SIGTTIN, _signal.SIGTTOU)
-        if wants and self._here is not None and self._here.is_foreground() and not self._is_typing:
+        is_foreground = self._is_foreground()
+        if wants and is_foreground and not self._is_typing:
             self._continue()
             return
+        self._take_rest()
+        if self._shown:
+            self._show()  # as far as there is room; the rest once it goes on
         if self._keyboard is not None and self._is_typing:
             self._keyboard.give_back(unread=False)
         if self._here is not None:
             self._here.restore()
         self._is_typing = False
         number = number if wants else _signal.SIGTSTP
-        before = _signal.signal(number, _signal.SIG_DFL)
-        os.killpg(os.getpgrp(), number)  # the caller's job; without a shell that could continue it, nothing stops
-        _signal.signal(number, before)
+        stop_job(number, is_continued=lambda: not is_foreground and self._is_foreground())
         for each in self._signals.read():
             if each != _signal.SIGCONT:  # to continue the command twice might undo the next ^Z
                 self._hand_on(each)
         self._continue()
 
+    def _is_foreground(self) -> bool:
+        return self._here is not None and self._here.is_foreground()
+
     def _continue(self) -> None:
-        is_foreground = self._here is not None and self._here.is_foreground()
+        is_foreground = self._is_foreground()
         if is_foreground:
             self._take_terminal()
         self._is_continuing = True

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Signals that a command in a machine is to get in toy's place."""
+"""Signals that a command in a machine is to get in toy's place, and what stops toy as its command has stopped."""
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HANDED_ON = (
     *(_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGUSR1, _signal.SIGUSR2),
@@ -43,6 +47,22 @@ class Signals:
     def is_asked_to_end(self) -> bool:
         """Read what came, and say whether that is to end what we do: a window's size and going on are not."""
         return bool(self.read().strip(bytes([_signal.SIGWINCH, _signal.SIGCONT])))
+
+
+def stop_job(number: int, *, is_continued: Callable[[], bool]) -> None:
+    """Stop the job that the caller's shell has made of us, by a signal, until it is continued.
+
+    Where no shell could continue it, nothing stops. The shell may continue it before it has stopped: that is not lost
+    either, as SIGCONT undoes a stop that was asked for before, and `is_continued` says whether it came before that.
+    """
+    before = _signal.signal(number, _signal.SIG_DFL)
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, {number})
+    os.killpg(os.getpgrp(), number)
+    if is_continued():
+        _signal.signal(number, _signal.SIG_IGN)  # so it is not on the way any more
+        os.killpg(os.getpgrp(), _signal.SIGCONT)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+    _signal.signal(number, before)
 
 
 def _ignore(_number: int, _frame: object) -> None:
