@@ -136,6 +136,15 @@ def test_the_journal(host: Host) -> None:
         assert "from the host" in host.run(*WITH, "journalctl", "-t", "toy-test").stdout
 
 
+@pytest.mark.parametrize("directory", ["/var/log/journal", "/var/log/audit", "/var/lib/systemd/coredump"])
+def test_what_was_recorded_on_the_host(host: Host, directory: str) -> None:
+    toy(host, "true")
+    host.sh(f"mkdir -p {directory}; echo of the host > {directory}/record")
+    done = host.run(*WITH, "sh", "-c", f"cat {directory}/record; echo x > {directory}/record", check=False)
+    assert done.stdout == "of the host\n"
+    assert "Read-only file system" in done.stderr
+
+
 LISTEN = (
     "from socket import *; s = socket(AF_UNIX); s.bind('/run/service/socket'); s.listen(); print('up', flush=True);"
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a session with --host has of the host: /proc, /sys, /dev, /run, the journal, and the root, at `machine.HOST`.
+"""What a session with --host has of the host: /proc, /sys, /dev, /run, its records, and the root, at `machine.HOST`.
 
 The session has a mount namespace of its own, a copy of the machine's, and is in no PID namespace, so it sees, signals
 and traces the host's processes. What packages bring would do that as well, by accident: so the programs that install
@@ -19,7 +19,10 @@ from ..machine import HOST, RUN
 from . import kernel
 
 _RUN = "/run"
-_JOURNAL = "/var/log/journal"
+
+_RECORDS = ("/var/log/journal", "/var/log/audit", "/var/lib/systemd/coredump")
+"""Directories of what was recorded on the host; the programs that read them look nowhere else."""
+
 _SCRIPTS = f"{_RUN}/.installers"
 _WHOLE = ("/proc", "/sys", "/dev")
 _LONGEST = 1 << 16
@@ -103,7 +106,7 @@ class View:
     def __init__(self) -> None:
         self._whole = [(path, kernel.tree(path, read_only=False)) for path in _WHOLE]
         self._root = kernel.tree("/", read_only=False)
-        self._journal = kernel.tree(_JOURNAL, read_only=True) if os.path.isdir(_JOURNAL) else None
+        self._records = [(path, kernel.tree(path, read_only=True)) for path in _RECORDS if os.path.isdir(path)]
         self._directories: list[str] = []
         self._links: list[tuple[str, str]] = []
         self._run: list[tuple[str, bool, int]] = []
@@ -137,9 +140,8 @@ class View:
         for path in (*_WHOLE, _RUN):  # else who reads the table of mounts finds some that are not to be found
             kernel.unmount_tree(path)
         kernel.mount_new("tmpfs", _RUN, "tmpfs", data="mode=755")
-        if self._journal is not None:  # first, as this follows links of the machine's, which must not lead to the host
-            os.makedirs(_JOURNAL, exist_ok=True)
-            _mount(self._journal, _JOURNAL)
+        for path, fd in self._records:  # first, as this follows links of the machine's, which must not lead to the host
+            _mount(fd, path)
         for path in self._directories:
             os.mkdir(path)
         for path, is_directory, fd in self._run:
