@@ -20,8 +20,10 @@ def child(pid: int) -> int:
 
 
 def around(host: Host, script: str) -> Terminal:
-    """Run toy in a script that then says the status."""
-    return Terminal(host, "sh", "-c", f"trap : INT; toy -- sh -c '{script}'; echo status $?; exec sleep 1000")
+    """Run toy in a script that then says the status, and that is not interrupted itself."""
+    terminal = Terminal(host, "sh", "-c", f"trap : INT; echo begins; toy -- sh -c '{script}'; echo status $?; exec cat")
+    terminal.expect("begins\r\n")
+    return terminal
 
 
 ENDS = {

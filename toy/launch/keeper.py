@@ -57,6 +57,8 @@ class _Keeper:
         self._is_awaited = True
         """Whether the toy that started this is still to say that it enters."""
         self._host = fingerprint.of_packages(machine, stands.dbpath)
+        self._unsaid = b""
+        """What systemd-nspawn, and what mounts for it, said before anybody was there to read it."""
         self._was_killed = False
         """Whether a toy ended without "done"."""
         self._is_given_up = False
@@ -165,6 +167,7 @@ class _Keeper:
             case ["enter", *fields] if len(fields) > 3 and fields[0].isdecimal():
                 client.fields = fields
                 self._is_awaited = False
+                self._show(b"")
                 self._admit(client)
             case ["done"]:
                 client.is_done = True
@@ -221,10 +224,12 @@ class _Keeper:
         )
 
     def _show(self, some: bytes) -> None:
-        """Print what systemd-nspawn and what mounts for it said, to the first who is in."""
-        for client in self._clients.values() if some else ():
+        """Print what systemd-nspawn and what mounts for it said, to the first who is there."""
+        self._unsaid = (self._unsaid + some)[-messages.LONGEST :]
+        for client in self._clients.values() if self._unsaid else ():
             if client.stderr is not None:
-                client.show(some)
+                client.show(self._unsaid)
+                self._unsaid = b""
                 return
 
     def _end(self, bug: Exception | None) -> None:
