@@ -215,15 +215,17 @@ def rename(title: str, *, short: str) -> None:
 
     It was forked: whoever looks for the process that forked it by that, to kill it, say, does not mean this one.
     """
-    with open("/proc/self/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    begin, end = int(fields[45]), int(fields[46])  # see proc_pid_stat(5): arg_start, arg_end
-    try:
-        with open("/proc/self/mem", "r+b", buffering=0) as memory:
-            memory.seek(begin)
-            memory.write(os.fsencode(title)[: end - begin - 1].ljust(end - begin, b"\0"))
-        with open("/proc/self/comm", "w") as file:
-            file.write(short)
+    try:  # by calls of the kernel: what open() does for each takes 50 us in a process that was just forked
+        stat, memory, comm = (
+            os.open(f"/proc/self/{name}", flags | os.O_CLOEXEC)
+            for name, flags in (("stat", os.O_RDONLY), ("mem", os.O_RDWR), ("comm", os.O_WRONLY))
+        )
+        fields = os.read(stat, 4096).rpartition(b")")[2].split()
+        begin, end = int(fields[45]), int(fields[46])  # see proc_pid_stat(5): arg_start, arg_end
+        os.pwrite(memory, os.fsencode(title)[: end - begin - 1].ljust(end - begin, b"\0"), begin)
+        os.write(comm, os.fsencode(short))
+        for fd in (stat, memory, comm):
+            os.close(fd)
     except OSError:
         pass  # it is for people only
 

@@ -16,7 +16,7 @@ import pytest
 from host import Host
 from image import publish
 from microos import NEXT, MicroOS
-from overlay import refused, toy
+from overlay import keepers, refused, toy
 from truth import OVERLAY, is_current, packages
 
 WAIT = ("sh", "-c", "echo waiting; exec sleep 1000")
@@ -67,14 +67,6 @@ def terminals() -> Iterator[Sequence[tuple[int, str]]]:
     for pair in pairs:
         for fd in pair:
             os.close(fd)
-
-
-def keeper(host: Host, name: str) -> int:
-    """Return the PID of a machine's keeper: other hosts may have machines of that name."""
-    here = host.run("readlink", "/proc/self/ns/mnt").stdout.strip()
-    found = subprocess.run(["pgrep", "-x", "-f", f"toy: keeper of machine {name}"], capture_output=True, text=True)
-    (pid,) = (int(pid) for pid in found.stdout.split() if os.readlink(f"/proc/{pid}/ns/mnt") == here)
-    return pid
 
 
 def test_nobody_is_in(host: Host) -> None:
@@ -149,7 +141,7 @@ def test_a_long_command_runs_and_is_listed_as_far_as_there_is_room(host: Host) -
 
 def test_a_keeper_that_hangs_keeps_nobody_waiting(host: Host) -> None:
     with running(host, "toy", "-n", "a", "--", *WAIT) as process, running(host, *OVERLAY, *WAIT):
-        hanging = keeper(host, "toy")
+        (hanging,) = keepers(host, "toy")
         os.kill(hanging, signal.SIGSTOP)
         try:
             rows = table(host)
@@ -163,7 +155,8 @@ def test_a_keeper_that_hangs_keeps_nobody_waiting(host: Host) -> None:
 
 def test_a_keeper_that_was_killed(host: Host) -> None:
     with running(host, *OVERLAY, *WAIT):
-        os.kill(keeper(host, "toy"), signal.SIGKILL)
+        (pid,) = keepers(host, "toy")
+        os.kill(pid, signal.SIGKILL)
         while as_json(host)[0]["state"] != "not in use":
             pass  # it takes a moment to die
         assert table(host) == [["toy", "-", "-", "-", "-", "-"]]

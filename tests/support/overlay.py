@@ -51,7 +51,8 @@ def until_nothing_is_to_be_done(host: Host) -> None:
         toy(host, "true")
 
 
-def keepers(host: Host) -> list[int]:
-    """Return the PIDs of the processes that keep machines of this host."""
+def keepers(host: Host, name: str = "") -> list[int]:
+    """Return the PIDs of the processes that keep this machine of this host, or all machines."""
     of_host = "--ns $$ --nslist mnt"  # pgrep sees all processes
-    return [int(word) for word in host.sh(f"pgrep {of_host} --full '^toy: keeper of machine' || :").split()]
+    wanted = f"^toy: keeper of machine {f'{name}$' if name else ''}"
+    return [int(word) for word in host.sh(f"pgrep {of_host} --full '{wanted}' || :").split()]

@@ -20,4 +20,5 @@ def test_who_comes_as_it_ends_is_not_refused(tmp_path: Path, is_accepted: bool) 
             listening.accept()[0].close()
         listening.close()
         waiting = launch._Waiting(Machine("toy"), print)
-        assert launch._admitted(connection, Machine("toy"), [], waiting, print) is None
+        launch._ask_for_admission(connection, Machine("toy"), [])
+        assert launch._admitted(connection, waiting, print) is None

@@ -77,11 +77,12 @@ def launch(
         if is_ours:
             connection = _make(machine, say)
         if connection is not None:
-            # They take longer to import than the others: a new machine comes up meanwhile.
+            _ask_for_admission(connection, machine, command)
+            # They take longer to import than the others: a new machine comes up, or the keeper answers, meanwhile.
             from ..sessions import relay, signals
             from ..sessions.order import Order
 
-            leader = _admitted(connection, machine, command, waiting, say)
+            leader = _admitted(connection, waiting, say)
             if leader is not None:
                 break
             connection.close()
@@ -168,10 +169,7 @@ def _prepared(machine: Machine, say: Callable[[str], None]) -> Fingerprint:
     return stands
 
 
-def _admitted(
-    connection: socket, machine: Machine, command: list[str], waiting: _Waiting, say: Callable[[str], None]
-) -> Leader | None:
-    """Return the first process of a machine, or None if its keeper is gone. Raises ToyError if that refuses us."""
+def _ask_for_admission(connection: socket, machine: Machine, command: list[str]) -> None:
     terminals = [fd for fd in range(3) if os.isatty(fd)][:1]
     fields = ["enter", f"{os.getpid()}", machine.root, _user()[:_LONGEST_NAME], _name(terminals), *command]
     message = os.fsencode("\0".join(fields))[: messages.LONGEST]  # of the command, which is only to be listed
@@ -179,6 +177,10 @@ def _admitted(
         messages.send(connection, message, 2, *terminals)
     except ConnectionError:  # which it is depends on whether it came to accept us
         pass  # it may have said why it ended
+
+
+def _admitted(connection: socket, waiting: _Waiting, say: Callable[[str], None]) -> Leader | None:
+    """Return the first process of a machine, or None if its keeper is gone. Raises ToyError if that refuses us."""
     waiting.for_answer(connection)
     data, fds = messages.receive(connection)
     match os.fsdecode(data).split("\0"):

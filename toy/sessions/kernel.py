@@ -8,6 +8,7 @@ linux/seccomp.h, linux/capability.h, linux/inotify.h, asm-generic/unistd.h.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import time
 
@@ -24,7 +25,7 @@ NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWPID, NEWNET = (
 
 _SET_KEEPCAPS, _CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 8, 24, 36, 38
 _CAP_AMBIENT, _CAP_AMBIENT_RAISE = 47, 2
-_CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITY_VERSION_3, _MOST_CAPABILITIES = 0x20080522, 64
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -81,9 +82,14 @@ def leave(kinds: int) -> None:
 
 def bound_capabilities(kept: int) -> None:
     """Leave in the bounding set no capabilities but those in a mask, as /proc/PID/status has it."""
-    for number in _capabilities():
+    for number in range(_MOST_CAPABILITIES):
         if not kept >> number & 1:
-            _call("prctl", _CAPBSET_DROP, number, 0, 0, 0)
+            try:
+                _call("prctl", _CAPBSET_DROP, number, 0, 0, 0)
+            except OSError as error:
+                if error.errno == errno.EINVAL:
+                    return  # this kernel has no more of them
+                raise
 
 
 def keep_capabilities() -> None:
@@ -97,14 +103,9 @@ def set_capabilities(*, permitted: int, inheritable: int, ambient: int) -> None:
     masks = (permitted, permitted, inheritable)  # the first is what is effective
     words = (ctypes.c_uint32 * 6)(*(mask >> shift & 0xFFFFFFFF for shift in (0, 32) for mask in masks))
     _call("capset", header, words)
-    for number in _capabilities():
+    for number in range(ambient.bit_length()):
         if ambient >> number & 1:
             _call("prctl", _CAP_AMBIENT, _CAP_AMBIENT_RAISE, number, 0, 0)
-
-
-def _capabilities() -> range:
-    with open("/proc/sys/kernel/cap_last_cap") as last:
-        return range(int(last.read()) + 1)
 
 
 def forbid_new_privileges() -> None:

@@ -42,11 +42,12 @@ class Like:
         self.settings = leader.settings
         self._is_unlimited = is_unlimited
         of_leader = f"/proc/{leader.pid}"
-        with open(f"{of_leader}/environ", "rb") as file:
+        with open(f"{of_leader}/environ", "rb", buffering=0) as file:
             words = [os.fsdecode(word).partition("=") for word in file.read().split(b"\0")]
         self.environment = {name: value for name, by, value in words if by and name not in _NOT_PASSED_ON}
-        with open(f"{of_leader}/status", encoding="utf-8", errors="replace") as file:
-            fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        with open(f"{of_leader}/status", "rb", buffering=0) as file:
+            lines = file.read().decode(errors="replace").split("\n")
+        fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
         number = int(fields["NSpid"].split()[-1])  # in the machine, where this process is if it is limited
         self.uid, self._gid = int(fields["Uid"].split()[0]), int(fields["Gid"].split()[0])
         self._groups = [int(word) for word in fields["Groups"].split()]

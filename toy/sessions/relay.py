@@ -16,7 +16,7 @@ import time
 
 from ..errors import ToyError
 from ..streams import say
-from . import session, terminal
+from . import session
 from .messages import receive
 from .order import BACKGROUND, FOREGROUND, refused
 from .signals import stop_job
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .like import Leader
     from .order import Order
     from .signals import Signals
+    from .terminal import Terminal
 
 _GRACE = 10.0
 """Seconds that a command has to end after SIGTERM before it is killed, as with podman-stop(1): interactive shells, say,
@@ -46,7 +47,11 @@ def run(order: Order, leader: Leader, signals: Signals) -> int:
 
     Raises ToyError or OSError if the session cannot be had.
     """
-    here = terminal.find()
+    here = None
+    if _has_terminal():
+        from . import terminal  # which takes 0.4 ms
+
+        here = terminal.find()
     if here is None:
         return _relayed(order, leader, signals, None)
     order.streams = here.streams
@@ -62,7 +67,18 @@ def run(order: Order, leader: Leader, signals: Signals) -> int:
         here.close()
 
 
-def _relayed(order: Order, leader: Leader, signals: Signals, here: terminal.Terminal | None) -> int:
+def _has_terminal() -> bool:
+    """Say whether there is a terminal: of our streams, or of our session."""
+    if any(map(os.isatty, range(3))):
+        return True
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+        return True
+    except OSError:
+        return False
+
+
+def _relayed(order: Order, leader: Leader, signals: Signals, here: Terminal | None) -> int:
     pid, messages = session.start(order, leader)
     try:
         return _Relay(order, messages, signals, here, leader.connection).run()
@@ -72,9 +88,7 @@ def _relayed(order: Order, leader: Leader, signals: Signals, here: terminal.Term
 
 
 class _Relay:
-    def __init__(
-        self, order: Order, messages: socket, signals: Signals, here: terminal.Terminal | None, keeper: int
-    ) -> None:
+    def __init__(self, order: Order, messages: socket, signals: Signals, here: Terminal | None, keeper: int) -> None:
         self._order = order
         self._messages = messages
         self._signals = signals
@@ -151,12 +165,12 @@ class _Relay:
     def _hear_command(self) -> bool:
         """Take what the command printed on its terminal, and say whether there was any."""
         assert self._master is not None
-        some = terminal.read(self._master)
+        assert self._here is not None
+        some = self._here.printed(self._master)
         if some == b"":
             os.close(self._master)  # nobody has the terminal open any more
             self._master = None
-        elif some and self._here is not None:
-            self._shown += self._here.fitted(some, self._master)
+        self._shown += some or b""
         return bool(some)
 
     def _exchange_with_caller(self, events: int) -> None:
@@ -248,14 +262,7 @@ class _Relay:
 
     def _is_resized(self) -> bool:
         """Give the size of the caller's terminal to the command's, and say whether that is another one."""
-        if self._here is None or self._master is None:
-            return False
-        try:
-            before = terminal.size(self._master)
-            terminal.set_size(self._master, self._here.size())  # if it is another one, the kernel sends SIGWINCH
-            return terminal.size(self._master) != before
-        except OSError:
-            return False  # one of them went away
+        return self._here is not None and self._master is not None and self._here.resize(self._master)
 
     def _stop(self, number: int) -> None:
         """Stop as the command did; but if it stopped since it wants the terminal, and we have that, it gets it."""

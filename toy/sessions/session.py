@@ -200,6 +200,8 @@ class _Monitor:
         else:
             self._command = 0
             self._tell(f"ended {status}")
+            if self._slave is None and self._group is None:
+                os._exit(0)  # toy has nothing more to say, and waits for this end: 0.3 ms
 
     def _obey(self, words: list[str]) -> None:
         match words:

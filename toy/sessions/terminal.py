@@ -63,7 +63,7 @@ class Terminal:
         """Have the terminal hand on each byte that is typed, and all bytes that are printed, as they are.
 
         If it is not all that the three streams are connected to, other programs print there as well, so what is printed
-        stays as it was, see `fitted`.
+        stays as it was, see `printed`.
         """
         if self._saved is not None:
             return
@@ -90,14 +90,16 @@ class Terminal:
         self.make_raw()
         return typed + (self.read() or b"")
 
-    def fitted(self, printed: bytes, master: int) -> bytes:
-        """Return what is to be written here so that what a command printed on its terminal looks the same here.
+    def printed(self, master: int) -> bytes | None:
+        """Return what a command printed on its terminal, so that it looks the same here as there.
 
-        Where this terminal processes output, as others print here, what the command's terminal added is left out; and
-        if the command has that switched off, this terminal gets it switched off, too: vim, say, moves down by LF alone.
+        None is nothing, and b"" that nobody has that terminal open any more. Where this terminal processes output, as
+        others print here, what the command's terminal added is left out; and if the command has that switched off, this
+        terminal gets it switched off, too: vim, say, moves down by LF alone.
         """
-        if self._is_all and self._saved is not None:
-            return printed
+        some = read(master)
+        if not some or (self._is_all and self._saved is not None):
+            return some
         try:
             is_processed = _processes_output(termios.tcgetattr(master))  # the modes of the other side
             modes = termios.tcgetattr(self.fd)
@@ -105,9 +107,18 @@ class Terminal:
                 assert isinstance(modes[1], int)
                 modes[1] ^= termios.OPOST
                 termios.tcsetattr(self.fd, termios.TCSANOW, modes)
-            return printed.replace(b"\r\n", b"\n") if is_processed and _processes_output(modes) else printed
+            return some.replace(b"\r\n", b"\n") if is_processed and _processes_output(modes) else some
         except termios.error:
-            return printed  # one of them went away
+            return some  # one of them went away
+
+    def resize(self, master: int) -> bool:
+        """Give the size of this terminal to the command's, and say whether that is another one."""
+        try:
+            before = size(master)
+            set_size(master, self.size())  # if it is another one, the kernel sends SIGWINCH
+            return size(master) != before
+        except OSError:
+            return False  # one of them went away
 
     def restore(self) -> None:
         """Restore the modes from before `make_raw`."""
