@@ -7,7 +7,7 @@ typing (tests/host/test_warm.py has the list). If something has changed, `cold` 
 
 What that saves: signal takes 4.6 ms, socket 6.4 ms and typing 10 ms, while `_signal` and `_socket` take 0.2 ms at most,
 and TYPE_CHECKING = False nothing (python3 -ISBs -c 'import NAME', least of 80 runs in turns, Python 3.11). There,
-`toy -- true` takes 56 ms if it makes the machine, and 16 ms if it joins it (least of 10 runs).
+`toy -- true` takes 48 ms if it makes the machine, and 14 ms if it joins it (least of 30 runs).
 """
 
 from __future__ import annotations

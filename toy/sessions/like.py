@@ -59,7 +59,11 @@ class Like:
         # Who made the machine, a service, say, may have those of its own, which are nobody else's.
         self._no_new_privileges = fields["NoNewPrivs"] == "1" and "NoNewPrivileges" in leader.settings
         has_filters = fields.get("Seccomp") == "2" and not _FILTERING.isdisjoint(leader.settings) and not is_unlimited
-        self._filters = kernel.system_call_filters(number) if has_filters else []
+        self._filters: list[bytes] = []
+        if has_filters:
+            from . import filters
+
+            self._filters = filters.of_process(number)
         self.directory: int | None = None
         """A descriptor, as its path may look another one from here."""
         if "WorkingDirectory" in leader.settings:
@@ -112,7 +116,10 @@ class Like:
 
             for number, limits in self._limits.items():
                 resource.setrlimit(number, limits)
-        kernel.filter_system_calls(self._filters)
+        if self._filters:
+            from . import filters
+
+            filters.apply(self._filters)
         kernel.bound_capabilities(self.bounding)
 
 
