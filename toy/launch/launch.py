@@ -79,8 +79,9 @@ def launch(
         if connection is not None:
             _ask_for_admission(connection, machine, command)
             # They take longer to import than the others: a new machine comes up, or the keeper answers, meanwhile.
-            from ..sessions import relay, signals
+            from ..sessions import signals
             from ..sessions.order import Order
+            from ..sessions.run import run
 
             leader = _admitted(connection, waiting, say)
             if leader is not None:
@@ -93,7 +94,7 @@ def launch(
     order.with_host = with_host
     order.user = user
     with signals.Signals() as caught:
-        status = relay.run(order, leader, caught)
+        status = run(order, leader, caught)
         _leave(connection, caught)
     connection.close()  # else Python warns of it, for which it imports something
     return status

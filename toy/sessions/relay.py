@@ -16,7 +16,6 @@ import time
 
 from ..errors import ToyError
 from ..streams import say
-from . import session
 from .messages import receive
 from .order import BACKGROUND, FOREGROUND, refused
 from .signals import stop_job
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from _socket import socket
 
     from .keyboard import Keyboard
-    from .like import Leader
     from .order import Order
     from .signals import Signals
     from .terminal import Terminal
@@ -42,52 +40,9 @@ _MOST = 1 << 16
 """Bytes that are kept at most for who does not read."""
 
 
-def run(order: Order, leader: Leader, signals: Signals) -> int:
-    """Run a session on our stdin, stdout and stderr, and return its exit status; 128 + N if signal N ended it.
+class Relay:
+    """A session that runs, and what its toy has to do for it."""
 
-    Raises ToyError or OSError if the session cannot be had.
-    """
-    here = None
-    if _has_terminal():
-        from . import terminal  # which takes 0.4 ms
-
-        here = terminal.find()
-    if here is None:
-        return _relayed(order, leader, signals, None)
-    order.streams = here.streams
-    order.modes, order.size = here.modes(), here.size()
-    has_all = 0 in here.streams and 1 in here.streams
-    order.where = FOREGROUND if has_all and here.is_foreground() else BACKGROUND
-    try:
-        if order.where == FOREGROUND:
-            order.typed = here.begin()
-        return _relayed(order, leader, signals, here)
-    finally:
-        here.give_back(order.typed)  # if there was no session for it
-        here.close()
-
-
-def _has_terminal() -> bool:
-    """Say whether there is a terminal: of our streams, or of our session."""
-    if any(map(os.isatty, range(3))):
-        return True
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-        return True
-    except OSError:
-        return False
-
-
-def _relayed(order: Order, leader: Leader, signals: Signals, here: Terminal | None) -> int:
-    pid, messages = session.start(order, leader)
-    try:
-        return _Relay(order, messages, signals, here, leader.connection).run()
-    finally:
-        messages.close()
-        os.waitpid(pid, 0)
-
-
-class _Relay:
     def __init__(self, order: Order, messages: socket, signals: Signals, here: Terminal | None, keeper: int) -> None:
         self._order = order
         self._messages = messages
@@ -107,6 +62,10 @@ class _Relay:
         self._end = 0.0
 
     def run(self) -> int:
+        """Relay until the session's end, and return its exit status; 128 + N if signal N ended it.
+
+        Raises ToyError or OSError if the session cannot be had.
+        """
         if self._here is not None and self._order.where == FOREGROUND:
             self._take_terminal()
         while self._status is None:
