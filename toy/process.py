@@ -26,6 +26,7 @@ _PACKAGES = {
     "setfiles": "policycoreutils",
     "setpriv": "util-linux",
     "stat": "coreutils",
+    "sync": "coreutils",
     "systemd-nspawn": "systemd-container",
     "unshare": "util-linux",
 }

@@ -283,14 +283,3 @@ def remove_if_empty(dir_fd: int, name: str) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-
-
-def flush(path: Path) -> None:
-    """Write a directory, with all files and directories below it, to stable storage."""
-    for folder, _, names in os.walk(path):
-        for entry in (*(os.path.join(folder, name) for name in names), folder):
-            fd = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)

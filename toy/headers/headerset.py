@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The header set of a root: a directory with one file for each installed package, and its stamp.
 
-Header files are not fsynced: whoever reads one compares it with the digest in its name, and it can be written anew from
-the database that it came from.
+Whoever reads a header file compares it with the digest in its name, and it can be written anew from the database that
+it came from. So it is fsynced only if no database has it.
 """
 
 import contextlib
@@ -156,10 +156,10 @@ class HeaderSet:
         """Return the blob of a header file. Raises DamagedHeader."""
         return self.read(file)[len(header.MAGIC) :]
 
-    def write(self, file: HeaderFile, blob: bytes) -> None:
-        """Write a header file, in the place of any file or whiteout of its name."""
+    def write(self, file: HeaderFile, blob: bytes, *, durable: bool = False) -> None:
+        """Write a header file, in the place of any file or whiteout of its name; `durable` is as in `files.write`."""
         with files.naming(self.path / file):
-            files.write(self.fd, self._named(file), header.MAGIC + blob)
+            files.write(self.fd, self._named(file), header.MAGIC + blob, durable=durable)
 
     def remove(self, file: HeaderFile) -> None:
         """Remove a header file or a whiteout."""

@@ -42,7 +42,8 @@ def adopt(machine: Machine, journal: Journal, sets: HeaderSets, reader: Reader) 
         if base is None:
             base = _guessed_base(sets, database)
         found = preserve.preserve(database, sets.upper, base=base)
-    sets.remember(base - found.files)
+    sets.keep_hidden(base - found.files)
+    sets.forget_hidden(base - found.files)
     return Adopted(found, base)
 
 

@@ -40,6 +40,7 @@ def commit(
     then = keyring.recall(Path(machine.keys)) if before is not None else {}
     target = Path(machine.rpmdb) if made is None else made.path
     keys = keyring.follow(target, own=Path(machine.rpmdb), host=connection.dbpath(Path(machine.root)), then=then)
+    sets.keep_hidden(upper.whiteouts)
     journal.keep(happened)
     if made is not None:
         journal.commit(sets.host_files)
@@ -51,7 +52,7 @@ def commit(
         sets.upper.remove_stamp()
     else:
         sets.upper.write_stamp(stamp)
-    sets.remember(upper.whiteouts)
+    sets.forget_hidden(upper.whiteouts)
     return happened
 
 

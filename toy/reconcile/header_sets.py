@@ -34,15 +34,14 @@ class HeaderSets(NamedTuple):
         ):
             yield cls(host_set, host_set.check().files, upper, hidden)
 
-    def remember(self, hidden: AbstractSet[HeaderFile]) -> None:
-        """Keep copies of the host's header files `hidden`, which the overlay hides, and of no others.
+    def keep_hidden(self, hidden: AbstractSet[HeaderFile]) -> None:
+        """Keep copies of the host's header files `hidden`, which the overlay hides: the host may drop them."""
+        for file in sorted((hidden - self.hidden.check().files) & self.host_files):
+            self.hidden.write(file, self.host.read_blob(file), durable=True)
 
-        Those that the host has dropped can only be kept, not copied.
-        """
-        known = self.hidden.check().files
-        for file in sorted((hidden - known) & self.host_files):
-            self.hidden.write(file, self.host.read_blob(file))
-        for file in sorted(known - hidden):
+    def forget_hidden(self, hidden: AbstractSet[HeaderFile]) -> None:
+        """Remove the copies of all others."""
+        for file in sorted(self.hidden.check().files - hidden):
             self.hidden.remove(file)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The journal of a machine: its merged database, the base of that, and the plan that is about to be carried out.
 
-The order on stable storage is: the plan, then (by `reconcile`) files and header set, then the database, then the base.
-At the end, when triggers were run and the user was told of all that happened, the plan goes.
+The order on stable storage is: the plan, then (by `reconcile`) files, header sets, /var and the database, then the
+base. At the end, when triggers were run and the user was told of all that happened, the plan goes. An fsync of the base
+is no barrier for other files: so the machine's file system is synchronized before base, or plan, says that all is done.
 """
 
 import os
@@ -89,13 +90,14 @@ class Journal:
 
     def commit(self, base: AbstractSet[HeaderFile]) -> None:
         """Put the database that was built in `new()` in place, with its base; power may fail at any step."""
-        files.flush(self._new)
+        self._synchronize()
         self._write_base(self._new_base, base)  # from here on, finish() goes forward
         self.finish()
 
     def rebase(self, base: AbstractSet[HeaderFile]) -> None:
         """Record another base for the database that is in place."""
         if base != self.base():
+            self._synchronize()
             self._write_base(self._base, base)
 
     def untold(self) -> list[Event]:
@@ -108,6 +110,8 @@ class Journal:
 
     def close(self) -> None:
         """Forget the plan, which is done."""
+        if self._plan.exists():
+            self._synchronize()
         self._forget(self._plan)
 
     def forget_untold(self) -> None:
@@ -119,6 +123,10 @@ class Journal:
             path.unlink()
             with files.directory(self._directory) as fd:
                 os.fsync(fd)
+
+    def _synchronize(self) -> None:
+        """Have all that was written of the machine on stable storage."""
+        process.run(["sync", "--file-system", os.fspath(self._directory)])
 
     def _write_base(self, path: Path, base: AbstractSet[HeaderFile]) -> None:
         self._known = None
