@@ -17,7 +17,7 @@ from ..events import Event
 from ..filesystem import attributes, files, records
 from ..filesystem.walk import walk
 from ..machine import Machine
-from . import numbers, var
+from . import numbers, seeded
 from .numbers import Move
 
 TABLES = ("passwd", "group")
@@ -66,7 +66,7 @@ def finish(machine: Machine, tell: Tell) -> list[Event]:
         to = {move.number: move.to for move in moves}
         _give(machine, table, to)
         _rewrite(machine, table, moves)
-        var.renumber(Path(machine.seeded), to, of_users=table == "passwd")
+        seeded.renumber(Path(machine.seeded), to, of_users=table == "passwd")
         # Else the next record may be on stable storage before all that.
         process.run(["sync", "--file-system", machine.overlay, machine.var])
         todo = todo._replace(steps=todo.steps[1:])

@@ -7,24 +7,20 @@ Root in the overlay arranges that tree, so nothing here follows a symbolic link 
 import contextlib
 import errno
 import os
-import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..filesystem import attributes, compare, files, records
+from .. import process
+from ..filesystem import attributes, files
 from ..filesystem.walk import walk
-from ..headers import header
 from ..headers.header import HeaderFile
-from ..headers.package import is_plain
 from ..host.mounted import ELSEWHERE, is_in
+from . import looks, seeded
 
 _HOST = Path("/var")
-
-_ALIASES = {os.fspath(_HOST): os.fspath(_HOST)}
-"""The aliases where there are none but /var itself."""
 
 _TREES = ("lib/alternatives", "lib/ca-certificates", "lib/selinux", "lib/zypp")
 """State in /var that goes with what is installed; transactional-update shares the same with a new snapshot."""
@@ -44,6 +40,7 @@ def seed(
     homes: Iterable[str],
     aliases: Mapping[str, str],
     record: Path,
+    as_installed: Callable[[], AbstractSet[str]],
 ) -> None:
     """Copy what is missing in the overlay's /var from the host's: skeleton, `_TREES`, and what the host's packages own.
 
@@ -52,41 +49,97 @@ def seed(
     out of `homes`. `record` is the file that stores `owned`, the `aliases` that it goes by, and how each file looked
     that came from the host. While such a file looks like that in the overlay, it follows the host's; it is removed once
     no package in `own` or `of_host` owns it, and it is not in `_TREES` of the host. So does a directory of which the
-    host makes a link or a file, if all that is in it looks like that.
+    host makes a link or a file, if all that is in it looks like that. All else is the user's, and stays.
+
+    This may be killed anywhere, and run again with another host: before anything is copied, how that looks on the host
+    is on stable storage, and a file that looks like either counts as the host's; all that was copied is there before
+    the record says so. If the record cannot be read, files count as the host's that look as they do there now, or that
+    `as_installed` names, which is asked only then: paths of what is just as packages of the host's brought it earlier.
     """
-    for folder in (PurePath(), PurePath("lib")):
-        with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
-            for entry in entries:
-                if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
-                    _supply(var, folder / entry.name)
     theirs = {path for file in owned.keys() & of_host for path in owned[file] if not is_in(path, homes)}
     theirs |= {path for tree in _TREES for path in _below(_HOST / tree)}
     ours = {path for file in owned.keys() & own for path in owned[file]}
-    known = _read_record(record)
-    before = (
-        known.came if known is not None else {}
-    )  # without it nothing is known to be the host's, and all of it stays
-    after: dict[str, str] = {}
-    for path in sorted(PurePath(name).relative_to(_HOST) for name in theirs):
-        have = _description(var, path)
-        came_from_host = have is None or before.get(str(path)) == have
-        is_turned = have == _DIRECTORY and _description(_HOST, path) not in (None, _DIRECTORY)
-        if is_turned and f"{_HOST}/{path}" not in ours and _is_as_it_came(var, path, before):
+    known = seeded.read(record)
+    before = _as_on_the_host(var, theirs, as_installed()) if known is None else _as_they_came(var, known)
+    plan = _planned(var, theirs, ours, before)
+    found = seeded.Seeded({file: sorted(paths) for file, paths in owned.items() if paths}, dict(aliases), {})
+    is_to_change = bool(plan.copies or plan.stale)
+    if is_to_change:
+        earlier = {} if known is None else known.owned  # the host may go back to these packages
+        coming = {os.fspath(path): look for path, look in plan.copies.items()}
+        intended = found._replace(owned={**earlier, **found.owned}, came=before, coming=coming)
+        seeded.write(record, intended)
+    for path in plan.copies:
+        if path in plan.turned:
             with files.directory(var, path.parent) as fd:
                 files.remove(fd, path.name)
-            have, came_from_host = None, True
-        if came_from_host and have != _DIRECTORY and have != (now := _description(_HOST, path)) and now is not None:
-            if have is not None:
-                _drop(var, path)
-            _supply(var, path)
-        description = _description(var, path)
-        if came_from_host and description is not None:
-            after[str(path)] = description
-    for name in sorted(before.keys() - after.keys(), reverse=True):
-        if f"{_HOST}/{name}" not in theirs | ours and _description(var, PurePath(name)) == before[name]:
-            _drop(var, PurePath(name))
-    found = {file: sorted(paths) for file, paths in owned.items() if paths}
-    records.write(record, {"owned": found, "aliases": dict(aliases), "came": after})
+        else:
+            _drop(var, path)
+        _supply(var, path)
+    for path in plan.stale:
+        _drop(var, path)
+    _supply_skeleton(var)
+    after = ((os.fspath(path), looks.of(var, path)) for path in plan.following)
+    if is_to_change:
+        process.run(["sync", "--file-system", os.fspath(var)])
+    seeded.write(record, found._replace(came={name: look for name, look in after if look is not None}))
+
+
+class _Plan(NamedTuple):
+    """What `seed` is going to do. A directory comes before what is in it, but for `stale`."""
+
+    following: list[PurePath]
+    """The paths of what follows the host's."""
+    copies: dict[PurePath, str]
+    """The paths of what is to be copied, and how each looks on the host."""
+    turned: set[PurePath]
+    """Those of them where the overlay has a directory, which goes with all that is in it."""
+    stale: list[PurePath]
+    """The paths of what is to go."""
+
+
+def _planned(var: Path, theirs: AbstractSet[str], ours: AbstractSet[str], before: Mapping[str, str]) -> _Plan:
+    plan = _Plan([], {}, set(), [])
+    for path in sorted(PurePath(name).relative_to(_HOST) for name in theirs):
+        have, now = looks.of(var, path), looks.of(_HOST, path)
+        is_turned = have == looks.DIRECTORY and now not in (None, looks.DIRECTORY)
+        if is_turned and f"{_HOST}/{path}" not in ours and _is_as_it_came(var, path, before):
+            plan.turned.add(path)
+        if have is None or before.get(os.fspath(path)) == have or path in plan.turned:
+            plan.following.append(path)
+            if now is not None and now != have and (have != looks.DIRECTORY or path in plan.turned):
+                plan.copies[path] = now
+    for name in sorted(before, reverse=True):
+        if f"{_HOST}/{name}" not in theirs | ours and looks.of(var, PurePath(name)) == before[name]:
+            plan.stale.append(PurePath(name))
+    return plan
+
+
+def _as_they_came(var: Path, known: seeded.Seeded) -> dict[str, str]:
+    """Return how files look, or looked, that came from the host, by path in /var; and finish what was not finished."""
+    before = dict(known.came)
+    if known.coming is None:
+        return before
+    for folder in {PurePath(), PurePath("lib"), *(PurePath(name).parent for name in known.coming)}:
+        with contextlib.suppress(FileNotFoundError, files.NotADirectory), files.directory(var, folder) as fd:
+            files.remove(fd, files.TEMPORARY)
+    for name, look in known.coming.items():
+        have = looks.of(var, PurePath(name))
+        # A power failure may have taken the content, and since this was recorded, nobody but us wrote to the file.
+        if have is not None and looks.without_content(have) == looks.without_content(look):
+            before[name] = have
+    return before
+
+
+def _as_on_the_host(var: Path, names: AbstractSet[str], as_installed: AbstractSet[str]) -> dict[str, str]:
+    """Return how those files look that are as on the host, or that are in `as_installed`, by path in /var."""
+    found = {}
+    for name in names | as_installed:
+        path = PurePath(name).relative_to(_HOST)
+        have = looks.of(var, path)
+        if have is not None and (name in as_installed or have == looks.of(_HOST, path)):
+            found[os.fspath(path)] = have
+    return found
 
 
 def aliases(root: Path) -> dict[str, str]:
@@ -94,7 +147,7 @@ def aliases(root: Path) -> dict[str, str]:
 
     Links are looked for where distributions have them, as /opt -> var/opt.
     """
-    found = dict(_ALIASES)
+    found = dict(seeded.ALIASES)
     for folder in (root, root / "usr"):
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for link in (Path(entry.path) for entry in entries if entry.is_symlink() and entry.name not in ELSEWHERE):
@@ -102,27 +155,6 @@ def aliases(root: Path) -> dict[str, str]:
                 if lead != os.fspath(_HOST) and is_in(lead, (os.fspath(_HOST),)):
                     found[f"/{link.relative_to(root)}"] = lead
     return found
-
-
-def owned(record: Path, aliases: Mapping[str, str]) -> dict[HeaderFile, AbstractSet[str]] | None:
-    """Return the `owned` that `seed` stored in a record, or None if that cannot be read, or goes by other aliases."""
-    known = _read_record(record)
-    if known is None or known.aliases != aliases:
-        return None
-    return {file: frozenset(paths) for file, paths in known.owned.items()}
-
-
-def renumber(record: Path, to: Mapping[int, int], *, of_users: bool) -> None:
-    """Have files that came from the host count as such with other numbers of users or groups (module `renumber`)."""
-    known = _read_record(record)
-    if known is None:
-        return
-    for name, description in known.came.items():
-        if found := re.fullmatch(r"(\d+) (\d+):(\d+) (.+)", description):  # else there is no owner in it
-            mode, user, group, rest = found[1], int(found[2]), int(found[3]), found[4]
-            user, group = (to.get(user, user), group) if of_users else (user, to.get(group, group))
-            known.came[name] = f"{mode} {user}:{group} {rest}"
-    records.write(record, known._asdict(), durable=True)
 
 
 def auto_installed(var: Path) -> frozenset[str]:
@@ -138,74 +170,22 @@ def _below(tree: Path) -> Iterator[str]:
         yield from (os.path.join(folder, name) for name in (*directories, *names))
 
 
-_DIRECTORY = "directory"
-
-
-def _description(var: Path, path: PurePath) -> str | None:
-    """Return text that differs if the file at a path is another or a changed one, or None if there is no file."""
-    try:
-        with files.directory(var, path.parent) as fd:
-            status = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode):
-                return _DIRECTORY
-            if stat.S_ISLNK(status.st_mode):
-                return f"-> {os.readlink(path.name, dir_fd=fd)}"
-            # Size and time are not enough: reproducible builds give versions the same times.
-            digest = compare.digest(fd, path.name, "sha256") if stat.S_ISREG(status.st_mode) else "-"
-            return f"{status.st_mode:o} {status.st_uid}:{status.st_gid} {status.st_mtime_ns} {digest}"
-    except (FileNotFoundError, files.NotADirectory):
-        return None
-
-
 def _is_as_it_came(var: Path, folder: PurePath, came: Mapping[str, str]) -> bool:
-    """Say whether a directory holds nothing but files that have the `_description` in `came`, and their directories."""
-    known = {**{os.fspath(above): _DIRECTORY for name in came for above in PurePath(name).parents}, **came}
+    """Say whether a directory holds nothing but files that look as in `came`, and their directories."""
+    known = {**{os.fspath(above): looks.DIRECTORY for name in came for above in PurePath(name).parents}, **came}
     below = (here / name for here, fd in walk(var, folder) for name in os.listdir(fd))
-    return all(_description(var, path) == known.get(os.fspath(path)) for path in below)
+    return all(looks.of(var, path) == known.get(os.fspath(path)) for path in below)
 
 
 def _drop(var: Path, path: PurePath) -> None:
-    """Remove a file, or a directory if it is empty."""
-    with files.directory(var, path.parent) as fd:
+    """Remove a file, or a directory if it is empty, if there is one."""
+    gone = (FileNotFoundError, files.NotADirectory)
+    with contextlib.suppress(*gone), files.directory(var, path.parent) as fd:
         try:
             os.unlink(path.name, dir_fd=fd)
         except IsADirectoryError:
             with contextlib.suppress(OSError):
                 os.rmdir(path.name, dir_fd=fd)
-
-
-class _Record(NamedTuple):
-    """What `seed` stores."""
-
-    owned: dict[HeaderFile, list[str]]
-    aliases: dict[str, str]
-    came: dict[str, str]
-    """How each file looked that came from the host, by its path in /var."""
-
-
-def _read_record(record: Path) -> _Record | None:
-    """Return what is stored in a record, or None if that cannot be read."""
-    stored = records.read(record)
-    try:
-        # Before there was a version, a list.
-        owned, came = (stored["owned"], stored["came"]) if isinstance(stored, dict) else stored
-        aliases = stored.get("aliases", _ALIASES) if isinstance(stored, dict) else _ALIASES
-        if all(map(header.is_file_name, owned)) and all(is_plain(f"/{name}") for name in came):
-            return _Record(
-                {file: _paths(paths) for file, paths in owned.items()},
-                {str(path): str(lead) for path, lead in aliases.items()},
-                {name: str(came[name]) for name in came},
-            )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        pass
-    return None
-
-
-def _paths(paths: list[str]) -> list[str]:
-    """Return paths of a record. Raises ValueError for one that is not plain, or not in /var."""
-    if not all(is_plain(path) and is_in(path, (os.fspath(_HOST),)) for path in paths):
-        raise ValueError("it names what no launch copies")
-    return paths
 
 
 def share_metadata(var: Path) -> None:
@@ -261,6 +241,15 @@ def _supply(var: Path, path: PurePath) -> None:
             if error.errno not in (errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR):
                 raise
             return  # its owner is putting something else there just now
+
+
+def _supply_skeleton(var: Path) -> None:
+    """Copy the directories in the host's /var, and the links there and in lib, where the overlay has nothing."""
+    for folder in (PurePath(), PurePath("lib")):
+        with contextlib.suppress(FileNotFoundError), os.scandir(_HOST / folder) as entries:
+            for entry in entries:
+                if entry.is_symlink() or (folder == PurePath() and entry.is_dir()):
+                    _supply(var, folder / entry.name)
 
 
 _SMALL = 1 << 20

@@ -205,13 +205,13 @@ class UpperView(UpperFiles):
             return (
                 not file.is_directory
                 and status.st_mode == file.mode
-                and (status.st_uid, status.st_gid) == self._owner(file)
+                and (status.st_uid, status.st_gid) == self.owner(file)
                 and has_content(fd, name, file)
                 and (stat.S_ISLNK(status.st_mode) or self._has_attributes_of_lower(fd, name, file.path))
             )
         return False
 
-    def _owner(self, file: PackageFile) -> tuple[int | None, int | None]:
+    def owner(self, file: PackageFile) -> tuple[int | None, int | None]:
         """Return the numbers that a file's owner and group have in the overlay, None for a name that it lacks."""
         user, _, group = file.owner.partition(":")
         return self._number("passwd", user), self._number("group", group)

@@ -8,12 +8,12 @@ from pathlib import Path
 from ..database import connection, keyring, parse, rpmdb
 from ..errors import UnusableDatabase
 from ..events import Event
-from ..following import var
+from ..following import seeded, var
 from ..headers import header
 from ..headers.changes import UpperSet
 from ..headers.contents import Content
 from ..headers.header import HeaderFile
-from . import alternatives, made_in_var
+from . import alternatives, made_in_var, var_before
 from .parts import Parts
 
 
@@ -31,9 +31,9 @@ def commit(
     if made is not None:
         # libsolv's cache knows packages by hdrNum, and a new database has other hdrNums.
         var.forget_installed(Path(machine.var))
-    if journal.base() != sets.host_files:
+    if journal.base() != sets.host_files or seeded.is_unfinished(Path(machine.seeded)):
         happened += alternatives.follow(parts)
-        _seed(parts, journal.base(), upper)
+        _seed(parts, journal.base(), upper, before)
         happened += made_in_var.make_anew(parts)
     if made is not None:
         parts.builder.close(made)
@@ -56,12 +56,12 @@ def commit(
     return happened
 
 
-def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -> None:
+def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet, before: Content | None) -> None:
     """Have the machine's /var follow the host's, in what packages own there: see `following.var`."""
     machine, sets = parts.machine, parts.sets
     record = Path(machine.seeded)
     aliases = var.aliases(Path(machine.root))
-    shown, known = upper.over(sets.host_files), var.owned(record, aliases)
+    shown, known = upper.over(sets.host_files), seeded.owned(record, aliases)
     # A hidden package may show again without any change of the host, so its paths are recorded as well.
     every = shown | sets.host_files
     if base is None or known is None:
@@ -81,6 +81,7 @@ def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -
         owned[file] = _owned(paths_below, source.read_blob(file), f"{source.path / file}", aliases)
     # Which paths a package with a stand-in owns, the host's own header says: anybody may have made the stand-in.
     standing = set(map(header.label, upper.files))
+    Path(machine.seen).unlink(missing_ok=True)  # should this be killed, the next launch has something to do
     of_host = {file for file in sets.host_files if file in shown or header.label(file) in standing}
     var.seed(
         parts.trees.var,
@@ -90,6 +91,7 @@ def _seed(parts: Parts, base: AbstractSet[HeaderFile] | None, upper: UpperSet) -
         homes=parts.trees.homes,
         aliases=aliases,
         record=record,
+        as_installed=lambda: var_before.as_installed(parts, before, base=base, upper=upper, aliases=aliases),
     )
 
 
