@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from host import Host
-from overlay import toy
+from overlay import keepers, toy
 from terminal import Terminal
 
 RAW = "stty raw -echo; echo waiting; exec sleep 1000"
@@ -69,6 +69,20 @@ def test_the_terminal_is_as_before_when_toy_is_killed(host: Host) -> None:
     terminal.expect("status 137")
     host.sh("until toy -- true; do :; done")  # the machine has ended, and been entered anew
     assert terminal.modes() == before
+
+
+@pytest.mark.parametrize("depth", range(1, 6), ids=["unshare", "shell", "nspawn", "its init", "first process"])
+def test_the_terminal_is_as_before_when_something_that_runs_the_machine_is_killed(host: Host, depth: int) -> None:
+    terminal = around(host, RAW)
+    before = terminal.modes()
+    terminal.expect("waiting")
+    (pid,) = keepers(host)
+    for _ in range(depth):
+        pid = child(pid)
+    os.kill(pid, signal.SIGKILL)
+    terminal.expect("status 137\r\n")
+    assert terminal.modes() == before
+    assert toy(host, "true").returncode == 0
 
 
 def test_an_interrupt_while_the_machine_comes_up(host: Host) -> None:
