@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from host import Host
 from image import LEGACY, RPMS, publish
-from killing import back, keep, kill, points, sample, trees
+from killing import STATE, back, keep, kill, points, sample, trees
 from overlay import toy
 from packages import Package
 
@@ -63,11 +63,11 @@ def first(host: Host) -> None:
     host.sh("mkdir -p /var/lib/many/old/deep; chmod 1751 /usr /var/lib/many/old")
 
 
-def is_mine(host: Host) -> bool:
+def is_mine(host: Host, eighth: str) -> bool:
     """Say whether the user's files are as he left them."""
     files = f"/var/lib/many/7 /var/lib/many/mine {BUNDLE}/7.pem"
     listed = toy(host, "sh", "-c", f"cat {files}; stat -c %a /var/lib/many/8; cat /var/lib/many/8").stdout
-    return listed == "mine\nmine\nmine\n600\none\n"
+    return listed == f"mine\nmine\nmine\n600\n{eighth}\n"
 
 
 PARTS = 3
@@ -99,4 +99,38 @@ def test_wherever_a_launch_is_killed_the_next_one_finishes_it(
             differing[line] = (done.stderr, set(after.splitlines()) ^ set(expected.splitlines()))
     assert differing == {}
     if prepare is updated:
-        assert is_mine(host)
+        assert is_mine(host, "one")
+
+
+UNREADABLE = ("rm seeded", ": > seeded", "echo '[' > seeded", "echo '{}' > seeded", "echo '[0, 1]' > seeded")
+
+CERTIFICATES = f"""
+mkdir -p {BUNDLE}; cd {BUNDLE}; rm -f *
+for each in 1 7; do echo one > $each.pem; touch --date=@0 $each.pem; done
+"""
+
+
+def test_a_record_of_var_that_cannot_be_read_is_not_all_of_it_the_users(host: Host) -> None:
+    publish(host, MANY)
+    host.zypper("install", "many")
+    host.sh(f"rm -f /usr/sbin/update-ca-certificates; {CERTIFICATES}")
+    assert toy(host, "sh", "-c", MINE).returncode == 0
+    publish(host, NEXT)
+    host.zypper("update")
+    keep(host)
+    assert toy(host, "true").returncode == 0
+    once = trees(host)
+    alter_again(host)
+    assert toy(host, "true").returncode == 0
+    twice = trees(host)
+    for damage in UNREADABLE:
+        back(host)
+        host.sh(CERTIFICATES)
+        host.zypper("install", "--force", "many")
+        host.sh(f"cd {STATE}/toy; {damage}")
+        assert toy(host, "true").returncode == 0
+        assert trees(host) == once, damage
+        alter_again(host)
+        assert toy(host, "true").returncode == 0
+        assert trees(host) == twice, damage
+    assert is_mine(host, "one 8")
