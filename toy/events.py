@@ -6,6 +6,7 @@ A line of the log is a time as in ISO 8601, the kind of the event with a colon, 
 
 import contextlib
 import datetime
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -66,10 +67,33 @@ def now() -> str:
 
 
 def record(log: Path, events: Iterable[Event], time: str | None = None) -> None:
-    """Append events to a log: those of one launch with one time, or with the present one."""
+    """Append events to a log, durably: those of one launch with one time, or with the present one.
+
+    Raises OSError if not all can be written; then the log stays as it was.
+    """
     time = time or now()
-    with files.naming(log), open(log, "a", encoding="utf-8") as file:
-        file.writelines(f"{time} {printable(str(event))}\n" for event in events)
+    lines = "".join(f"{time} {printable(str(event))}\n" for event in events).encode()
+    with files.naming(log):
+        fd = os.open(log, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        try:
+            size = os.fstat(fd).st_size
+            if size and os.pread(fd, 1, size - 1) != b"\n":  # a launch was killed while it wrote there
+                lines = b"\n" + lines
+            _append(fd, lines, size)
+        finally:
+            os.close(fd)
+
+
+def _append(fd: int, content: bytes, size: int) -> None:
+    rest = memoryview(content)
+    try:
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        os.fsync(fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, size)
+        raise
 
 
 def untold(record: Path) -> list[Event]:
@@ -86,7 +110,7 @@ def keep(record: Path, happened: Iterable[Event]) -> None:
 
     What cannot be seen afterwards, such as another name of a file, is kept before it is done.
     """
-    new = [event for event in happened if event.kind != FOLLOWED]
+    new = list(happened)
     before = untold(record) if new else []
     if not set(before).issuperset(new):
         every = dict.fromkeys([*before, *new])

@@ -140,7 +140,7 @@ WHERE = {
     "while the plan is carried out": ("reconcile/carry_out", "for file, blob in plan.stand_ins"),
     "before the database is in place": ("reconcile/journal", "self._write_base(self._new_base"),
     "when the database is in place": ("reconcile/journal", "self._new_base.rename"),
-    "before it is logged": ("reconcile/prepare", "events.record(log, events.in_order"),
+    "before it is logged": ("reconcile/prepare", "events.record"),
     "before it is said": ("reconcile/prepare", "events.say"),
 }
 

@@ -75,6 +75,13 @@ def test_an_event_is_one_line_whatever_a_path_holds(tmp_path: Path, text: str, k
     assert last is not None and last.events == [Event("kept", kept)]
 
 
+def test_a_line_that_a_killed_launch_cut_off_spoils_no_other(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("1 kept: a\n1 kept: b")
+    events.record(log, [Event("kept", "c")], "2")
+    assert log.read_text() == "1 kept: a\n1 kept: b\n2 kept: c\n"
+
+
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError) as raised:
         events.record(tmp_path, [Event("kept", "x")])
@@ -92,10 +99,11 @@ def test_what_is_no_line_of_the_log_is_none(tmp_path: Path, line: str) -> None:
 def test_what_nobody_was_told_of_is_kept_once(tmp_path: Path) -> None:
     record = tmp_path / "untold"
     assert events.untold(record) == []
-    events.keep(record, [Event(events.FOLLOWED, "the host")])
+    events.keep(record, [])
     assert not record.exists()
+    followed = Event(events.FOLLOWED, "the host")
     for text in ("a", "b", "a"):
-        events.keep(record, [Event("kept", text), Event(events.FOLLOWED, "the host")])
-    assert events.untold(record) == [Event("kept", "a"), Event("kept", "b")]
+        events.keep(record, [Event("kept", text), followed])
+    assert events.untold(record) == [Event("kept", "a"), followed, Event("kept", "b")]
     record.write_text("[")
     assert events.untold(record) == []

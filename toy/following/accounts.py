@@ -36,7 +36,7 @@ def follow(machine: Machine, tell: Tell) -> list[Event]:
     """Merge changes of the host's account files into those of a machine's upper, which is not mounted.
 
     `Machine.accounts` has copies of the host's files as they were the last time; they are updated. Returns an event for
-    each clash of numbers, and for each number that files followed, after `tell` logged them.
+    each clash of numbers, and for each number that files followed, after `tell` kept them.
     """
     happened = renumber.finish(machine, tell)  # what an interrupted launch began
     upper, lower, saved = map(Path, (machine.overlay, machine.root, machine.accounts))

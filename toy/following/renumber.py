@@ -27,7 +27,7 @@ _OTHER_SYSTEMS = ("containerd", "containers", "docker", "machines", "portables")
 """Directories in /var/lib whose files have the numbers of other systems' accounts."""
 
 Tell = Callable[[Sequence[Event]], None]
-"""Logs events."""
+"""Keeps events until they are logged and said, see `events.keep`."""
 
 
 class Step(NamedTuple):
@@ -42,7 +42,7 @@ class Renumbering(NamedTuple):
 
     steps: Sequence[Step]
     events: Sequence[Event]
-    """What there is to log once that is done."""
+    """What there is to tell once that is done."""
 
 
 def begin(machine: Machine, renumbering: Renumbering) -> None:
@@ -53,7 +53,7 @@ def begin(machine: Machine, renumbering: Renumbering) -> None:
 
 
 def finish(machine: Machine, tell: Tell) -> list[Event]:
-    """Do what is recorded, if anything is, and return the events, which are logged by then.
+    """Do what is recorded, if anything is, and return the events, which are kept by then.
 
     Raises ToyError if the record cannot be read, OSError and ToyError for files that cannot be changed.
     """

@@ -85,8 +85,8 @@ def recall(machine: Machine) -> Fingerprint | None:
 
 
 def last(machine: Machine) -> Fingerprint | None:
-    """Return the fingerprint after the last launch, if that ended in order, or None."""
-    if os.path.exists(machine.entered):
+    """Return the fingerprint after the last launch, if that ended in order and told all that happened, or None."""
+    if os.path.exists(machine.entered) or os.path.exists(machine.untold):
         return None
     try:
         with open(machine.seen, "rb") as file:

@@ -59,8 +59,11 @@ def bring_in_line(machine: Machine, ahead: Copy | None, *, run: Run, is_left_alo
                 reader.ask_ahead("packages")
             with host_set.open_database(machine) as host_database:
                 lower = _reconcile(machine, host_database, reader, builder, run, say, is_left_alone=is_left_alone)
-    finally:
-        record.finish()
+    except BaseException:
+        with contextlib.suppress(ToyError, OSError):  # what is on its way says more, and the next launch does it
+            record.finish()
+        raise
+    record.finish()
     try:
         var.share_metadata(Path(machine.var))
     except (ToyError, OSError) as error:
@@ -123,17 +126,11 @@ def _reconcile(
     def run_in_overlay(command: Sequence[str], stdin: bytes = b"", lines: int = 0) -> list[str]:
         return run(lower, command, stdin, lines)
 
-    log, time, journal = Path(machine.log), events.now(), Journal(machine)
-
-    def tell(settled: Iterable[Event]) -> None:
-        events.record(log, settled, time)
-        journal.keep(settled)
-
-    logged: list[Event] = []
+    time, journal = events.now(), Journal(machine)
     happened: list[Event] = []
     try:
         upper, root = Path(machine.overlay), Path(machine.root)
-        logged = accounts.follow(machine, tell)
+        happened += accounts.follow(machine, journal.keep)
         happened += own_homes.follow(machine, journal.keep)
         happened += repositories.follow(upper, root, Path(machine.repositories), journal.keep)
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
@@ -150,13 +147,38 @@ def _reconcile(
             happened += reconcile(parts)
     finally:
         # What was done before something was in the way is not done again.
-        happened = [event for event in dict.fromkeys([*journal.untold(), *happened]) if event not in logged]
-        if happened:
-            events.record(log, events.in_order(happened), time)
-        events.say(events.in_order([*logged, *happened]), say, more=f"toy status {machine.name}")
-        journal.forget_untold()
-    journal.close()
+        is_kept = _tell(machine, journal, happened, time, say)
+    if is_kept:
+        journal.close()
     return lower
+
+
+def _tell(machine: Machine, journal: Journal, happened: Iterable[Event], time: str, say: Say) -> bool:
+    """Log events, and print them. Until both is done, they stay in the record of those that nobody was told of.
+
+    An error is only printed: another one may be on its way. Returns False if log and record both cannot be written.
+    """
+    found: list[Event] = []
+    problem: ToyError | OSError | None = None
+    try:
+        found = events.in_order(dict.fromkeys([*journal.untold(), *happened]))
+        if found:
+            events.record(Path(machine.log), found, time)
+    except (ToyError, OSError) as error:
+        problem = error
+    found = found or events.in_order(happened)
+    events.say(found, say, more=f"toy status {machine.name}")
+    try:
+        if problem is None:
+            journal.forget_untold()
+        else:
+            say(f"the log of machine {machine.name} lacks what happened: {failure.explained(problem)}")
+            journal.keep(found)
+    except (ToyError, OSError) as error:
+        if problem is None:
+            say(f"the next launch says again what happened: {failure.explained(error)}")
+        return problem is None
+    return True
 
 
 def _say_mended(files: Iterable[HeaderFile], say: Say) -> None:
