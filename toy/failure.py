@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import debug
 from .errors import ToyError, moved_away, quoted, typed
+from .filesystem import room
 from .machine import HEADERS, MACHINES, RUN, STATE
 from .streams import say
 
@@ -32,13 +33,22 @@ def explained(error: ToyError | OSError) -> ToyError:
     path = _path(error)
     attempt = "".join(f" (cannot {what})" for what in getattr(error, "__notes__", ()))
     said = error.strerror or (str(error.args[0]) if error.args else type(error).__name__)
-    what = f"{path}: {said}" if path else said
+    what = f"{path}: {said}{_place(error.errno, path)}" if path else said
     return ToyError(f"{what}{attempt}", _next_step(error.errno, path))
 
 
 def _path(error: OSError) -> str:
     """Return the path that an error names, or "" if it names nothing, or a descriptor, which is of no use by now."""
-    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    # Of two, the second one is the one to be made, and what is wrong with a file system is so where that would be.
+    names = [error.filename2, error.filename] if error.errno in room.TROUBLE else [error.filename]
+    paths = [os.fsdecode(name) for name in names if isinstance(name, str | bytes | os.PathLike)]
+    return next((path for path in paths if path.startswith("/")), paths[-1] if paths else "")
+
+
+def _place(number: int | None, path: str) -> str:
+    """Return which file system a path is on, for an error that is the file system's."""
+    found = room.file_system(path) if number in room.TROUBLE and path.startswith("/") else None
+    return f" in {found}" if found else ""
 
 
 def _next_step(number: int | None, path: str) -> str:

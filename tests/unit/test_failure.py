@@ -2,6 +2,7 @@
 """What went wrong, in one line: what could not be done, on which path, and what to type."""
 
 import errno
+import os
 import re
 import subprocess
 
@@ -37,8 +38,20 @@ class TestWords:
     def test_the_innermost_attempt_counts(self) -> None:
         with pytest.raises(OSError) as raised, Attempt("enter"), Attempt("write"):
             raise OSError(errno.EIO, "Input/output error", "/a")
-        line = "/a: Input/output error (cannot write); the kernel's log says why: dmesg | tail"
-        assert str(failure.explained(raised.value)) == line
+        line = r"/a: Input/output error in the file system / \(\w+\) \(cannot write\); the kernel's log says why: .*"
+        assert re.fullmatch(line, str(failure.explained(raised.value)))
+
+    def test_the_file_system_is_named_where_it_is_at_fault(self) -> None:
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
+            what = failure.explained(OSError(number, os.strerror(number), "/proc/no/such")).what
+            assert what == f"/proc/no/such: {os.strerror(number)} in the file system /proc (proc)"
+        assert failure.explained(OSError(errno.EACCES, "Permission denied", "/proc/x")).what.endswith("denied")
+
+    def test_of_two_paths_that_one_counts_where_there_is_no_room(self) -> None:
+        error = OSError(errno.ENOSPC, "No space left on device", "/usr/a", None, "/proc/b")
+        assert failure.explained(error).what.startswith("/proc/b: ")
+        error = OSError(errno.ENOSPC, "No space left on device", "/usr/a", None, "b")  # the first was completed
+        assert failure.explained(error).what.startswith("/usr/a: ")
 
     @pytest.mark.parametrize(
         ("number", "path", "command"),

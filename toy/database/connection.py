@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from ..errors import UnusableDatabase
+from ..filesystem import room
 from ..machine import database_below
 from .librpm import rpm
 
@@ -25,7 +26,9 @@ def dbpath(root: Path | None = None) -> Path:
 
 def unreadable(path: Path) -> UnusableDatabase:
     """Return the error for a database that rpm cannot read, or not all of it."""
-    return UnusableDatabase(f"cannot read the rpm database in {path}", f"see: rpmdb --dbpath {path} --verifydb")
+    # SQLite writes beside it even to read it.
+    see = f"see: rpmdb --dbpath {path} --verifydb"
+    return UnusableDatabase(f"cannot read the rpm database in {path}", f"{see}{room.short(os.fspath(path))}")
 
 
 @contextlib.contextmanager

@@ -32,8 +32,11 @@ class Copy:
         self.target = target
         self._paths = _files(source)
         self._looked, self._began = stat_lines(self._paths), time.time_ns()
+        room = os.statvfs(target)
+        # Without room for it, nothing is written but what shares its blocks.
+        sharing = "auto" if size(source) <= room.f_bavail * room.f_frsize else "always"
         # A slash at the end: if that is no directory any more, nothing is written.
-        options = ["--no-dereference", "--reflink=auto", "--preserve=mode"]
+        options = ["--no-dereference", f"--reflink={sharing}", "--preserve=mode"]
         self._work = process.Started(["cp", *options, "--", *self._paths, f"{target}/"], ())
 
     def is_true(self) -> bool:
@@ -60,6 +63,11 @@ def copy(source: str, target: str) -> bool:
         return Copy(source, target).is_true()
     except FileNotFoundError:
         return False
+
+
+def size(path: str) -> int:
+    """Return how many bytes a database has."""
+    return sum(os.lstat(file).st_size for file in _files(path))
 
 
 def _files(path: str) -> list[str]:

@@ -6,8 +6,9 @@ difference. If that fails, or an empty one is nearer, rpm imports every header i
 confined while it does that, and the result is read back before it is used.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Self
@@ -15,13 +16,18 @@ from typing import Self
 from .. import progress
 from ..confined import confinement
 from ..errors import DamagedHeader, ToyError, UnusableDatabase, typed
+from ..filesystem import room
+from ..filesystem.room import NoRoom
 from ..headers import changes, header
 from ..headers.contents import Content, files_of
 from ..headers.header import HeaderFile
 from ..headers.headerset import HeaderSet
 from ..headers.stamp import Stamp
-from .copies import Copy, being_written, copy
+from .copies import Copy, being_written, copy, size
 from .reader import Reader
+
+_LOG = 4 << 20
+"""Bytes that SQLite's -wal has at most before what is in it goes into the database, unless one header is larger."""
 
 
 class Builder:
@@ -63,7 +69,8 @@ class Builder:
 
         `contents` has the header set that each header file is read from. The database is made from the nearest one in
         `starts`, or from nothing if that fails; what `begin` imported is used if it leads to the same. Raises
-        DamagedHeader for a file that is not what its name says, ToyError if rpm did not take all headers.
+        DamagedHeader for a file that is not what its name says, NoRoom if the database does not fit into its file
+        system, ToyError if rpm did not take all headers.
         """
         start = _nearest(contents, starts)
         try:
@@ -72,13 +79,15 @@ class Builder:
                 if path is not None:
                     return Content(path, contents.keys(), self._verified(path, contents.keys(), start, frozenset()))
                 path = self._copied(start.path)
-                return Content(path, contents.keys(), self._continue(path, contents, start))
-        except DamagedHeader:
+                with _fitting(path, contents, contents.keys() - start.files):
+                    return Content(path, contents.keys(), self._continue(path, contents, start))
+        except (DamagedHeader, NoRoom):
             raise
         except ToyError:
             pass  # `start` is being written to, say: build from nothing
         path = self._own(self._empty())
-        return Content(path, contents.keys(), self._build(path, contents))
+        with _fitting(path, contents, contents.keys()):
+            return Content(path, contents.keys(), self._build(path, contents))
 
     def close(self, made: Content) -> None:
         """Stop the confined process, and take back the database that `merge` made: it can be put in place then."""
@@ -113,8 +122,9 @@ class Builder:
             self._copy = None
             return self._own(Path(begun.target))
         path = self._empty()
-        if not copy(source, os.fspath(path)):
-            raise UnusableDatabase(*being_written(source))
+        lack = room.lacking(os.fspath(path), size(source))
+        if not copy(source, os.fspath(path)):  # which needs no room if it can share blocks
+            raise lack or UnusableDatabase(*being_written(source))
         return self._own(path)
 
     def _empty(self) -> Path:
@@ -174,6 +184,27 @@ class Builder:
                 f"report this as a bug of toy, with: TOY_DEBUG=1 {typed()}",
             )
         return stamp
+
+
+@contextlib.contextmanager
+def _fitting(path: Path, contents: Mapping[HeaderFile, HeaderSet], added: AbstractSet[HeaderFile]) -> Iterator[None]:
+    """Raise NoRoom instead if these header files do not fit into the file system of a database, before or afterwards.
+
+    What rpm says of a full disk, if anything, is a signal, or that it left out a header.
+    """
+    least = sum(contents[file].size(file) for file in added)
+    lack = room.lacking(os.fspath(path), least)
+    if lack is not None:
+        raise lack
+    try:
+        yield
+    except DamagedHeader:
+        raise
+    except (ToyError, OSError) as error:
+        lack = room.lacking(os.fspath(path), 2 * least + _LOG)
+        if lack is not None:
+            raise lack from error
+        raise
 
 
 def _nearest(contents: Mapping[HeaderFile, HeaderSet], starts: Iterable[Content]) -> Content | None:

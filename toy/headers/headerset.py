@@ -141,6 +141,14 @@ class HeaderSet:
         """Say whether there is a file of this name."""
         return os.path.lexists(self.path / self._named(file))
 
+    def size(self, file: HeaderFile) -> int:
+        """Return how many bytes a header file has, 0 if `read` will raise."""
+        try:
+            size = os.stat(self._named(file), dir_fd=self.fd, follow_symlinks=False).st_size
+        except OSError:
+            return 0
+        return size if size <= _LONGEST else 0
+
     def read(self, file: HeaderFile) -> bytes:
         """Return a file's content, magic and blob. Raises DamagedHeader if unreadable, or not what its name says."""
         try:

@@ -106,14 +106,33 @@ class Invocation:
     def write(self) -> None:
         """Write the files that the command line names, and make the directories that the overlays need."""
         for file in self._macros:
-            file.write()
+            with _Named(file.path):
+                file.write()
         if self._settings is not None:
             from . import settings
 
-            settings.write(self._machine.settings, self._settings)
+            with _Named(self._machine.settings):
+                settings.write(self._machine.settings, self._settings)
         layers.make_directories(self._overlays)
-        with open(self._machine.mounts, "w", encoding="utf-8", errors="surrogateescape") as table:
+        with (
+            _Named(self._machine.mounts),
+            open(self._machine.mounts, "w", encoding="utf-8", errors="surrogateescape") as table,
+        ):
             table.write(self._table)
+
+
+class _Named:
+    """A context that gives an OSError the path of the file that is written: write(2) names none."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = self._path
 
 
 def _base(machine: Machine) -> list[tuple[str, str]]:

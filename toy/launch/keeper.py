@@ -258,6 +258,11 @@ class _Keeper:
     def _why(self, status: int) -> ToyError:
         if status == mounts.MOUNT_FAILED:
             return mounts.failure(self._machine.name, self._machine.overlay)
+        from ..filesystem import room
+
+        lack = room.lacking(self._machine.work, mounts.LEAST)
+        if lack is not None:
+            return lack
         return ToyError(f"systemd-nspawn did not start machine {self._machine.name} (status {status})", "")
 
     def _refuse_all(self, error: ToyError) -> None:

@@ -84,6 +84,10 @@ exit $?
 _RUN = "mode=0755,nosuid,nodev,strictatime,size=20%,nr_inodes=800k"
 
 
+LEAST = 1 << 16
+"""Bytes that an overlay must have room for to be of use: overlayfs makes directories in its workdir."""
+
+
 def in_own_namespaces(
     command: list[str],
     overlays: list[Overlay],
@@ -145,4 +149,9 @@ def failure(machine: str, upper: str) -> ToyError:
     with open("/proc/filesystems") as filesystems:
         if not any(line.split()[-1] == "overlay" for line in filesystems):
             return ToyError("this kernel has no overlayfs", "load it: modprobe overlay")
+    from ..filesystem import room
+
+    lack = room.lacking(upper, LEAST)
+    if lack is not None:
+        return lack
     return ToyError(f"cannot mount the overlay of machine {machine}", "the kernel's log says why: dmesg | tail")
