@@ -7,7 +7,7 @@ PYTHON = /usr/bin/python3
 version = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' toy/__init__.py)
 build = .build
 
-.PHONY: all install rpm setup demo check test test-ndb test-on soak bench clean
+.PHONY: all install rpm setup demo check test test-ndb test-on soak torture bench clean
 
 all:
 	@echo 'make demo, make test, make bench, make rpm, or make install DESTDIR= PREFIX='
@@ -80,6 +80,11 @@ SEED = 0
 soak:
 	tests/setup tests
 	TOY_STEPS=$(STEPS) TOY_SEED=$(SEED) .build/venv/bin/python -m pytest -q tests/host/test_model.py
+
+# Toy is killed, or its disk fails it, at each step of all that it does: make torture SEED=7
+torture:
+	tests/setup tests
+	TOY_TORTURE=full TOY_SEED=$(SEED) .build/venv/bin/python -m pytest -q --numprocesses auto tests/host/test_torture.py
 
 # What toy costs, each time next to a real command. Results and picture go to tests/bench; takes half an hour.
 bench:

@@ -11,6 +11,7 @@ import pytest
 import rpm
 from backends import BACKENDS, FILES, HAS_OPENPGP, KEYRINGS, ZYPPERS
 from databases import REAL_DATABASES, RPMDBS
+from faults import table
 
 _HANDLERS: dict[signal.Signals, Any] = {
     signal.SIGHUP: signal.SIG_DFL,
@@ -52,10 +53,14 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was tried where, as tests/README.md has it."""
     counts: dict[str, dict[str, int]] = {}
+    properties: list[tuple[str, object]] = []
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
             of_kind = counts.setdefault(_kind(report.nodeid), {"passed": 0, "failed": 0})
             of_kind[outcome] += 1
+            properties += report.user_properties
+    for line in table(properties):
+        terminalreporter.write_line(line)
     backend = rpm.expandMacro("%{_db_backend}")
     for kind, of_kind in sorted(counts.items()):
         result = f"{of_kind['passed']} passed, {of_kind['failed']} failed"

@@ -35,7 +35,7 @@ echo mounted
 exec cat
 """
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LANG": "C.UTF-8",
@@ -43,10 +43,10 @@ _ENVIRONMENT = {
 }
 if "RPM_CONFIGDIR" in os.environ:
     # Another rpm than the system's, see tests/README.md.
-    _ENVIRONMENT |= {
+    ENVIRONMENT |= {
         name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONPATH", "RPM_CONFIGDIR") if name in os.environ
     }
-    _ENVIRONMENT["PATH"] = f"/usr/local/sbin:/usr/local/bin:{os.environ['PATH']}"
+    ENVIRONMENT["PATH"] = f"/usr/local/sbin:/usr/local/bin:{os.environ['PATH']}"
 
 
 class Host:
@@ -97,7 +97,7 @@ class Host:
         if "input" in options:
             del options["stdin"]
         done: subprocess.CompletedProcess[str] = subprocess.run(
-            self.command(*command), env={**_ENVIRONMENT, **(env or {})}, **options
+            self.command(*command), env={**ENVIRONMENT, **(env or {})}, **options
         )
         if check and done.returncode:
             raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
@@ -108,7 +108,7 @@ class Host:
     ) -> "subprocess.CompletedProcess[bytes]":
         """Run a command in the host with bytes on its stdin, whatever its status."""
         return subprocess.run(
-            self.command(*command), input=content, capture_output=True, env={**_ENVIRONMENT, **(env or {})}, timeout=60
+            self.command(*command), input=content, capture_output=True, env={**ENVIRONMENT, **(env or {})}, timeout=60
         )
 
     @functools.cached_property
