@@ -81,10 +81,12 @@ soak:
 	tests/setup tests
 	TOY_STEPS=$(STEPS) TOY_SEED=$(SEED) .build/venv/bin/python -m pytest -q tests/host/test_model.py
 
-# Toy is killed, or its disk fails it, at each step of all that it does: make torture SEED=7
+# Toy is killed, or its disk fails it, at each step of all that it does, or at one of EACH: make torture SEED=7 EACH=6
+EACH = 1
+
 torture:
 	tests/setup tests
-	TOY_TORTURE=full TOY_SEED=$(SEED) .build/venv/bin/python -m pytest -q --numprocesses auto tests/host/test_torture.py
+	TOY_TORTURE=full TOY_SEED=$(SEED) TOY_EACH=$(EACH) TOY_REPORT=$(build)/torture.log .build/venv/bin/python -m pytest -q --numprocesses auto tests/host/test_torture.py
 
 # What toy costs, each time next to a real command. Results and picture go to tests/bench; takes half an hour.
 bench:

@@ -2,7 +2,7 @@
 """Toy is killed, or its disk fails it, at steps of all that it does; the next launch must mend what is half done.
 
 `make torture` tries each step; a few are tried otherwise. TOY_SEED says which, TOY_STEP names a single one:
-SCENARIO:FAULT:WHOSE:NUMBER.
+SCENARIO:FAULT:WHOSE:NUMBER. What fails is appended to TOY_REPORT at once.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faults import Row, reason
+from faults import Row, reason, title
 from host import Host
 from scenarios import SCENARIOS
 from stepper import EIO, ENOSPC, INSIDE, INT, KILL, KILL_ALL, TERM, TOY
@@ -38,7 +38,9 @@ EACH = {
 FEW = {(KILL, TOY): 2, (KILL_ALL, TOY): 1, (ENOSPC, TOY): 1, (INT, TOY): 1, (KILL, INSIDE): 1}
 """How many steps are tried otherwise."""
 
-SHARES = 4 if IS_FULL else 1
+FEWER = int(os.environ.get("TOY_EACH") or 1)
+SHARES = max(1, 4 // FEWER) if IS_FULL else 1
+REPORT = os.environ.get("TOY_REPORT", os.devnull)
 INSIDE_ONLY = ("rpm", "zypper")
 MOST_OF_ALL = "pwrite64"
 """What librpm writes into a database, in hundreds of steps: an eighth of these is tried."""
@@ -55,7 +57,7 @@ def chosen(torture: Torture, scenario: str, share: int) -> list[tuple[str, str, 
         if scenario in INSIDE_ONLY and whose == TOY:
             numbers = numbers[:: 24 if IS_FULL else 1000]
         if IS_FULL:
-            each *= int(os.environ.get("TOY_EACH") or 1)
+            each *= FEWER
             some = [
                 number
                 for number in numbers[rng.randrange(each) :: each]
@@ -91,7 +93,7 @@ def test_whatever_is_half_done_is_mended(
         outcome = torture.attempt(fault, whose, number)
         if outcome.step is None:
             continue
-        row = rows.setdefault(f"{scenario}, {whose} | {fault}", Row())
+        row = rows.setdefault(title(scenario, fault, whose), Row())
         row.tried += 1
         row.mended.update(outcome.mended)
         unknown = [wrong for wrong in outcome.wrong if reason(scenario, fault, outcome, wrong) is None]
@@ -102,5 +104,7 @@ def test_whatever_is_half_done_is_mended(
         else:
             again = f"TOY_STEP='{scenario}:{fault}:{whose}:{number}'"
             failed.append("\n    ".join([f"{again}: {fault} at {outcome.step}", *unknown]))
-    record_property("torture", json.dumps({title: vars(row) for title, row in rows.items()}))
+            with open(REPORT, "a") as file:
+                print(failed[-1], file=file)
+    record_property("torture", json.dumps({name: vars(row) for name, row in rows.items()}))
     assert not failed, f"{len(failed)} of {len(harm)} (seed {SEED}):\n" + "\n".join(failed)

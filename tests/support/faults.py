@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import stepper
+from stepper import INSIDE, TOY
 from torture import Outcome
 
 
@@ -51,19 +53,34 @@ def reason(scenario: str, fault: str, outcome: Outcome, wrong: str) -> str | Non
     return None
 
 
+_TITLES = {
+    (stepper.KILL_ALL, TOY): "all processes killed at once",
+    (stepper.ENOSPC, TOY): "disk full (ENOSPC)",
+    (stepper.EIO, TOY): "disk broken (EIO)",
+    (stepper.INT, TOY): "^C (SIGINT to the process group)",
+    (stepper.TERM, TOY): "SIGTERM to toy",
+    (stepper.KILL, INSIDE): "process inside killed",
+    (stepper.KILL_ALL, INSIDE): "all killed while one inside works",
+}
+
+
+def title(scenario: str, fault: str, whose: str) -> str:
+    """Return the first cell of the row of a fault."""
+    return _TITLES.get((fault, whose), f"process of toy killed: {scenario}")
+
+
 def table(properties: Iterable[tuple[str, object]]) -> list[str]:
     """Return the lines of the table, of what tests recorded as "torture": JSON of rows by scenario and fault."""
     rows: dict[str, Row] = {}
     for name, value in properties:
         if name == "torture":
-            for title, numbers in json.loads(str(value)).items():
+            for cell, numbers in json.loads(str(value)).items():
                 row = Row(numbers["tried"], numbers["survived"], numbers["known"], Counter(numbers["mended"]))
-                rows.setdefault(title, Row()).add(row)
+                rows.setdefault(cell, Row()).add(row)
     if not rows:
         return []
-    lines = ["| at | fault | points tried | survived | known to fail | what was mended by the next launch |"]
-    lines.append("|---|---|---|---|---|---|")
-    for title, row in sorted(rows.items()):
+    lines = ["| fault | points tried | survived | known to fail | half done, and mended |", "|---|---|---|---|---|"]
+    for cell, row in sorted(rows.items()):
         mended = ", ".join(f"{part} {count}" for part, count in row.mended.most_common())
-        lines.append(f"| {title} | {row.tried:,} | {row.survived:,} | {row.known:,} | {mended or 'nothing'} |")
+        lines.append(f"| {cell} | {row.tried:,} | {row.survived:,} | {row.known:,} | {mended or 'nothing'} |")
     return lines
