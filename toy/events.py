@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import printable
-from .filesystem import files, records
+from .filesystem import files, records, regular
 
 _FEW = 5
 """Lines on events that a launch prints at most."""
 
+
+_LONGEST = 256 << 20
+"""Most bytes of a log."""
 
 FOLLOWED = "followed"
 """The kind of an event that is logged and not printed."""
@@ -74,7 +77,7 @@ def record(log: Path, events: Iterable[Event], time: str | None = None) -> None:
     time = time or now()
     lines = "".join(f"{time} {printable(str(event))}\n" for event in events).encode()
     with files.naming(log):
-        fd = os.open(log, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        fd = regular.opened(os.fspath(log), os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
             size = os.fstat(fd).st_size
             if size and os.pread(fd, 1, size - 1) != b"\n":  # a launch was killed while it wrote there
@@ -120,7 +123,7 @@ def keep(record: Path, happened: Iterable[Event]) -> None:
 def last(log: Path) -> Reconciliation | None:
     """Return the last launch in a log with events of another kind than FOLLOWED, else the last one, or None."""
     with contextlib.suppress(FileNotFoundError):
-        lines = log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
+        lines = regular.read(os.fspath(log), longest=_LONGEST).decode(errors="backslashreplace").splitlines()
         by_time: dict[str, list[Event]] = {}
         for time, kind, text in (line.split(" ", 2) for line in lines if line.count(" ") >= 2):
             if kind.endswith(":"):

@@ -13,19 +13,23 @@ from world import World
 
 from toy.events import Event
 from toy.filesystem.records import Later
+from toy.headers import header
 from toy.headers.changes import UpperSet
-from toy.headers.header import QuotedName
+from toy.headers.header import Header, QuotedName
 from toy.overlay.operations import Operations
 from toy.reconcile import generated
 from toy.reconcile.plan import Plan
 from toy.reconcile.retired import Retired
 from toy.reconcile.triggers import Run
 
+((C, _),) = header.file_names([Header("c", "1", "1", "noarch", b"\x00\xff")])
+"""The name of a stand-in's file."""
+
 PLAN = Plan(
     base=frozenset({file("a-1"), file("b-1")}),
     host=frozenset({file("a-2"), file("b-1")}),
-    upper=UpperSet(frozenset({file("c-1")}), frozenset({file("b-1")})),
-    stand_ins={file("c-1"): b"\x00\xff"},
+    upper=UpperSet(frozenset({C}), frozenset({file("b-1")})),
+    stand_ins={C: b"\x00\xff"},
     operations=Operations(
         remove=[package_file("/usr/bin/a"), package_file("/usr/share/a/")],
         uncover=["/opt/a"],
@@ -46,8 +50,8 @@ PLAN = Plan(
 BY_PLACE = [
     sorted(PLAN.host),
     [[file("a-2")], [file("a-1")]],
-    [[file("c-1")], [file("b-1")]],
-    {file("c-1"): "AP8="},
+    [[C], [file("b-1")]],
+    {C: "AP8="},
     [
         [
             ["/usr/bin/a", 33188, "sha256:content", "", False, "root:root"],
@@ -86,7 +90,7 @@ def test_it_has_a_version_and_names_for_its_fields() -> None:
     assert stored["version"] == 1
     assert stored["since_base"] == {"added": [file("a-2")], "removed": [file("a-1")]}
     assert stored["operations"]["hide"] == ["/usr/bin/b"]
-    assert stored["upper"] == {"files": [file("c-1")], "whiteouts": [file("b-1")]}
+    assert stored["upper"] == {"files": [C], "whiteouts": [file("b-1")]}
 
 
 def test_an_earlier_version_is_read() -> None:
@@ -144,12 +148,19 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "an upper that is no header file": lambda stored: stored["upper"]["files"].append("../x"),
     "a whiteout that is no header file": lambda stored: stored["upper"]["whiteouts"].append("../x"),
     "a stand-in that is none": lambda stored: stored["stand_ins"].update({"/CANARY": ""}),
-    "a blob that is none": lambda stored: stored["stand_ins"].update({file("c-1"): 7}),
+    "another blob": lambda stored: stored["stand_ins"].update({C: "AP8B"}),
+    "a blob that is none": lambda stored: stored["stand_ins"].update({C: 7}),
     "another command": lambda stored: stored["caches"][0].update(command=["rm", "/CANARY"]),
     "another command in addition": lambda stored: stored["caches"].append(
         {"path": "/etc/ld.so.cache", "command": ["rm", "/CANARY"]}
     ),
     "another cache": lambda stored: stored["caches"][0].update(path="/CANARY"),
+    "an event of numbers": lambda stored: stored["events"][0].update(text=[1]),
+    "an event with half a character": lambda stored: stored["events"][0].update(text="\ud800"),
+    "a mode that is none": lambda stored: stored["operations"]["remove"][0].update(mode="x"),
+    "an owner that is none": lambda stored: stored["operations"]["remove"][0].update(owner=None),
+    "nothing to run": lambda stored: stored["triggers"][0].update(command=[]),
+    "a null byte to run": lambda stored: stored["triggers"][0].update(command=["\0"]),
     "an event without a kind": lambda stored: stored["events"][0].pop("kind"),
     "no version": lambda stored: stored.update(version="one"),
 }

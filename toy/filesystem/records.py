@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ToyError
-from . import files
+from . import files, regular
 
 VERSION = 1
 """Version of all records, raised if a field is removed or changes its meaning. toy reads those up to its own."""
+
+
+LONGEST = 256 << 20
+"""Most bytes of a record: that of what lies in /var has a line for each file there that came from the host."""
+
+_DEEPEST = 16
+"""Most levels of lists in lists: Python may have no room on its stack for a value that it had room to read."""
 
 
 class Later(ValueError):
@@ -30,15 +37,32 @@ def fields(content: bytes) -> Any:
         stored = json.loads(content)
         if isinstance(stored, dict) and stored["version"] > VERSION:
             raise Later
-    except (LookupError, RecursionError, TypeError) as error:
+    except (LookupError, MemoryError, RecursionError, TypeError) as error:
         raise ValueError(*error.args) from None
+    level = [stored]
+    for _ in range(_DEEPEST):
+        parts = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [part for some in parts for part in some if isinstance(part, dict | list)]
+    if level:
+        raise ValueError("it is too deep")
     return stored
+
+
+def text(value: object) -> str:
+    """Return a value of a record that has to be text, and text that can be a path or an argument of a command.
+
+    Raises ValueError for any other: JSON can have halves of characters, and null bytes.
+    """
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("it is not text")
+    os.fsencode(value)
+    return value
 
 
 def read(path: Path) -> Any:
     """Return the `fields` of a file, or None if it is no record. Raises ToyError for one of a later version."""
     try:
-        return fields(path.read_bytes())
+        return fields(regular.read(os.fspath(path), longest=LONGEST))
     except Later:
         raise later(path) from None
     except (OSError, ValueError):

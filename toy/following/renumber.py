@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from .. import process
-from ..errors import ToyError
+from ..errors import ToyError, moved_away
 from ..events import Event
 from ..filesystem import attributes, files, records
 from ..filesystem.walk import walk
@@ -58,9 +58,9 @@ def finish(machine: Machine, tell: Tell) -> list[Event]:
     Raises ToyError if the record cannot be read, OSError and ToyError for files that cannot be changed.
     """
     record = Path(machine.renumbering)
-    if not record.exists():
+    if not os.path.lexists(record):
         return []
-    todo = _recorded(machine)
+    todo = recorded(machine)
     while todo.steps:
         table, moves = todo.steps[0]
         to = {move.number: move.to for move in moves}
@@ -89,17 +89,20 @@ def used(machine: Machine, table: str, *, everywhere: bool = False) -> set[int]:
     return found
 
 
-def _recorded(machine: Machine) -> Renumbering:
+def recorded(machine: Machine) -> Renumbering:
+    """Return what is recorded. Raises ToyError if that cannot be read."""
     try:
         stored = records.read(Path(machine.renumbering))
         steps = [Step(table, [_move(*move) for move in moves]) for table, moves in stored["steps"]]
         if all(step.table in TABLES for step in steps):
-            return Renumbering(steps, [Event(str(kind), str(text)) for kind, text in stored["events"]])
+            return Renumbering(
+                steps, [Event(records.text(kind), records.text(text)) for kind, text in stored["events"]]
+            )
     except (LookupError, TypeError, ValueError):
         pass
     raise ToyError(
         f"the record {machine.renumbering} is damaged, so new numbers of accounts cannot be finished",
-        f"drop it, and see whose files are whose: mv {machine.renumbering} {machine.renumbering}.away",
+        f"see whose files are whose, and {moved_away(machine.renumbering)}",
     )
 
 
@@ -108,7 +111,7 @@ def _move(name: object, number: object, to: object) -> Move:
         if not isinstance(each, int) or not 0 < each <= numbers.MOST:
             raise ValueError("it is no number that a launch takes or gives")
     assert isinstance(number, int) and isinstance(to, int)
-    return Move(str(name), number, to)
+    return Move(records.text(name), number, to)
 
 
 def _rewrite(machine: Machine, table: str, moves: Sequence[Move]) -> None:

@@ -25,9 +25,10 @@ HeaderFile = NewType("HeaderFile", str)
 QuotedName = NewType("QuotedName", str)
 """A package name as it stands in file names: what `package` makes of rpm's. Most look like that, but not all."""
 
-_FILE = re.compile(r"(?P<label>[^/]+)\.(?P<digest>[0-9a-f]{64})(\.(?P<copy>[1-9][0-9]*))?\.hdr")
+_FILE = re.compile(r"(?P<label>[%0-~][!-.0-~]*)\.(?P<digest>[0-9a-f]{64})(\.(?P<copy>[1-9][0-9]*))?\.hdr")
 
-# A file name has at most 255 bytes; dots, digest, copy and suffix want 72 and more.
+_LONGEST = 255
+# Dots, digest, copy and suffix want 72 and more.
 _NAME_MAX, _VERSION_MAX, _RELEASE_MAX, _ARCH_MAX = 80, 40, 35, 15
 
 
@@ -90,7 +91,7 @@ def file_names(headers: Iterable[Header]) -> Iterator[tuple[HeaderFile, Header]]
 def is_file_name(file: str) -> TypeGuard[HeaderFile]:
     """Say whether this may be the name of a header file."""
     match = _FILE.fullmatch(file)
-    return match is not None and match["label"].count("-") >= 2
+    return match is not None and match["label"].count("-") >= 2 and len(file) <= _LONGEST
 
 
 def package_of(file: HeaderFile) -> QuotedName:

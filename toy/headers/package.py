@@ -21,10 +21,18 @@ def is_plain(path: str) -> bool:
 
 
 def is_name(name: str) -> bool:
-    """Say whether a file may have a name: it is not "", "." or "..", has no null byte, and is not too long."""
+    """Say whether a file may have a name: it is not "", "." or "..", has no null byte, and is not too long.
+
+    Text from JSON may have halves of characters, which no name has.
+    """
     if name in ("", ".", "..") or "\0" in name:
         return False
-    return 4 * len(name) <= _LONGEST or len(os.fsencode(name)) <= _LONGEST
+    if name.isascii():
+        return len(name) <= _LONGEST
+    try:
+        return len(os.fsencode(name)) <= _LONGEST
+    except UnicodeEncodeError:
+        return False
 
 
 def folders(path: str) -> Iterator[str]:

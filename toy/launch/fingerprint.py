@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 
 from .. import process
+from ..filesystem import regular
 from ..filesystem.stat_lines import names, stat_lines
 from ..machine import ACCOUNTS, HEADERS, KEYS, Machine, database_below
+from .nspawn import LATE_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,8 +74,7 @@ class Fingerprint:
         texts = (self.nspawn, self.database, self._configuration, self._host_set, self._metadata, self.machine)
         fields = (_FORMAT, self.dbpath, " ".join(self.late_options), *texts, *self.lower, _END)
         try:
-            with open(machine.seen, "wb") as file:
-                file.write(os.fsencode("\0".join(fields)))
+            regular.write(machine.seen, os.fsencode("\0".join(fields)))
         except OSError:
             pass  # the next launch does without a fingerprint, and reports what is wrong
 
@@ -89,15 +90,16 @@ def last(machine: Machine) -> Fingerprint | None:
     if os.path.exists(machine.entered) or os.path.exists(machine.untold):
         return None
     try:
-        with open(machine.seen, "rb") as file:
-            fields = os.fsdecode(file.read()).split("\0")
-    except FileNotFoundError:
+        fields = os.fsdecode(regular.read(machine.seen)).split("\0")
+    except OSError:
         return None
     if fields[0] != _FORMAT or fields[-1] != _END or len(fields) < 11:
         return None
     dbpath, late_options, nspawn, database, configuration, host_set, metadata, ours, *lower = fields[1:-1]
     if not lower or not {machine.root, machine.host_layer}.issuperset(lower):
         return None  # no launch stored such layers
+    if not dbpath.startswith("/") or not LATE_OPTIONS.keys() >= set(late_options.split()):
+        return None  # nor such words
     return Fingerprint(
         lower=lower,
         dbpath=dbpath,

@@ -7,6 +7,7 @@ do imports this module, so what takes time to import is imported where it is use
 
 from __future__ import annotations
 
+from ..filesystem import regular
 from ..filesystem.fields import escaped, unescaped
 from ..host.mounted import is_in
 
@@ -52,7 +53,6 @@ def recorded(machine: Machine, kind: str) -> list[str]:
 
 def _line(machine: Machine) -> str:
     try:
-        with open(machine.limits, encoding="utf-8", errors="surrogateescape") as file:
-            return file.readline().rstrip("\n")
-    except FileNotFoundError:
-        return ""
+        return regular.read(machine.limits).decode(errors="surrogateescape").partition("\n")[0]
+    except OSError:
+        return ""  # none was written, or the next one is in its place

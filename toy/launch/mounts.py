@@ -63,6 +63,7 @@ done
 shift
 [ ! "$run" ] || cp -R -P --preserve=mode,ownership "$run/." "$merged/run" 2>/dev/null
 if [ "$record" ] && [ "$limits" != "$before" ]; then
+    if [ -L "$record" ] || {{ [ -e "$record" ] && [ ! -f "$record" ]; }}; then rm -f "$record"; fi
     printf '%s\\n' "$limits" 2>/dev/null > "$record"
     news=
     for each in $limits; do

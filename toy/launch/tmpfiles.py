@@ -15,6 +15,7 @@ import stat
 
 from .. import process
 from ..errors import typed
+from ..filesystem import regular
 from ..filesystem.stat_lines import names, stat_lines
 from . import fingerprint, invocation, nspawn
 
@@ -83,12 +84,11 @@ def follow(machine: Machine, stands: Fingerprint, *, say: Callable[[str], None])
     """
     now = stat_lines(_configuration(machine), settled=True)
     try:
-        with open(machine.configuration, encoding="utf-8", errors="surrogateescape") as file:
-            recorded = file.read().split("\0")
+        recorded = regular.read(machine.configuration).decode(errors="surrogateescape").split("\0")
         if recorded[:2] == [_FORMAT, now] and os.path.isdir(machine.run) and _has(machine, recorded[2:]):
             return
-    except FileNotFoundError:
-        pass
+    except OSError:
+        pass  # there is none, or none that can be read: it is made anew
     fingerprint.enter(machine)
     try:
         made = _make(machine, stands)
@@ -150,7 +150,7 @@ def _make(machine: Machine, stands: Fingerprint) -> list[str]:
     new = f"{machine.run}.new"
     for path in (machine.configuration, machine.run, new):  # without the old one, /run is empty when this begins
         if os.path.lexists(path):
-            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+            shutil.rmtree(path) if stat.S_ISDIR(os.lstat(path).st_mode) else os.unlink(path)
     os.mkdir(new)
     os.chmod(new, 0o755)  # whatever the umask
     command = ["timeout", f"{_PATIENCE}", "sh", "-c", _SCRIPT, "sh", _KEPT, _LIST]

@@ -6,6 +6,7 @@ base. At the end, when triggers were run and the user was told of all that happe
 is no barrier for other files: so the machine's file system is synchronized before base, or plan, says that all is done.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from typing import cast
 from .. import events, process
 from ..errors import ToyError
 from ..events import Event
-from ..filesystem import files, records
+from ..filesystem import files, records, regular
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..machine import Machine
@@ -65,15 +66,17 @@ class Journal:
     def pending(self) -> Plan | None:
         """Return the recorded plan, which was not finished, or None. Raises ToyError if it cannot be read."""
         try:
-            return Plan.from_json(self._plan.read_bytes())
+            return Plan.from_json(regular.read(os.fspath(self._plan), longest=records.LONGEST))
         except FileNotFoundError:
             return None
         except records.Later:
             raise records.later(self._plan) from None
-        except ValueError:
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.EFBIG, errno.EINVAL):
+                raise
             raise ToyError(
                 f"the plan {self._plan} is damaged, so the last reconciliation cannot be finished",
-                f"drop it, and see which files differ: mv {self._plan} {self._plan}.away;"
+                f"drop it, and see which files differ: mv --backup=numbered -T {self._plan} {self._plan}.away;"
                 f" toy -n {self._name} -- rpm -Va",
             ) from None
 
@@ -134,18 +137,33 @@ class Journal:
 
     def finish(self) -> None:
         """Finish a commit that began, or remove the new database if none did."""
-        if self._new_base.exists():
+        if os.path.lexists(self._new_base) and read_base(self._new_base) is None:
+            self._go_back()
+        elif os.path.lexists(self._new_base):
             if self._new.exists():
                 if self.path.exists():
                     _remove(self._old)
                     self.path.rename(self._old)
                 self._new.rename(self.path)
-            self._new_base.rename(self._base)
+            try:
+                self._new_base.rename(self._base)
+            except OSError as error:
+                error.filename = os.fspath(self._base)  # what is in the way
+                raise
             self._known = None
             with files.directory(self._directory) as fd:
                 os.fsync(fd)
         _remove(self._new)
         _remove(self._old)
+
+    def _go_back(self) -> None:
+        """Have the old database again, which the base that is in place belongs to: the new base cannot be read."""
+        is_in_place = not self._new.exists()
+        if self._old.exists() and (is_in_place or not self.path.exists()):
+            if is_in_place and self.path.exists():
+                self.path.rename(self._new)
+            self._old.rename(self.path)
+        _remove(self._new_base)
 
 
 def _remove(directory: Path) -> None:

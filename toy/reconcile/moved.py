@@ -66,4 +66,4 @@ def _led(link: str, text: str) -> str:
 
 def _plain(stored: Paths) -> Paths:
     """Return stored paths. Raises TypeError and the like for anything else."""
-    return {str(link): {str(path): str(text) for path, text in paths.items()} for link, paths in stored.items()}
+    return {link: {path: records.text(text) for path, text in paths.items()} for link, paths in stored.items()}

@@ -97,7 +97,7 @@ class Plan(NamedTuple):
             # toy did not always store them
             triggers=[run for one in stored.get("triggers", []) for run in _runs(one)],
             retired=retired.from_fields(stored.get("retired", {})),
-            events=[Event(**event) for event in stored["events"]],
+            events=[Event(**{name: records.text(text) for name, text in event.items()}) for event in stored["events"]],
         )
 
     def _check(self) -> None:
@@ -111,6 +111,18 @@ class Plan(NamedTuple):
             raise ValueError("it names what no launch does")
         if not all(generated.is_known(cache) for cache in self.caches):
             raise ValueError("it runs what no launch does")
+        if any(header.problem(file, header.MAGIC + blob) for file, blob in self.stand_ins.items()):
+            raise ValueError("a header is not what its name says")
+        if not all(map(_is_file, self.operations.remove)):
+            raise ValueError("it is no list of files")
+
+
+def _is_file(file: PackageFile) -> bool:
+    """Say whether the fields of a file have the types that they should have. Raises ValueError for some if not."""
+    for text in (file.digest, file.target, file.owner):
+        records.text(text)
+    are_flags = isinstance(file.kept, bool) and isinstance(file.is_ghost, bool)
+    return are_flags and isinstance(file.mode, int) and 0 <= file.mode < 1 << 16
 
 
 def _runs(stored: dict[str, Any]) -> list[Run]:
@@ -118,11 +130,14 @@ def _runs(stored: dict[str, Any]) -> list[Run]:
 
     toy stored several commands for each trigger once, with the paths in them.
     """
-    package = str(stored["package"])
-    again = str(stored.get("again", package.partition(" ")[0]))
+    package = records.text(stored["package"])
+    again = records.text(stored.get("again", package.partition(" ")[0]))
     commands = stored["commands"] if "commands" in stored else [stored["command"]]
-    paths = list(map(str, stored.get("paths", [])))
-    return [Run(package, list(map(str, words)), paths, again) for words in commands]
+    paths = list(map(records.text, stored.get("paths", [])))
+    runs = [Run(package, list(map(records.text, words)), paths, again) for words in commands]
+    if not all(run.command for run in runs):
+        raise ValueError("there is nothing to run")
+    return runs
 
 
 def _named(stored: list[Any]) -> dict[str, Any]:

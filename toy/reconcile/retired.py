@@ -52,12 +52,16 @@ def to_fields(retired: Mapping[str, Retired]) -> dict[str, object]:
     return {name: one._asdict() for name, one in retired.items()}
 
 
+def _quoted_name(name: object) -> QuotedName:
+    return QuotedName(records.text(name))
+
+
 def from_fields(stored: Mapping[str, Mapping[str, object]]) -> dict[str, Retired]:
-    """Read what `to_fields` returned. Raises TypeError and the like for anything else."""
+    """Read what `to_fields` returned. Raises AttributeError, LookupError, TypeError or ValueError for anything else."""
     found = {}
     for name, fields in stored.items():
-        label, to = fields["label"], fields["to"]
-        if not isinstance(label, str) or not isinstance(to, list):
+        to = fields["to"]
+        if not isinstance(to, list):
             raise TypeError
-        found[name] = Retired(label, tuple(QuotedName(str(other)) for other in to))
+        found[records.text(name)] = Retired(records.text(fields["label"]), tuple(map(_quoted_name, to)))
     return found
