@@ -11,14 +11,14 @@ import pytest
 from fuzz import ODD, damaged, fuzzed, mutated, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
+from plans import BY_PLACE, PLAN
 from tables import file
-from test_plan_file import BY_PLACE, PLAN
 
 from toy import events
 from toy.database import keyring
 from toy.errors import ToyError
 from toy.events import Event
-from toy.following import accounts, renumber, var
+from toy.following import accounts, renumber, seeded
 from toy.headers import header
 from toy.headers.stamp import Stamp
 from toy.launch import fingerprint, limits
@@ -84,9 +84,9 @@ def read_keys(path: Path) -> None:
 
 
 def read_seeded(path: Path) -> None:
-    for name, paths in (var.owned(path, {"/var": "/var"}) or {}).items():
+    for name, paths in (seeded.owned(path, {"/var": "/var"}) or {}).items():
         assert is_text(name, *paths)
-    var.renumber(path, {1: 2}, of_users=True)
+    seeded.renumber(path, {1: 2}, of_users=True)
 
 
 def read_renumbering(path: Path) -> None:
