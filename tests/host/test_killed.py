@@ -10,6 +10,7 @@ from image import LEGACY, RPMS, publish
 from killing import STATE, back, keep, kill, points, sample, trees
 from overlay import toy
 from packages import Package
+from reconciled import directory, link
 
 MANY = Package(
     "many",
@@ -61,6 +62,30 @@ def first(host: Host) -> None:
     publish(host, MANY)
     host.zypper("install", "many")
     host.sh("mkdir -p /var/lib/many/old/deep; chmod 1751 /usr /var/lib/many/old")
+
+
+SHARED, OTHER = "/usr/share/shared", "/usr/share/other"
+
+
+def linked(host: Host) -> None:
+    """Have a machine with whiteouts that are to turn into directories, and the reverse, and with a private directory.
+
+    The host has a link where that lies, by now.
+    """
+    theirs = Package("their", files={"/usr/lib/two/sub/theirs": "theirs"})
+    hidden = Package("hidden", files={f"{SHARED}/hidden": ""}, directories=(SHARED,))
+    publish(
+        host, directory("/usr/lib/one", "theirs"), theirs, hidden, Package("tool", "2", files={"/usr/bin/tool": ""})
+    )
+    host.zypper("install", "filesystem", "their", "hidden")
+    host.sh(f"touch {SHARED}/not-owned; mkdir {OTHER}; touch {OTHER}/not-owned")
+    private = "mkdir -m 700 /usr/lib/one/sub; chown 1:1 /usr/lib/one/sub; echo secret > /usr/lib/one/sub/mine"
+    change = f"{' '.join(host.rpm)} -e hidden; rm -r {SHARED} {OTHER}/not-owned; zypper -n install tool"
+    assert toy(host, "sh", "-ec", f"{private}; {change}").returncode == 0
+    older = Package("tool", files={"/usr/bin/tool": "older", f"{OTHER}/older": ""}, directories=(OTHER,))
+    publish(host, link("/usr/lib/one", "two"), Package("shown", files={f"{SHARED}/shown": ""}), older)
+    host.zypper("update")
+    host.zypper("install", "shown", "tool=1")
 
 
 def is_mine(host: Host, eighth: str) -> bool:
@@ -134,3 +159,22 @@ def test_a_record_of_var_that_cannot_be_read_is_not_all_of_it_the_users(host: Ho
         assert toy(host, "true").returncode == 0
         assert trees(host) == twice, damage
     assert is_mine(host, "one 8")
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_directory_of_an_upper_is_left_with_other_rights_nor_shows_what_was_hidden(host: Host, part: int) -> None:
+    linked(host)
+    keep(host)
+    found = points(host)
+    expected = trees(host)
+    assert f"toy/overlay{OTHER} c 0" in expected
+    assert "toy/overlay/usr/lib/two/sub 700 1:1" in expected
+    in_upper = [point for point in found if "/toy/overlay/usr" in point[2]]
+    differing = {}
+    for call, number, line in in_upper[part::PARTS]:
+        back(host)
+        kill(host, call, number)
+        done = toy(host, "true")
+        if (done.returncode, after := trees(host)) != (0, expected):
+            differing[line] = (done.stderr, set(after.splitlines()) ^ set(expected.splitlines()))
+    assert differing == {}

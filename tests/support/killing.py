@@ -18,6 +18,7 @@ _KEPT = "/tmp/kept"
 _TREES = f"""
 cd {STATE}
 find . -path ./toy/work -prune -o -type d -printf '%p %m %U:%G\\n' | sort
+find toy/overlay ! -type d -printf '%p %y %m %U:%G %l\\n' | sort
 cd toy/var
 find . -type l -printf '%p -> %l\\n' | sort
 find . -type f -printf '%m %U:%G ' -exec sha256sum {{}} \\; | sort
@@ -35,7 +36,7 @@ def back(host: Host) -> None:
 
 
 def trees(host: Host) -> str:
-    """Return what lies in the machine toy: its directories, and the files of its /var."""
+    """Return what lies in the machine toy: all names, with owner and mode, and what is in the files of its /var."""
     return host.sh(_TREES)
 
 

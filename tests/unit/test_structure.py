@@ -82,5 +82,7 @@ def test_one_owner_of_each_system_resource() -> None:
     every = {f"os.{name}" for name in dir(os) if name in starting or name.startswith(("exec", "spawn"))}
     assert users("subprocess", "multiprocessing", "pty", *every) == {"process"}
     assert users("fcntl.flock", "fcntl.lockf") == {"filesystem/lock"}
-    assert users("ctypes.CDLL", "ctypes.PyDLL") == {"confined/confinement", "filesystem/namespace", "sessions/filters"}
+    assert users("ctypes.CDLL", "ctypes.PyDLL") == {
+        *("confined/confinement", "filesystem/exchange", "filesystem/namespace", "sessions/filters"),
+    }
     assert users("_ctypes") == {"sessions/kernel"}

@@ -205,23 +205,24 @@ def opened(dir_fd: int, name: str) -> Iterator[int]:
         os.close(fd)
 
 
-def make_directory(dir_fd: int, name: str, *, like: Path | None = None, opaque: bool = False) -> None:
+def make_directory(dir_fd: int, name: str, *, like: Path | int | None = None, opaque: bool = False) -> None:
     """Make a directory of mode 0755, or with the attributes of `like`, where nobody else may write.
 
-    With `like`, and `opaque` if given with it, it appears with all its attributes or not at all. Raises
-    FileExistsError.
+    `like` is a path, or an open directory. The new one, `opaque` if that is given with it, appears with all its
+    attributes or not at all. Raises FileExistsError.
     """
-    if like is None:
-        os.mkdir(name, 0o755, dir_fd=dir_fd)
+    if like is None:  # without TEMPORARY: two processes may make the same one
+        os.mkdir(name, 0o755, dir_fd=dir_fd)  # it has that mode at once: `cli` sets the umask
         with opened(dir_fd, name) as fd:
-            os.fchmod(fd, 0o755)  # whatever the umask
+            os.fchmod(fd, 0o755)  # unless the directory around it has a default ACL
         return
     if exists(dir_fd, name):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
     remove(dir_fd, TEMPORARY)
     os.mkdir(TEMPORARY, 0o700, dir_fd=dir_fd)
-    with opened(dir_fd, TEMPORARY) as fd, directory(like) as model:
-        attributes.copy(model, fd)
+    with contextlib.ExitStack() as stack:
+        fd = stack.enter_context(opened(dir_fd, TEMPORARY))
+        attributes.copy(like if isinstance(like, int) else stack.enter_context(directory(like)), fd)
         if opaque:
             whiteout.set_opaque(fd, True)
     os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)

@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 
 from ..filesystem import attributes, compare, files, whiteout
+from ..filesystem.exchange import exchange
 from ..filesystem.walk import walk
 from ..headers.package import PackageFile, folders
 from .operations import Operations
@@ -100,9 +101,11 @@ class WritableUpper(UpperFiles):
     def _uncover(self, path: str) -> None:
         """Put an opaque directory in the place of a whiteout that hides a directory of the lower."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.entry(path) as (fd, name, status):
+            files.remove(fd, files.TEMPORARY)  # the whiteout, if this was killed below
             if whiteout.is_whiteout(status) and files.is_directory(self._lower(path)):
-                os.unlink(name, dir_fd=fd)
-                files.make_directory(fd, name, like=self._lower(path), opaque=True)
+                files.make_directory(fd, files.TEMPORARY, like=self._lower(path), opaque=True)
+                exchange(fd, files.TEMPORARY, name)  # at no moment does it show what the whiteout hides
+                os.unlink(files.TEMPORARY, dir_fd=fd)
 
     def _show(self, paths: Iterable[str]) -> None:
         """Make paths of the lower visible: drop their whiteouts, and the opaque marks of the directories above them."""
@@ -208,6 +211,7 @@ class WritableUpper(UpperFiles):
                         whiteout.make(fd, where.name)
                     return
                 if not stat.S_ISDIR(status.st_mode):
+                    files.remove(fd, files.TEMPORARY)  # the directory, if this was killed below
                     return  # a whiteout hides it, or a file of the overlay's
                 with files.opened(fd, where.name) as directory:
                     names = os.listdir(directory)
@@ -215,10 +219,12 @@ class WritableUpper(UpperFiles):
                         whiteout.is_whiteout(os.stat(name, dir_fd=directory, follow_symlinks=False)) for name in names
                     ):
                         return
+                    files.remove(fd, files.TEMPORARY)
+                    whiteout.make(fd, files.TEMPORARY)
+                    exchange(fd, files.TEMPORARY, where.name)
                     for name in names:
                         os.unlink(name, dir_fd=directory)
-                os.rmdir(where.name, dir_fd=fd)
-                whiteout.make(fd, where.name)
+                os.rmdir(files.TEMPORARY, dir_fd=fd)
         except files.NotADirectory:
             return  # a whiteout or a file of the overlay's is in the place of a directory above it
 

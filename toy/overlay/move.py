@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple, Protocol
 
-from ..filesystem import attributes, compare, files, whiteout
+from ..filesystem import compare, files, whiteout
 from ..headers.package import PackageFile
 from .apply import WritableUpper
 
@@ -98,9 +98,8 @@ class MovableUpper(WritableUpper):
         self._make_folders_of(folder, model)
         with self._literal(model) as (fd, name), self._parent(*place) as above:
             if not files.exists(above, name):
-                files.make_directory(above, name)
-                with files.opened(fd, name) as like, files.opened(above, name) as made:
-                    attributes.copy(like, made)
+                with files.opened(fd, name) as like:
+                    files.make_directory(above, name, like=like)
 
     def _hide_rest(self, folder: str, packages: Packages) -> Iterator[str]:
         """Put whiteouts over all in a directory of the lower's but what packages own. Yields their paths."""
@@ -182,10 +181,10 @@ class MovableUpper(WritableUpper):
                 if not files.exists(fd, where.name):
                     if not files.is_directory(model / where):
                         return False
-                    files.make_directory(fd, where.name, like=model / where)
-                    if private is not None and os.lstat(model / where).st_mode & ~os.fstat(private).st_mode & 0o077:
-                        with files.opened(fd, where.name) as made:
-                            attributes.copy(private, made)
+                    is_wider = (
+                        private is not None and os.lstat(model / where).st_mode & ~os.fstat(private).st_mode & 0o077
+                    )
+                    files.make_directory(fd, where.name, like=private if is_wider else model / where)
                 return stat.S_ISDIR(os.stat(where.name, dir_fd=fd, follow_symlinks=False).st_mode)
         except files.NotADirectory:
             return False
