@@ -2,11 +2,14 @@
 """A file system that is full, read-only or broken: one line that names it, nothing is lost, and no event is."""
 
 import json
+import re
 import signal
 
+import pytest
 from host import Host
-from reconciled import enter
-from truth import OVERLAY
+from overlay import refused
+from reconciled import enter, on_host, overlay
+from truth import OVERLAY, is_current, packages
 
 STATE = "/var/lib/toy"
 LOG = f"{STATE}/toy/log"
@@ -69,3 +72,103 @@ class TestLog:
                 assert again == [said] or (again == [] and said in killed.stderr.splitlines())
                 assert said.removeprefix("toy: ") in host.sh(f"cut -d ' ' -f 2- {LOG}").splitlines()
         assert len(points) > 6
+
+
+def in_memory(host: Host, options: str) -> None:
+    """Have the state on a file system of its own."""
+    host.sh(f"mount -t tmpfs -o {options} tmpfs {STATE}")
+
+
+def lacks_room(host: Host) -> bool:
+    """Launch, and say whether that failed for want of room: then the last line names a path and the file system."""
+    done = host.run(*OVERLAY, "true", check=False)
+    if done.returncode == 0:
+        return False
+    line = done.stderr.splitlines()[-1]
+    assert done.returncode == 125
+    assert re.match(rf"toy: [^;]*{STATE}/\S+ [^;]*the file system {STATE} \(tmpfs\)[^;]*; [^;]*: (df|du) ", line), line
+    return True
+
+
+def agrees(host: Host) -> bool:
+    return host.run(*OVERLAY, "rpm", "-Va", "--noconfig").stdout == "" and is_current(host, *OVERLAY)
+
+
+class TestRoom:
+    """However little room there is: one line that names path and file system, and no launch loses anything."""
+
+    @pytest.mark.parametrize(
+        ("option", "least", "step"), [("size={}k", 12, 90), ("nr_inodes={}", 4, 11)], ids=["bytes", "files"]
+    )
+    def test_for_a_first_launch(self, host: Host, option: str, least: int, step: int) -> None:
+        in_memory(host, f"size=4m,{option.format(least)}")
+        tries = 1
+        while lacks_room(host):
+            tries += 1
+            host.sh(f"mount -o remount,{option.format(least + tries * step)} {STATE}")
+        assert tries > 3
+        host.sh(f"mount -o remount,size=64m,nr_inodes=10k {STATE}")
+        assert packages(host, *OVERLAY) == packages(host)
+        assert agrees(host)
+
+    @pytest.mark.parametrize(
+        ("option", "field", "step"),
+        [("size={}k", "used", 80), ("nr_inodes={}", "iused", 3)],
+        ids=["bytes", "files"],
+    )
+    def test_after_an_update(self, host: Host, option: str, field: str, step: int) -> None:
+        in_memory(host, "size=64m")
+        overlay(host, "install", "hello")
+        on_host(host, "remove", "legacy")
+        said = happened(host, "/a")
+        used = int(host.sh(f"df --block-size=1k --output={field} {STATE} | tail -n 1"))
+        tries = 0
+        host.sh(f"mount -o remount,{option.format(used)} {STATE}")
+        while lacks_room(host):
+            tries += 1
+            host.sh(f"mount -o remount,{option.format(used + tries * step)} {STATE}")
+        assert tries > 0
+        host.sh(f"mount -o remount,size=64m,nr_inodes=10k {STATE}")
+        enter(host)
+        assert said.removeprefix("toy: ") in host.sh(f"cut -d ' ' -f 2- {LOG}").splitlines()
+        assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
+        assert agrees(host)
+
+
+def test_a_read_only_state(host: Host) -> None:
+    in_memory(host, "size=64m")
+    overlay(host, "install", "hello")
+    host.sh(f"mount -o remount,ro {STATE}")
+    assert "findmnt --target" in refused(host, *OVERLAY, "true")
+    on_host(host, "remove", "legacy")
+    line = refused(host, *OVERLAY, "true")
+    assert re.match(rf"{STATE}/toy/\S+: Read-only file system in the file system {STATE} \(tmpfs\) ", line)
+    host.sh(f"mount -o remount,rw {STATE}")
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
+    assert agrees(host)
+
+
+POINTS = {
+    "write": ".toy-new",
+    "fsync": ".toy-new",
+    "renameat": "",
+    "mkdir": "rpmdb.new",
+    "openat": "rpmdb.new",
+    "rename": "rpmdb.new",
+}
+"""Calls that a launch makes to bring a machine in line, and a path of the machine's that each is about."""
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS"])
+def test_an_error_of_the_file_system(host: Host, error: str) -> None:
+    in_memory(host, "size=64m")
+    overlay(host, "install", "hello")
+    on_host(host, "remove", "legacy")
+    for call, name in POINTS.items():
+        path = f"{STATE}/toy/{name}".rstrip("/")
+        command = ("strace", "-qqq", "-o", "/tmp/trace", "-P", path, f"--inject={call}:error={error}")
+        line = refused(host, *command, *OVERLAY, "true")
+        assert re.match(rf"{STATE}/toy\S*: [^;:]* in the file system {STATE} \(tmpfs\) ", line), (call, line)
+        assert "INJECTED" in host.run("cat", "/tmp/trace").stdout
+    assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
+    assert agrees(host)
