@@ -36,7 +36,7 @@ class Failed(ToyError):
     """A command that ended with another status than 0."""
 
     def __init__(self, command: Sequence[str], status: int, said: str, lines: Sequence[str] = ()) -> None:
-        self.why = said or f"status {status}"
+        self.why = said or (f"status {status}" if status >= 0 else f"signal {-status}")
         self.lines = lines
         """The lines that it printed before, see `limited.run`."""
         super().__init__(f"{command[0]} failed: {self.why}", f"to see all that it printed: TOY_DEBUG=1 {typed()}")

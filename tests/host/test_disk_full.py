@@ -12,6 +12,7 @@ from reconciled import enter, on_host, overlay
 from truth import OVERLAY, is_current, packages
 
 STATE = "/var/lib/toy"
+DATABASE = "/usr/lib/sysimage/rpm"
 LOG = f"{STATE}/toy/log"
 UNTOLD = f"{STATE}/toy/untold"
 
@@ -146,6 +147,23 @@ def test_a_read_only_state(host: Host) -> None:
     host.sh(f"mount -o remount,rw {STATE}")
     assert packages(host, *OVERLAY) == {"editor-1", "library-1", "hello-1"}
     assert agrees(host)
+
+
+def test_a_disk_that_is_full_when_sqlite_maps_a_file(host: Host) -> None:
+    # With blocks that are smaller than pages, SQLite's -shm has holes when it is mapped.
+    host.sh(f"""
+        truncate -s 24M /srv/disk; mkfs.ext4 -q -b 1024 -m 0 /srv/disk; mkdir /srv/mnt; mount -o loop /srv/disk /srv/mnt
+        cp -a {DATABASE}/. /srv/mnt; mount --bind /srv/mnt {DATABASE}; rm -f {DATABASE}/*-shm {DATABASE}/*-wal
+        dd if=/dev/zero of={DATABASE}/fill bs=1k 2>/dev/null || sync
+    """)
+    tries = 0
+    while (done := host.run("toy", "dump", check=False)).returncode:
+        tries += 1
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 125
+        assert re.match(rf"toy: [^;]*{DATABASE}.*the file system {DATABASE} \(ext4\)", line), line
+        host.sh(f"rm -f {DATABASE}/*-shm {DATABASE}/*-wal; truncate -s -1k {DATABASE}/fill; sync")
+    assert tries > 0
 
 
 POINTS = {

@@ -83,6 +83,7 @@ def test_one_owner_of_each_system_resource() -> None:
     assert users("subprocess", "multiprocessing", "pty", *every) == {"process"}
     assert users("fcntl.flock", "fcntl.lockf") == {"filesystem/lock"}
     assert users("ctypes.CDLL", "ctypes.PyDLL") == {
-        *("confined/confinement", "filesystem/exchange", "filesystem/namespace", "sessions/filters"),
+        *("confined/confinement", "database/mapped", "filesystem/exchange", "filesystem/namespace"),
+        "sessions/filters",
     }
     assert users("_ctypes") == {"sessions/kernel"}

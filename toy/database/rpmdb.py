@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import UnusableDatabase
+from ..filesystem import room
 from ..headers import header
 from ..headers.header import Header, HeaderFile
 from ..headers.stamp import Stamp
@@ -57,6 +58,10 @@ class Database:
             raise UnusableDatabase(f"no rpm database: {path}: {error.strerror}", "see: rpm --eval %_dbpath") from None
         if not is_database(present):  # rpm would make an empty one, and believe it
             raise UnusableDatabase(f"no rpm database in {path}", "see: rpm --eval %_dbpath")
+        if room.is_short(os.fspath(path)):
+            from . import mapped  # it takes 5 ms to import
+
+            mapped.expect(path)
         ts = connected(path)
         try:
             yield cls(path, ts)

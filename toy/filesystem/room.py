@@ -16,6 +16,7 @@ FEW_FILES = 16
 """Files that a file system must have left for a launch that makes a database: it, its records, and their next ones."""
 
 _SHORT = 16 << 20
+"""Bytes; with fewer left, it is no surprise if something cannot be written."""
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
@@ -80,13 +81,19 @@ def lacking(path: str, size: int) -> NoRoom | None:
     )
 
 
+def is_short(path: str) -> bool:
+    """Say whether the file system of a path is all but full."""
+    found = os.statvfs(path)
+    return not found.f_flag & os.ST_RDONLY and found.f_bavail * found.f_frsize < _SHORT
+
+
 def short(path: str) -> str:
     """Return a note for an error if the file system of a path that rpm writes in is all but full, else nothing.
 
     btrfs has a little left when nothing can be written any more.
     """
     found = file_system(path)
-    if found is None or found.is_read_only or found.room >= _SHORT:
+    if found is None or not is_short(path):
         return ""
     return f"; {found} has but {readable(found.room)} left: df {quoted(path)}"
 
