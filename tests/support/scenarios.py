@@ -33,7 +33,10 @@ RIVAL = Package("rival", files={"/usr/bin/hello": "#!/bin/sh\necho rival"})
 ONE, TWO = directory("/usr/lib/one", "theirs"), link("/usr/lib/one", "two")
 NEW_LEGACY = replace(LEGACY, version="2", files={**LEGACY.files, "/usr/bin/legacy-2": ""})
 NEW_STATE = replace(STATE, version="2", files={**dict.fromkeys(STATE.files, "2"), "/var/lib/state/new": "2"})
-MODEL = [package(name, version) for name in "abcd" for version in "123"]
+A1, A2, B1, B2, B3, C1, C2, D1, D2, D3 = (
+    package(*each) for each in ("a1", "a2", "b1", "b2", "b3", "c1", "c2", "d1", "d2", "d3")
+)
+"""Of those of a random walk: a and b share a file, c has a directory that becomes a link, b and d an alternative."""
 
 
 @dataclass(frozen=True)
@@ -69,57 +72,54 @@ def into_overlay(host: Host, script: str) -> None:
 
 
 def _host_only(host: Host) -> None:
-    build(host, [*MODEL[:6], TOOL["1"]], RPMS)
-    host.sh(rpm(host, upgrade(MODEL[0], MODEL[3])))
+    build(host, [A1, A2, B1, TOOL["1"]], RPMS)
+    host.sh(rpm(host, upgrade(A1, B1)))
     host.run("toy", "dump")
-    host.sh(rpm(host, upgrade(MODEL[1], MODEL[3], TOOL["1"])) + "; " + rpm(host, "-e legacy"))
+    host.sh(rpm(host, upgrade(A2, B1, TOOL["1"])) + "; " + rpm(host, "-e legacy"))
 
 
 def _first(host: Host) -> None:
-    build(host, [STATE, MODEL[0]], RPMS)
-    host.sh(f"{' '.join(host.rpm)} {upgrade(STATE, MODEL[0])}")
+    build(host, [STATE, A1], RPMS)
+    host.sh(f"{' '.join(host.rpm)} {upgrade(STATE, A1)}")
     host.sh(f"useradd --system theirs; {CERTIFICATES % 'old'}")
     host.run("toy", "dump")
 
 
 def _updated(host: Host) -> None:
-    a1, a2, _, b1, b2, b3, c1, c2, _, _, d2, d3 = MODEL
-    build(host, [*MODEL, RIVAL, ONE, TWO, NEW_LEGACY, *TOOL.values()], RPMS)
+    build(host, [A1, A2, B1, B2, B3, C1, C2, D2, D3, RIVAL, ONE, TWO, NEW_LEGACY, TOOL["1"]], RPMS)
     install = f"{' '.join(host.rpm)} "
-    host.sh(install + upgrade(ONE, a1, c1, b1))
-    into_overlay(host, f"{install}{upgrade(b2, d3, TOOL['1'], HELLO)}; {install} -e --nodeps legacy a; {MINE}")
+    host.sh(install + upgrade(ONE, A1, C1, B1))
+    into_overlay(host, f"{install}{upgrade(B2, D3, TOOL['1'], HELLO)}; {install} -e --nodeps legacy a; {MINE}")
     into_overlay(host, "echo mine >> /etc/b.conf; echo mine >> /etc/c.conf; rm /usr/bin/editor")
-    host.sh(f"{install}{upgrade(TWO, a2, c2, b3, d2, RIVAL, NEW_LEGACY)}; {install} -e library")
+    host.sh(f"{install}{upgrade(TWO, A2, C2, B3, D2, RIVAL, NEW_LEGACY)}; {install} -e library")
 
 
 def _around(host: Host) -> None:
-    a1, _, _, b1, *_, d1, _, _ = MODEL
-    build(host, [*MODEL, STATE, NEW_STATE], RPMS)
+    build(host, [A1, B1, D1, STATE, NEW_STATE], RPMS)
     install = f"{' '.join(host.rpm)} "
     host.sh(f"{install}{upgrade(STATE)}; {CERTIFICATES % 'old'}")
-    into_overlay(host, f"{install}{upgrade(b1)}; {MINE}")
+    into_overlay(host, f"{install}{upgrade(B1)}; {MINE}")
     into_overlay(
         host,
         "useradd --system ours; install -o ours /dev/null /usr/lib/ours; install -o ours /dev/null /var/lib/ours;"
         "echo mine > /var/lib/state/3; echo mine > /var/lib/ca-certificates/mine.pem",
     )
-    host.sh(f"useradd --system theirs; {CERTIFICATES % 'new'}; {install}{upgrade(NEW_STATE, a1, d1)}")
+    host.sh(f"useradd --system theirs; {CERTIFICATES % 'new'}; {install}{upgrade(NEW_STATE, A1, D1)}")
 
 
 def _behind(host: Host) -> None:
-    a1, a2, _, b1, _, _, c1, *_ = MODEL
-    build(host, [*MODEL, TOOL["1"]], RPMS)
-    host.sh(f"{' '.join(host.rpm)} {upgrade(a1, c1)}")
+    build(host, [A1, A2, B1, C1, TOOL["1"]], RPMS)
+    host.sh(f"{' '.join(host.rpm)} {upgrade(A1, C1)}")
     host.run(*OVERLAY, "true")
-    install = rpm(host, upgrade(a2, b1, TOOL["1"], HELLO)), rpm(host, "-e --nodeps legacy c")
+    install = rpm(host, upgrade(A2, B1, TOOL["1"], HELLO)), rpm(host, "-e --nodeps legacy c")
     process = start(host, *OVERLAY, "sh", "-ec", f"{'; '.join(install)}; {MINE} echo waiting; exec sleep 1000")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
 def _entered(host: Host) -> None:
-    build(host, [*MODEL, TOOL["1"]], RPMS)
-    host.sh(f"{' '.join(host.rpm)} {upgrade(MODEL[0], MODEL[6])}")
+    build(host, [A1, A2, B1, C1, TOOL["1"]], RPMS)
+    host.sh(f"{' '.join(host.rpm)} {upgrade(A1, C1)}")
     host.run(*OVERLAY, "sh", "-ec", MINE)
     host.run(*OVERLAY, "true")
 
@@ -129,11 +129,11 @@ def _toy(*command: str) -> Callable[[Host], list[str]]:
 
 
 def _installing(host: Host) -> list[str]:
-    return ["toy", "--", *host.rpm, "--notriggers", *upgrade(MODEL[1], MODEL[3], TOOL["1"], HELLO).split()]
+    return ["toy", "--", *host.rpm, "--notriggers", *upgrade(A2, B1, TOOL["1"], HELLO).split()]
 
 
 def _with_triggers(host: Host) -> list[str]:
-    return ["toy", "--", *host.rpm, *upgrade(MODEL[1], MODEL[3], TOOL["1"], HELLO).split()]
+    return ["toy", "--", *host.rpm, *upgrade(A2, B1, TOOL["1"], HELLO).split()]
 
 
 SCENARIOS = {
