@@ -96,11 +96,13 @@ def test_whatever_is_half_done_is_mended(
         row = rows.setdefault(title(scenario, fault, whose), Row())
         row.tried += 1
         row.mended.update(outcome.mended)
-        unknown = [wrong for wrong in outcome.wrong if reason(scenario, fault, outcome, wrong) is None]
+        reasons = {wrong: reason(scenario, fault, outcome, wrong) for wrong in outcome.wrong}
+        unknown = [wrong for wrong, known in reasons.items() if known is None]
         if not outcome.wrong:
             row.survived += 1
         elif not unknown:
-            row.known += 1
+            row.known.update(set(filter(None, reasons.values())))
+            row.failed += 1
         else:
             again = f"TOY_STEP='{scenario}:{fault}:{whose}:{number}'"
             failed.append("\n    ".join([f"{again}: {fault} at {outcome.step}", *unknown]))

@@ -20,9 +20,9 @@ echo more > /usr/lib/two/new; echo mine > /srv/mine/deep; chmod 640 /srv/mine/de
 """
 """Makes files of the user's in the overlay."""
 
-CERTIFICATES = """
-mkdir -p /var/lib/ca-certificates; for n in $(seq 20); do echo %s $n > /var/lib/ca-certificates/$n.pem; done
-"""
+CERTIFICATES = (
+    "mkdir -p /var/lib/ca-certificates; for n in $(seq 20); do echo %s $n > /var/lib/ca-certificates/$n.pem; done"
+)
 
 STATE = Package(
     "state",

@@ -59,6 +59,10 @@ _NOT_COMPARED = re.compile(
 
 _DIGEST = re.compile(r"\.[0-9a-f]{64}(?=\.hdr)")
 _TIMES = re.compile(r"^\S+ ", re.MULTILINE)
+_OF_HARM = ("broken: ", "stale: ", "followed: ")
+"""How events begin that the harm itself may be the reason for."""
+
+_MORE = re.compile(r"toy: and \d+ more events; see: ")
 _ERROR = re.compile(r"toy: .*/.*; ")
 
 
@@ -218,7 +222,11 @@ class Torture:
             wrong.append(f"{len(paths)} paths differ: {'; '.join(shown)}")
         if lost := then.logged - found.logged:
             wrong.append(f"not in the log: {sorted(lost)}")
-        if lost := then.told - found.told:
+        if more := {event for event in found.logged - then.logged if not event.startswith(_OF_HARM)}:
+            wrong.append(f"said without reason: {sorted(more)}")
+        # What a launch has no room for is in the log, as it says.
+        in_log = {f"toy: {event}" for event in found.logged} if any(map(_MORE.match, found.told)) else set()
+        if lost := then.told - found.told - in_log:
             wrong.append(f"not told: {sorted(lost)}")
         return wrong
 
