@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -BsS
+#!/usr/bin/python3 -BsSXutf8
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The `toy` command. /usr/bin/toy is a link to this file."""
 

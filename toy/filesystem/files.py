@@ -36,6 +36,9 @@ TEMPORARY = ".toy-new"
 It may lie among files of the overlay's users.
 """
 
+_UNFINISHED = 0o200
+"""Mode of a file of that name until its content is complete: nobody gives it to a file of their own."""
+
 
 @contextlib.contextmanager
 def directory(root: Path, below: PurePath = _HERE, *, create: bool = False, like: Path | None = None) -> Iterator[int]:
@@ -119,35 +122,54 @@ def content(root: Path, path: PurePath, *, longest: int = _LONGEST) -> bytes | N
 
 
 @contextlib.contextmanager
-def replacing(dir_fd: int, name: str, *, whatever: bool = False) -> Iterator[None]:
+def replacing(dir_fd: int, name: str, *, whatever: bool = False, shared: bool = True) -> Iterator[None]:
     """Rename TEMPORARY, which is made in the context, to `name`; if an exception comes out of the context, remove it.
 
     An existing file `name` is replaced; with `whatever`, so is a directory, with all that is in it. The caller holds
-    the lock of the directory, or nobody else may write there.
+    the lock of the directory, or nobody else may write there. `shared` says whether others have files there.
     """
-    remove(dir_fd, TEMPORARY)
+    _make_room(dir_fd) if shared else remove(dir_fd, TEMPORARY)
     try:
         yield
         if whatever:
             remove(dir_fd, name)
-        os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        try:
+            os.rename(TEMPORARY, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        except OSError as error:
+            error.filename = name  # a directory is there, say
+            raise
     except BaseException:
         remove(dir_fd, TEMPORARY)
         raise
 
 
+def _make_room(dir_fd: int) -> None:
+    """Have nothing named TEMPORARY: what an interrupted toy left goes, anything else gets the name of `saved_name`."""
+    try:
+        status = os.stat(TEMPORARY, dir_fd=dir_fd, follow_symlinks=False)
+        if status.st_mode == stat.S_IFREG | _UNFINISHED and status.st_uid == 0:
+            os.unlink(TEMPORARY, dir_fd=dir_fd)
+        else:
+            os.rename(TEMPORARY, saved_name(dir_fd, TEMPORARY), src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # it is about this, and not about the file that is to be replaced
+        error.filename = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), TEMPORARY)
+        raise
+
+
 def make_temporary(dir_fd: int) -> int:
     """Return a descriptor for writing to a new file TEMPORARY, which nobody else can read."""
-    return os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+    return os.open(TEMPORARY, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _UNFINISHED, dir_fd=dir_fd)
 
 
-def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False) -> None:
+def write(dir_fd: int, name: str, content: bytes, *, durable: bool = False, shared: bool = False) -> None:
     """Write a file of mode 0644, as `replacing` does; with `durable`, it also survives a power failure."""
-    with replacing(dir_fd, name), open(make_temporary(dir_fd), "wb") as file:
-        os.fchmod(file.fileno(), 0o644)  # whatever the umask
+    with replacing(dir_fd, name, shared=shared), open(make_temporary(dir_fd), "wb") as file:
         file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), 0o644)  # whatever the umask
         if durable:
-            file.flush()
             os.fsync(file.fileno())
     if durable:
         os.fsync(dir_fd)
@@ -271,7 +293,7 @@ def remove(dir_fd: int, name: str) -> None:
 
 def copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = ()) -> None:
     """Copy a file or a tree, by its path, to a name in the directory `target`."""
-    with replacing(target, name, whatever=True):
+    with replacing(target, name, whatever=True, shared=False):
         path = f"/proc/self/fd/{target}/{TEMPORARY}"
         command = ["cp", "--archive", "--reflink=auto", "--no-target-directory", source, path]
         run_on(target, name, command, pass_fds=pass_fds)

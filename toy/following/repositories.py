@@ -54,7 +54,10 @@ def follow(upper: Path, lower: Path, saved: Path, keep: Callable[[list[Event]], 
                 if merged is None:
                     os.unlink(path.name, dir_fd=fd)
                 elif merged != ours:
-                    (files.write if is_hidden else files.rewrite)(fd, path.name, merged)
+                    if is_hidden:
+                        files.write(fd, path.name, merged, shared=True)
+                    else:
+                        files.rewrite(fd, path.name, merged)
             if merged != ours:
                 happened.append(Event(FOLLOWED, f"the host (/{_ZYPP / path})"))
             elif ours and path.parent.name in _WHOLE:
