@@ -137,9 +137,8 @@ class Journal:
 
     def finish(self) -> None:
         """Finish a commit that began, or remove the new database if none did."""
-        if os.path.lexists(self._new_base) and read_base(self._new_base) is None:
-            self._go_back()
-        elif os.path.lexists(self._new_base):
+        self._give_up_unreadable()
+        if self._new_base.exists():
             if self._new.exists():
                 if self.path.exists():
                     _remove(self._old)
@@ -156,14 +155,15 @@ class Journal:
         _remove(self._new)
         _remove(self._old)
 
-    def _go_back(self) -> None:
-        """Have the old database again, which the base that is in place belongs to: the new base cannot be read."""
-        is_in_place = not self._new.exists()
-        if self._old.exists() and (is_in_place or not self.path.exists()):
-            if is_in_place and self.path.exists():
-                self.path.rename(self._new)
-            self._old.rename(self.path)
-        _remove(self._new_base)
+    def _give_up_unreadable(self) -> None:
+        """Give up a commit whose base cannot be read: what the database in place was merged with, a plan says."""
+        if os.path.lexists(self._new_base) and read_base(self._new_base) is None:
+            if self._old.exists() and not self.path.exists():
+                self._old.rename(self.path)
+            elif self._old.exists() and not self._new.exists():  # the base is that of the old one
+                _remove(self._base)
+                self._known = None
+            _remove(self._new_base)
 
 
 def _remove(directory: Path) -> None:
