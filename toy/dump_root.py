@@ -36,7 +36,8 @@ def dump_root(root: str | None, *, everything: bool, say: Callable[[str], None])
         with _open() as (database, headers):
             for file in dump(database, headers, everything=everything).mended:
                 say(mended(file))
-            headers.check()
+            for line in headers.foreign() if everything else ():
+                say(line if root is None else f"in {root}: {line}")
     except (ToyError, OSError) as error:
         if root is not None:
             raise _within(root, failure.explained(error)) from error

@@ -2,6 +2,7 @@
 """Header files, stamps and bases that are not what they should be: named, kept or mended."""
 
 from collections.abc import Callable
+from shlex import quote as quoted
 
 import pytest
 from host import Host
@@ -86,22 +87,46 @@ def test_a_damaged_file_that_no_database_has_is_kept_and_named(host: Host, damag
     assert "hello-1" in packages(host, *OVERLAY)
 
 
-@pytest.mark.parametrize(
-    "entry", ["README", "core", "hello-1-1.noarch.hdr", ".hidden", "directory/", f"x-1-1.noarch.{'0' * 63}.hdr"]
-)
+FOREIGN = {
+    "README": "echo foreign > {}",
+    "core": "truncate -s 1T {}",
+    "hello-1-1.noarch.hdr": "echo foreign > {}",
+    ".hidden~": "echo foreign > {}",
+    "directory": "mkdir -p {}/x",
+    "link": "ln -s /etc/passwd {}",
+    "fifo": "mkfifo {}",
+    f"x-1-1.noarch.{'0' * 63}.hdr": "echo foreign > {}",
+}
+
+
 @pytest.mark.parametrize("where", [SET, UPPER_SET])
-def test_a_foreign_file(host: Host, entry: str, where: str) -> None:
+def test_what_is_no_header_file_is_ignored_and_named(host: Host, where: str) -> None:
     host.run(*OVERLAY, "zypper", "-n", "install", "hello")
-    host.sh(f"mkdir {where}/{entry}" if entry.endswith("/") else f"echo foreign > {where}/{entry}")
-    path = f"{where}/{entry.rstrip('/')}"
-    aside = f"{where}.{entry.rstrip('/')}.away"
-    expected = f"{path} is not a header file; move it away: mv --backup=numbered -T {path} {aside}"
-    assert refused(host, *OVERLAY, "true") == expected
-    if where == SET:
-        assert refused(host, "toy", "dump") == expected
-    host.sh(expected.partition("move it away: ")[2])
-    assert is_current(host)
+    for name, script in FOREIGN.items():
+        host.sh(script.format(f"'{where}/{name}'"))
+    before = host.sh(f"ls -A {where} | grep -v .stamp")
+    host.zypper("remove", "legacy")
+    done = host.run(*OVERLAY, "true")
+    assert (done.stdout, done.stderr) == ("", "")
     assert "hello-1" in packages(host, *OVERLAY)
+    assert {*before.split("\n")} - {*host.sh(f"ls -A {where}").split("\n")} <= {
+        name for name in before.split("\n") if name.startswith("legacy-")
+    }
+    lines = [
+        f"{where}/{name} is not a header file, and is ignored; move it away:"
+        f" mv --backup=numbered -T {quoted(f'{where}/{name}')} {quoted(f'{where}.{name}.away')}"
+        for name in sorted(FOREIGN)
+    ]
+    said = host.run("toy", "status").stdout.splitlines()
+    assert [line for line in said if line.startswith("foreign: ")] == [f"foreign: {line}" for line in lines]
+    done = host.run("toy", "dump")
+    assert done.stderr.splitlines() == ([f"toy: {line}" for line in lines] if where == SET else [])
+    assert host.run("toy", "dump", "--changed").stderr == ""
+    for line in lines:
+        host.sh(line.partition("move it away: ")[2])
+    assert "foreign: " not in host.run("toy", "status").stdout
+    assert is_current(host)
+    assert is_current(host, *OVERLAY)
 
 
 def test_a_file_name_that_is_a_directory(host: Host) -> None:

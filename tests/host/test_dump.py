@@ -39,7 +39,7 @@ def merge(root: Path, path: Path) -> None:
         return path
 
     with HeaderSet.open(root) as header_set, Builder(new) as builder:
-        builder.merge(dict.fromkeys(header_set.check().files, header_set))
+        builder.merge(dict.fromkeys(header_set.list().files, header_set))
 
 
 def header_files(root: Path) -> list[Path]:

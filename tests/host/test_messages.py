@@ -37,7 +37,8 @@ def test_state_of_a_wrong_kind_is_named_with_what_mends_it(host: Host, kind: str
                 what, _, command = done.stderr.rpartition(": ")
                 assert path in what
                 assert "Traceback" not in done.stderr
-                assert command in (f"mv --backup=numbered -T {path} {path}.away\n", "toy -n toy -- true\n")
+                command = command.removesuffix("; toy -n toy -- rpm -Va\n")  # of a plan that is lost
+                assert command.strip() in (f"mv --backup=numbered -T {path} {path}.away", "toy -n toy -- true")
         if done.returncode:
             host.sh(command)
             assert host.run(*OVERLAY, "echo", "entered").stdout == "entered\n"
@@ -71,13 +72,10 @@ def test_errors_in_another_root_say_in_which(host: Host) -> None:
         "in /srv: no rpm database: /usr/lib/sysimage/rpm: No such file or directory; in there, by chroot"
     )
     host.sh("mkdir -p /srv/usr/lib/sysimage; cp -r /usr/lib/sysimage/rpm /srv/usr/lib/sysimage; toy dump --root /srv")
-    host.sh(f"rm /srv{SET}/editor-*; mkdir -p /srv{SET}/foreign")
-    line = host.run("toy", "dump", "--root", "/srv", check=False).stderr.splitlines()[-1]
-    what = f"toy: in /srv: {SET}/foreign is not a header file"
-    assert (
-        line
-        == f"{what}; in there, by chroot /srv: move it away: mv --backup=numbered -T {SET}/foreign {SET}.foreign.away"
-    )
+    host.sh(f"rm /srv{SET}/editor-*; touch /srv{SET}/foreign")
+    line = host.run("toy", "dump", "--root", "/srv").stderr.splitlines()[-1]
+    assert line.startswith(f"toy: in /srv: {SET}/foreign is not a header file, and is ignored; move it away: ")
+    host.sh(f"rm /srv{SET}/editor-*")
     host.sh("mount --bind /srv /srv; mount -o remount,bind,ro /srv; rpm --dbpath /srv/usr/lib/sysimage/rpm -q system")
     done = host.run("sh", "-c", "TOY_DEBUG=1 toy dump --root /srv", check=False)
     assert done.returncode == 125

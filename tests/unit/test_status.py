@@ -43,6 +43,7 @@ def test_state_and_history() -> None:
         missing=[],
         lacking=["/var/lib/z"],
         differing=["/var/lib/w"],
+        foreign=["/s/x is not a header file"],
         history=Reconciliation("2026-01-01T00:00:00+00:00", [Event("retired", "f 1-1 (host has 2-1)")]),
     )
     assert list(show.lines(status))[2:] == [
@@ -61,6 +62,7 @@ def test_state_and_history() -> None:
         " mv /var/lib/toy/m/var/lib/w /var/lib/toy/m/var/lib/w.away; cp -a /var/lib/w /var/lib/toy/m/var/lib/w)",
         "broken: e is needed by a",
         "mend: toy -n m -- zypper verify",
+        "foreign: /s/x is not a header file",
         "reconciled: 2026-01-01T00:00:00+00:00",
         "retired: f 1-1 (host has 2-1)",
     ]
@@ -85,6 +87,7 @@ def test_state_and_history() -> None:
         "missing": [],
         "lacking": ["/var/lib/z"],
         "differing": ["/var/lib/w"],
+        "foreign": ["/s/x is not a header file"],
     }
 
 

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple, cast
 
@@ -38,6 +38,7 @@ class Listing(NamedTuple):
     files: frozenset[HeaderFile]
     whiteouts: frozenset[HeaderFile]
     foreign: frozenset[str]
+    """They are ignored, and named by `toy status` and `toy dump`."""
 
     def upper_set(self) -> UpperSet:
         """Return the header files and whiteouts, if this is the set of an upper."""
@@ -120,7 +121,8 @@ class HeaderSet:
                 if entry.name in (STAMP, LOCK, files.TEMPORARY):
                     continue
                 if not header.is_file_name(entry.name):
-                    foreign.add(entry.name)
+                    if not whiteout.is_whiteout(entry.stat(follow_symlinks=False)):
+                        foreign.add(entry.name)
                 elif not entry.is_file(follow_symlinks=False) and whiteout.is_whiteout(
                     entry.stat(follow_symlinks=False)
                 ):
@@ -130,12 +132,10 @@ class HeaderSet:
         # For mypy, what is interned is any str again.
         return Listing(cast("frozenset[HeaderFile]", frozenset(ours)), frozenset(whiteouts), frozenset(foreign))
 
-    def check(self) -> Listing:
-        """List the directory. Raises ToyError for an entry that is no header file."""
-        listing = self.list()
-        for name in sorted(listing.foreign):
-            raise ToyError(f"{self.path / name} is not a header file", moved_away(self.path / name, out_of_set=True))
-        return listing
+    def foreign(self) -> Sequence[str]:
+        """Return a line for each entry that is no header file, and so is ignored, with what to do about it."""
+        paths = [self.path / name for name in sorted(self.list().foreign)]
+        return [f"{path} is not a header file, and is ignored; {moved_away(path, out_of_set=True)}" for path in paths]
 
     def has(self, file: HeaderFile) -> bool:
         """Say whether there is a file of this name."""
@@ -159,6 +159,14 @@ class HeaderSet:
         if problem is not None:
             raise DamagedHeader(self.path / file, problem)
         return content
+
+    def is_whole(self, file: HeaderFile) -> bool:
+        """Say whether a file can be read, and is what its name says."""
+        try:
+            self.read(file)
+        except DamagedHeader:
+            return False
+        return True
 
     def read_blob(self, file: HeaderFile) -> bytes:
         """Return the blob of a header file. Raises DamagedHeader."""

@@ -15,7 +15,7 @@ def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[HeaderFi
     `base` is the host's set that the database was merged with. Returns the content of the database.
     Raises ToyError if database or set cannot be read, or if the database has lost all its packages.
     """
-    listing = upper.check()
+    listing = upper.list()
     stamp = database.stamp()
     packages = by_package(database)
     if base and not packages:
@@ -36,7 +36,7 @@ def preserve(database: Readable, upper: HeaderSet, *, base: AbstractSet[HeaderFi
 
 def arrange(upper: HeaderSet, wanted: changes.UpperSet) -> None:
     """Make the set of an upper, which is not mounted, have just the entries in `wanted`; its files must be there."""
-    listing = upper.check()
+    listing = upper.list()
     if upper.is_opaque() or wanted != (listing.files, listing.whiteouts):
         upper.remove_stamp()
         for file in sorted(wanted.whiteouts - listing.whiteouts):

@@ -8,8 +8,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import quoted
 from ..events import Event
-from ..headers import preserve
+from ..headers import header, preserve
+from ..headers.changes import UpperSet
 from ..overlay.apply import RENAMED, WritableUpper
 from . import retired, triggers
 from .in_overlay import Command, run_each
@@ -43,6 +45,20 @@ def carry_out(parts: Parts, plan: Plan) -> list[Event]:
         retired.write(record, plan.retired)
     preserve.arrange(upper, plan.upper)
     return [*plan.events, *events]
+
+
+def without_lost(parts: Parts, plan: Plan) -> tuple[Plan, list[Event]]:
+    """Return a plan without those packages of the overlay whose header files are lost, and an event for each.
+
+    No database has their headers either, or they would be in the header set by now.
+    """
+    lost = plan.upper.files - plan.stand_ins.keys() - parts.sets.upper.list().files
+    events = []
+    for file in sorted(lost):
+        name, version = header.name_and_evr(file)
+        again = f"toy -n {parts.machine.name} -- zypper in {quoted(name)}"
+        events.append(Event("gone", f"{name} {version} (its header is lost; install it again: {again})"))
+    return plan._replace(upper=UpperSet(plan.upper.files - lost, plan.upper.whiteouts)), events
 
 
 def run_triggers(parts: Parts, runs: Sequence[Run]) -> list[Event]:

@@ -190,7 +190,7 @@ def read_state(
             base=base,
             host=sets.host_files,
             upper=upper,
-            hidden=sets.hidden.check().files,
+            hidden=sets.hidden.list().files,
             retired=retired.read(Path(parts.machine.retired)),
             moved=moved.read(Path(parts.machine.moved)),
             installed=installed,

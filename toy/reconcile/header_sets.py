@@ -32,16 +32,18 @@ class HeaderSets(NamedTuple):
             HeaderSet.open_upper(Path(machine.overlay), Path(machine.root)) as upper,
             HeaderSet.open(*hidden_of(machine), create=True) as hidden,
         ):
-            yield cls(host_set, host_set.check().files, upper, hidden)
+            yield cls(host_set, host_set.list().files, upper, hidden)
 
     def keep_hidden(self, hidden: AbstractSet[HeaderFile]) -> None:
         """Keep copies of the host's header files `hidden`, which the overlay hides: the host may drop them."""
-        for file in sorted((hidden - self.hidden.check().files) & self.host_files):
-            self.hidden.write(file, self.host.read_blob(file), durable=True)
+        known = self.hidden.list().files
+        for file in sorted(hidden & self.host_files):
+            if file not in known or not self.hidden.is_whole(file):
+                self.hidden.write(file, self.host.read_blob(file), durable=True)
 
     def forget_hidden(self, hidden: AbstractSet[HeaderFile]) -> None:
         """Remove the copies of all others."""
-        for file in sorted(self.hidden.check().files - hidden):
+        for file in sorted(self.hidden.list().files - hidden):
             self.hidden.remove(file)
 
 

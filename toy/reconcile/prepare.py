@@ -87,7 +87,7 @@ def keep(machine: Machine, layer: Path, *, say: Say) -> bool:
 def _likely_to_be_imported(machine: Machine) -> dict[HeaderFile, bytes]:
     """Return the overlay's header files, with magic, by name, if they are few and its set is nothing but them."""
     with contextlib.suppress(ToyError, OSError), HeaderSet.open(Path(machine.overlay)) as headers:
-        listing = headers.check()
+        listing = headers.list()
         if not headers.is_opaque() and not listing.whiteouts and len(listing.files) <= _MOST_AHEAD:
             found: dict[HeaderFile, bytes] = {}
             for file in sorted(listing.files):
@@ -135,10 +135,10 @@ def _reconcile(
         happened += repositories.follow(upper, root, Path(machine.repositories), journal.keep)
         with Parts.open(machine, lower[0], database, reader, builder, run_in_overlay) as parts:
             happened += reconcile(parts, is_left_alone=is_left_alone)
-    except DamagedHeader as damaged:
+    except DamagedHeader:
         before = lower
         lower, done = host_set.current_set(machine, database, everything=True)
-        changed = [*done.mended, *adopt.mend(machine, damaged)]
+        changed = [*done.mended, *adopt.mend(machine, lower[0], database)]
         if not changed and not any(done) and lower == before:
             raise
         _say_mended(changed, say)

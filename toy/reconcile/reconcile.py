@@ -15,7 +15,7 @@ run triggers   those of packages run for what the host brought and took away    
 from ..events import Event
 from . import planner
 from .adopt import adopt, adopted_before
-from .carry_out import carry_out, run_triggers
+from .carry_out import carry_out, run_triggers, without_lost
 from .commit import commit
 from .facts import read_state
 from .merge import merge
@@ -32,9 +32,9 @@ def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
     nothing is lost then, and the next launch finishes it.
     """
     machine, journal, sets = parts.machine, parts.journal, parts.sets
-    recorded = journal.base()
+    recorded, pending = journal.base(), journal.pending()
     happened: list[Event] = []
-    if journal.has_database() and recorded is None:
+    if journal.has_database() and recorded is None and (pending is None or pending.base is None):
         happened.append(
             Event(
                 "guessed",
@@ -43,14 +43,17 @@ def reconcile(parts: Parts, *, is_left_alone: bool = False) -> list[Event]:
             )
         )
     adopted = (is_left_alone and adopted_before(journal, sets)) or adopt(machine, journal, sets, parts.reader)
-    upper, base = sets.upper.check().upper_set(), adopted.base
+    upper, base = sets.upper.list().upper_set(), adopted.base
     done: list[Event] = []
     runs: list[Run] = []
     if base is not None:
-        pending = journal.pending()
+        if recorded is None and pending is not None and pending.base is not None:
+            recorded = pending.base if base == pending.base else pending.host
         if pending is not None and recorded in (pending.base, pending.host):
             runs = pending.triggers
         if pending is not None and pending.base == recorded:
+            pending, lost = without_lost(parts, pending)
+            happened += lost
             done = carry_out(parts, pending)
             upper, base = pending.upper, pending.host
         if planner.is_due(base=base, host=sets.host_files, upper=upper):

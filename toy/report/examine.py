@@ -77,6 +77,7 @@ def status(machine: Machine) -> Status:
         broken=broken,
         read_only=limits.recorded(machine, limits.READ_ONLY),
         missing=_missing(machine),
+        foreign=_foreign(machine),
         history=_untold(machine, shadowed),
     )
 
@@ -166,6 +167,15 @@ def _in_var(machine: Machine, shown: AbstractSet[HeaderFile]) -> tuple[list[str]
 def _missing(machine: Machine) -> list[str]:
     hidden = Mounted(without=os.path.realpath(connection.dbpath())).hidden
     return sorted({*hidden, *limits.recorded(machine, limits.MISSING)})
+
+
+def _foreign(machine: Machine) -> list[str]:
+    """Return a line for each entry in the header sets of host and machine that is no header file."""
+    found: list[str] = []
+    for top in (machine.root, machine.host_layer, machine.overlay):
+        with contextlib.suppress(FileNotFoundError), HeaderSet.open(Path(top)) as headers:
+            found += headers.foreign()
+    return found
 
 
 def _read(machine: Machine, wanted: AbstractSet[HeaderFile]) -> dict[HeaderFile, Package]:

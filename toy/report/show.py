@@ -72,6 +72,7 @@ def lines(status: Status) -> Iterator[str]:
     yield from (f"broken: {problem}" for problem in status.broken or ())
     if status.broken:
         yield f"mend: toy -n {name} -- zypper verify"
+    yield from (f"foreign: {each}" for each in status.foreign)
     if status.history:
         yield f"reconciled: {status.history.time}"
         yield from map(str, status.history.events)
@@ -98,6 +99,7 @@ def fields(status: Status) -> dict[str, object]:
         "missing": status.missing,
         "lacking": status.lacking,
         "differing": status.differing,
+        "foreign": list(status.foreign),
     }
 
 

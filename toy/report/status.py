@@ -66,5 +66,7 @@ class Status(NamedTuple):
     """Mount points of the host that cannot be written in the overlay."""
     missing: Sequence[str] | None = None
     """Mount points of the host of which nothing shows in the overlay."""
+    foreign: Sequence[str] = ()
+    """What lies in the header sets of host and machine and is no header file, each with what to do about it."""
     history: Reconciliation | None = None
     """The last reconciliation with something to say, without the events that other fields tell."""
