@@ -64,7 +64,7 @@ def test_records_that_are_something_else(host: Host, kind: str) -> None:
 
 
 def said_by(host: Host, *words: str) -> str:
-    """Run toy, which is to fail in one line, or to do what it is asked, and return what it said; an event is no error."""
+    """Run toy, which is to fail in one line, or to do what it is asked; return what it said. Events are no errors."""
     done = host.run("toy", *words, check=False, timeout=60)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("toy: guessed: ")]
     events = [line for line in lines if "lacks what happened: " in line or "says again what happened: " in line]

@@ -47,6 +47,7 @@ def read(path: Path) -> Moved:
         ]
         links = moved.links.values()
         every += [each for found in links for path, text in found.items() for each in (path, _led(path, text))]
+        every += moved.links
         if all(map(is_plain, every)):
             return moved
     except (AttributeError, LookupError, TypeError, ValueError):
