@@ -47,9 +47,10 @@ def test_state_of_a_wrong_kind_is_named_with_what_mends_it(host: Host, kind: str
 def test_the_machines_trees_cannot_be_written(host: Host) -> None:
     toy(host, "true")
     host.sh("mount --bind /var/lib/toy /var/lib/toy; mount -o remount,bind,ro /var/lib/toy")
+    kind = host.run("findmnt", "-no", "FSTYPE", "/var/lib/toy").stdout.split()[-1]
     line = refused(host, "toy", "-n", "new", "--", "true")
     assert line == (
-        "/var/lib/toy/new: Read-only file system (cannot enter machine new);"
+        f"/var/lib/toy/new: Read-only file system in the file system /var/lib/toy ({kind}) (cannot enter machine new);"
         " see how it is mounted: findmnt --target /var/lib/toy"
     )
     assert refused(host, *OVERLAY, "true").endswith(f"findmnt --target {STATE}/overlay")

@@ -34,7 +34,7 @@ class Copy:
         self._looked, self._began = stat_lines(self._paths), time.time_ns()
         room = os.statvfs(target)
         # Without room for it, nothing is written but what shares its blocks.
-        sharing = "auto" if size(source) <= room.f_bavail * room.f_frsize else "always"
+        sharing = "auto" if not room.f_blocks or size(source) <= room.f_bavail * room.f_frsize else "always"
         # A slash at the end: if that is no directory any more, nothing is written.
         options = ["--no-dereference", f"--reflink={sharing}", "--preserve=mode"]
         self._work = process.Started(["cp", *options, "--", *self._paths, f"{target}/"], ())

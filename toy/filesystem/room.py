@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import os
+import sys
 from typing import NamedTuple
 
 from ..errors import ToyError, quoted
@@ -52,8 +53,12 @@ def file_system(path: str) -> FileSystem | None:
         finally:
             os.close(fd)
         files = found.f_favail if found.f_files else None
-        return FileSystem(point, kind, bool(found.f_flag & os.ST_RDONLY), found.f_bavail * found.f_frsize, files)
+        return FileSystem(point, kind, bool(found.f_flag & os.ST_RDONLY), _free(found), files)
     return None
+
+
+def _free(found: os.statvfs_result) -> int:
+    return found.f_bavail * found.f_frsize if found.f_blocks else sys.maxsize  # ramfs counts none
 
 
 def _mount(fd: int) -> tuple[str, str]:
@@ -84,7 +89,7 @@ def lacking(path: str, size: int) -> NoRoom | None:
 def is_short(path: str) -> bool:
     """Say whether the file system of a path is all but full."""
     found = os.statvfs(path)
-    return not found.f_flag & os.ST_RDONLY and found.f_bavail * found.f_frsize < _SHORT
+    return not found.f_flag & os.ST_RDONLY and _free(found) < _SHORT
 
 
 def short(path: str) -> str:
