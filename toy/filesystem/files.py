@@ -13,7 +13,6 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from .. import process
 from ..errors import ToyError, moved_away
 from . import attributes, room, whiteout
 
@@ -288,7 +287,7 @@ def remove(dir_fd: int, name: str) -> None:
         pass
     except IsADirectoryError:
         # rm(1) copes with any depth, and follows no symbolic link.
-        run_on(dir_fd, name, ["rm", "-rf", "--", f"/proc/self/fd/{dir_fd}/{name}"])
+        room.run_on(dir_fd, name, ["rm", "-rf", "--", f"/proc/self/fd/{dir_fd}/{name}"])
 
 
 def copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = ()) -> None:
@@ -296,22 +295,7 @@ def copy_tree(source: str, target: int, name: str, *, pass_fds: Sequence[int] = 
     with replacing(target, name, whatever=True, shared=False):
         path = f"/proc/self/fd/{target}/{TEMPORARY}"
         command = ["cp", "--archive", "--reflink=auto", "--no-target-directory", source, path]
-        run_on(target, name, command, pass_fds=pass_fds)
-
-
-def run_on(dir_fd: int, name: str, command: list[str], *, pass_fds: Sequence[int] = ()) -> None:
-    """Run a command that changes a file in a directory, which it finds as /proc/self/fd/DIR_FD.
-
-    Raises OSError if the command says that the file system is full, read-only or the like: it cannot know the path.
-    Raises ToyError as `process.run`.
-    """
-    try:
-        process.run(command, pass_fds=[dir_fd, *pass_fds], environment={"LC_ALL": "C.UTF-8"})
-    except process.Failed as error:
-        for number in room.TROUBLE:
-            if error.why.endswith(os.strerror(number)):
-                raise OSError(number, os.strerror(number), f"{os.readlink(f'/proc/self/fd/{dir_fd}')}/{name}") from None
-        raise
+        room.run_on(target, name, command, pass_fds=pass_fds)
 
 
 def remove_if_empty(dir_fd: int, name: str) -> None:

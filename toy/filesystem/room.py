@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which file system a path is on, and how much room there is."""
+"""Which file system a path is on, how much room there is, and commands that say when there is none."""
 
 import contextlib
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from .. import process
 from ..errors import ToyError, quoted
 from .fields import unescaped
 
@@ -84,6 +86,21 @@ def lacking(path: str, size: int) -> NoRoom | None:
         f"no room for {path}: it takes {takes}, and {found} has {left} left",
         f"see what takes the room: du {'' if found.room < size else '--inodes '}-xd2 {quoted(found.point)}",
     )
+
+
+def run_on(dir_fd: int, name: str, command: list[str], *, pass_fds: Sequence[int] = ()) -> None:
+    """Run a command that changes a file in a directory, which it finds as /proc/self/fd/DIR_FD.
+
+    Raises OSError if the command says that the file system is full, read-only or the like: it cannot know the path.
+    Raises ToyError as `process.run`.
+    """
+    try:
+        process.run(command, pass_fds=[dir_fd, *pass_fds], environment={"LC_ALL": "C.UTF-8"})
+    except process.Failed as error:
+        for number in TROUBLE:
+            if error.why.endswith(os.strerror(number)):
+                raise OSError(number, os.strerror(number), f"{os.readlink(f'/proc/self/fd/{dir_fd}')}/{name}") from None
+        raise
 
 
 def is_short(path: str) -> bool:
