@@ -2,6 +2,7 @@
 """The report of what cannot be tried on this machine, which is said at the top and never just skipped."""
 
 import os
+import platform
 import shutil
 import signal
 from pathlib import Path
@@ -42,7 +43,8 @@ def pytest_report_header() -> str:
     has_groups = any(line.split()[2] == "cgroup2" for line in Path("/proc/mounts").read_text().splitlines())
     groups = "version 2" if has_groups else "NOT RUN with version 2, which this machine has not mounted"
     lines = [f"backends: {backends}", f"backends of hosts: {hosts}", f"keys: {keys}", f"real databases: {real}"]
-    return "\n".join([*lines, f"control groups: {groups}"])
+    steps = "killed at each" if platform.machine() == "x86_64" else "NOT RUN, only known for x86-64"
+    return "\n".join([*lines, f"control groups: {groups}", f"steps of toy: {steps}"])
 
 
 def pytest_xdist_auto_num_workers() -> int:

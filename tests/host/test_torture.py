@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Toy is killed, or its disk fails it, at steps of all that it does; the next launch must mend what is half done.
 
-`make torture` tries each step; a few are tried otherwise. TOY_SEED says which, TOY_STEP names a single one:
-SCENARIO:FAULT:WHOSE:NUMBER. What fails is appended to TOY_REPORT at once.
+`make torture` tries each step; a few are tried otherwise, and TOY_SEED says which: 0 is a new one each time. TOY_STEP names
+a single one, SCENARIO:FAULT:WHOSE:NUMBER. What fails is appended to TOY_REPORT at once.
 """
 
 import json
@@ -20,7 +20,9 @@ from stepper import EIO, ENOSPC, INSIDE, INT, KILL, KILL_ALL, TERM, TOY
 from torture import Torture
 
 IS_FULL = os.environ.get("TOY_TORTURE") == "full"
-SEED = int(os.environ.get("TOY_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+SEED = int(os.environ.get("TOY_SEED", "1"))
+if SEED == 0:  # a new one, the same for all workers
+    SEED = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID")).randrange(1, 10**6)
 ONE = os.environ.get("TOY_STEP", "")
 
 EACH = {
@@ -108,5 +110,6 @@ def test_whatever_is_half_done_is_mended(
             failed.append("\n    ".join([f"{again}: {fault} at {outcome.step}", *unknown]))
             with open(REPORT, "a") as file:
                 print(failed[-1], file=file)
+    record_property("torture seed", SEED)
     record_property("torture", json.dumps({name: vars(row) for name, row in rows.items()}))
     assert not failed, f"{len(failed)} of {len(harm)} (seed {SEED}):\n" + "\n".join(failed)

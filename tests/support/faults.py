@@ -46,7 +46,7 @@ KNOWN = (
             ".*",
             r"2 paths differ: overlay/etc/alternatives/edi .*; var/lib/alternatives/edi [^;]*$",
         ),
-        "update-alternatives in the overlay is not run again if it failed",
+        "update-alternatives that was killed in the overlay is not run again, only said to be stale",
     ),
     Known(
         *(".*", stepper.INT, ".*", r"traceback: OSError: \[Errno 9\] Bad file descriptor: '\.toy-new'"),
@@ -107,7 +107,10 @@ def table(properties: Iterable[tuple[str, object]]) -> list[str]:
     Below it are the reasons for what is known to fail.
     """
     rows: dict[str, Row] = {}
+    seeds = set()
     for name, value in properties:
+        if name == "torture seed":
+            seeds.add(str(value))
         if name == "torture":
             for cell, numbers in json.loads(str(value)).items():
                 row = Row(**numbers)
@@ -121,4 +124,5 @@ def table(properties: Iterable[tuple[str, object]]) -> list[str]:
         mended = ", ".join(f"{part} {count}" for part, count in row.mended.most_common())
         reasons += row.known
         lines.append(f"| {cell} | {row.tried:,} | {row.survived:,} | {row.failed:,} | {mended or 'nothing'} |")
+    lines.insert(0, f"torture with seed {', '.join(seeds)}:")
     return [*lines, *(f"known: {count} × {reason}" for reason, count in reasons.most_common())]
