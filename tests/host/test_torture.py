@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Toy is killed, or its disk fails it, at steps of all that it does; the next launch must mend what is half done.
 
-`make torture` tries each step; a few are tried otherwise, and TOY_SEED says which: 0 is a new one each time. TOY_STEP names
-a single one, SCENARIO:FAULT:WHOSE:NUMBER. What fails is appended to TOY_REPORT at once.
+`make torture` tries each step; a few are tried otherwise, and TOY_SEED says which: 0 is a new one each time. TOY_STEP
+names a single one, SCENARIO:FAULT:WHOSE:NUMBER. What fails is appended to TOY_REPORT at once.
 """
 
 import json

@@ -16,6 +16,8 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
+from calls import CALLS, CAN_FAIL, NAMES, filter_program
+
 KILL, KILL_ALL, ENOSPC, EIO, INT, TERM = "kill", "kill all", "ENOSPC", "EIO", "SIGINT", "SIGTERM"
 FAULTS = (KILL, KILL_ALL, ENOSPC, EIO, INT, TERM)
 
@@ -39,7 +41,7 @@ class Step(NamedTuple):
     @property
     def can_fail(self) -> bool:
         """Say whether a disk that is full or broken can make it fail."""
-        return self.call in _CAN_FAIL and self.path.startswith(_DISK)
+        return self.call in CAN_FAIL and self.path.startswith(_DISK)
 
 
 @dataclass
@@ -71,94 +73,18 @@ class Report:
     """The processes that were still there when patience was at its end; they were killed."""
 
 
-class _Call(NamedTuple):
-    number: int
-    path: int = -1
-    """Which argument is the path, or -1."""
-    at: int = -1
-    """Which argument is the descriptor that a path is relative to, or that the call is about."""
-
-
-_CALLS = {
-    "write": _Call(1, at=0),
-    "pwrite64": _Call(18, at=0),
-    "writev": _Call(20, at=0),
-    "sendfile": _Call(40, at=0),
-    "copy_file_range": _Call(326, at=2),
-    "ftruncate": _Call(77, at=0),
-    "fallocate": _Call(285, at=0),
-    "open": _Call(2, path=0),
-    "creat": _Call(85, path=0),
-    "openat": _Call(257, path=1, at=0),
-    "rename": _Call(82, path=1),
-    "renameat": _Call(264, path=3, at=2),
-    "renameat2": _Call(316, path=3, at=2),
-    "mkdir": _Call(83, path=0),
-    "mkdirat": _Call(258, path=1, at=0),
-    "rmdir": _Call(84, path=0),
-    "unlink": _Call(87, path=0),
-    "unlinkat": _Call(263, path=1, at=0),
-    "link": _Call(86, path=1),
-    "linkat": _Call(265, path=3, at=2),
-    "symlink": _Call(88, path=1),
-    "symlinkat": _Call(266, path=2, at=1),
-    "mknod": _Call(133, path=0),
-    "mknodat": _Call(259, path=1, at=0),
-    "chmod": _Call(90, path=0),
-    "fchmod": _Call(91, at=0),
-    "fchmodat": _Call(268, path=1, at=0),
-    "chown": _Call(92, path=0),
-    "fchown": _Call(93, at=0),
-    "lchown": _Call(94, path=0),
-    "fchownat": _Call(260, path=1, at=0),
-    "setxattr": _Call(188, path=0),
-    "lsetxattr": _Call(189, path=0),
-    "fsetxattr": _Call(190, at=0),
-    "removexattr": _Call(197, path=0),
-    "lremovexattr": _Call(198, path=0),
-    "fremovexattr": _Call(199, at=0),
-    "utimensat": _Call(280, path=1, at=0),
-    "fsync": _Call(74, at=0),
-    "fdatasync": _Call(75, at=0),
-    "syncfs": _Call(306, at=0),
-    "mount": _Call(165, path=1),
-    "umount2": _Call(166, path=0),
-    "move_mount": _Call(429),
-    "setns": _Call(308),
-    "unshare": _Call(272),
-    "pivot_root": _Call(155, path=0),
-    "execve": _Call(59, path=0),
-    "clone": _Call(56),
-    "clone3": _Call(435),
-    "fork": _Call(57),
-    "vfork": _Call(58),
-}
-_NAMES = {call.number: name for name, call in _CALLS.items()}
-
-_OPENING = {"open": 1, "openat": 2}
-"""Which argument has the flags."""
-
-_CAN_FAIL = set(_CALLS) - {
-    *("mount", "umount2", "move_mount", "setns", "unshare", "pivot_root", "execve", "clone", "clone3", "fork", "vfork"),
-    *("unlink", "unlinkat", "rmdir"),
-}
-
 _DISK = ("/var/lib/toy/", "/usr/lib/sysimage/rpm")
 """Where toy writes."""
 
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-
-# linux/filter.h, linux/seccomp.h, linux/ptrace.h, asm/ptrace.h
-_LOAD, _IS, _HAS, _RETURN = 0x20, 0x15, 0x45, 0x06
-_ALLOW, _TRACE = 0x7FFF0000, 0x7FF00000
-_X86_64 = 0xC000003E
-_SET_SECCOMP, _MODE_FILTER, _SET_NO_NEW_PRIVS = 22, 2, 38
+# linux/prctl.h, linux/seccomp.h, linux/ptrace.h, asm/ptrace.h
+_SET_SECCOMP, _MODE_FILTER = 22, 2
 _CONT, _POKEUSER, _SEIZE, _LISTEN, _GET_SYSCALL_INFO, _GETEVENTMSG = 7, 6, 0x4206, 0x4208, 0x420E, 0x4201
 _FORKED, _VFORKED, _CLONED, _EXECUTED, _SECCOMP, _STOPPED = 1, 2, 3, 4, 7, 128
 _OPTIONS = 1 << _FORKED | 1 << _VFORKED | 1 << _CLONED | 1 << _EXECUTED | 1 << _SECCOMP | 1 << 20  # EXITKILL
 _ORIG_RAX, _RAX = 15 * 8, 10 * 8
 _WALL = 0x40000000
 _STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -169,20 +95,6 @@ def _ptrace(request: int, pid: int, address: int = 0, data: object = 0) -> None:
     function.restype = ctypes.c_long
     if function(request, pid, address, data) == -1 and ctypes.get_errno() != errno.ESRCH:
         raise OSError(ctypes.get_errno(), f"ptrace request {request}")
-
-
-def _filter() -> bytes:
-    """Return the program that has the kernel stop before each call of `_CALLS`."""
-    lines: list[tuple[int, int, int, int]] = [(_LOAD, 0, 0, 4), (_IS, 1, 0, _X86_64), (_RETURN, 0, 0, _ALLOW)]
-    lines += [(_LOAD, 0, 0, 0)]
-    for name, call in _CALLS.items():
-        if name in _OPENING:
-            lines += [(_IS, 0, 4, call.number), (_LOAD, 0, 0, 16 + 8 * _OPENING[name]), (_HAS, 0, 1, _WRITES)]
-            lines += [(_RETURN, 0, 0, _TRACE), (_RETURN, 0, 0, _ALLOW)]
-        else:
-            lines += [(_IS, 0, 1, call.number), (_RETURN, 0, 0, _TRACE)]
-    lines += [(_RETURN, 0, 0, _ALLOW)]
-    return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
 
 class _Stepper:
@@ -217,7 +129,7 @@ class _Stepper:
         return self.report
 
     def _start(self) -> int:
-        code = _filter()
+        code = filter_program()
         ready, go = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -324,10 +236,10 @@ class _Stepper:
         info = ctypes.create_string_buffer(88)
         _ptrace(_GET_SYSCALL_INFO, pid, len(info), ctypes.addressof(info))
         number, *arguments = struct.unpack_from("=7Q", info, 24)
-        name = _NAMES.get(number)
+        name = NAMES.get(number)
         if name is None:
             return None
-        call, path = _CALLS[name], ""
+        call, path = CALLS[name], ""
         try:
             if call.path >= 0:
                 path = self._text(pid, arguments[call.path])

@@ -5,23 +5,21 @@ Each try begins with the same state of host and machine. It is judged by a launc
 installed, by one more that has to be silent, and by what lies on disk, all held against a run that nobody disturbed.
 """
 
-import hashlib
 import json
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import stepper
 from host import ENVIRONMENT, Host
 from scenarios import Scenario
 from stepper import Order, Report, Step
-from truth import BOTH, OVERLAY, are_the_same
+from trees import Tree, changed, parts, walk
+from truth import BOTH, HEADER_SET, OVERLAY, are_the_same
 
 LOOK = f"""
 rpm -qa --qf '%{{NAME}}-%{{VERSION}}-%{{RELEASE}}.%{{ARCH}}\\n' | sort
@@ -31,31 +29,7 @@ echo --
 {BOTH}
 """
 
-_SET = "usr/lib/sysimage/rpm-headers"
 _MARK = "TOY_TORTURED"
-
-Tree = dict[str, str]
-"""What lies in a directory: kind, mode, owners and content, by path."""
-
-_PARTS = {
-    f"overlay/{_SET}": "header set",
-    "hidden": "header set",
-    "overlay": "files",
-    "var": "/var",
-    "intent": "plan pending",
-    "untold": "events",
-    "rpmdb.new": "database",
-    "rpmdb.old": "database",
-    "base.new": "database",
-    "base": "database",
-}
-"""What a path below a machine's directory belongs to; the rest are records."""
-
-_NOT_COMPARED = re.compile(
-    r"(seen|log|limits|run\.configuration|rpmdb|rpmdb\.(new|old)/.*|seeded|work|run|host)(/|$)"
-    r"|.*/\.stamp$|var/(log|tmp|cache)/"
-)
-"""What differs each time, and the database, about which rpm is asked."""
 
 _DIGEST = re.compile(r"\.[0-9a-f]{64}(?=\.hdr)")
 _TIMES = re.compile(r"^\S+ ", re.MULTILINE)
@@ -98,7 +72,7 @@ class Torture:
         self._command = scenario.command(host)
         self._saved = directory / "saved"
         subprocess.run(["cp", "-a", host.toy, self._saved], check=True)
-        host.sh(f"cp -a /{_SET} /srv/set; ls -A /var/lib/machines > /srv/machines || :")
+        host.sh(f"cp -a /{HEADER_SET} /srv/set; ls -A /var/lib/machines > /srv/machines || :")
         self.restore()
         self._begin = self._tree()
         self._untouched, self._mounts = self._files_of_host(), self._mounts_of_host()
@@ -112,7 +86,7 @@ class Torture:
             runs.append((report, found))
         (report, self._reference), (_, other) = runs
         self._steps = report.steps
-        self._volatile = _changed(self._reference.tree, other.tree)
+        self._volatile = changed(self._reference.tree, other.tree)
 
     def steps(self, fault: str, whose: str) -> list[Step]:
         """Return the steps of a run that nobody disturbs at which a fault can be tried."""
@@ -127,7 +101,7 @@ class Torture:
             return Outcome()
         tree = self._tree()
         outcome = Outcome(
-            report.steps[-1], mended=sorted(_parts(self._differing(tree)) & _parts(_changed(tree, self._begin)))
+            report.steps[-1], mended=sorted(parts(self._differing(tree)) & parts(changed(tree, self._begin)))
         )
         if report.left:
             outcome.wrong.append(f"hangs: {', '.join(report.left)}")
@@ -147,7 +121,7 @@ class Torture:
         subprocess.run(["cp", "-a", f"{self._saved}/.", self.host.toy], check=True)
         script = "rm -rf /run/toy /tmp/nspawn-root-*; "
         if self.scenario.is_dump:
-            script += f"rm -rf /{_SET}; cp -a /srv/set /{_SET}; "
+            script += f"rm -rf /{HEADER_SET}; cp -a /srv/set /{HEADER_SET}; "
         self.host.sh(script)
 
     def _run(self, order: Order) -> tuple[str, Report]:
@@ -231,15 +205,15 @@ class Torture:
         return wrong
 
     def _differing(self, tree: Tree) -> set[str]:
-        return _changed(tree, self._reference.tree) - self._volatile
+        return changed(tree, self._reference.tree) - self._volatile
 
     def _tree(self) -> Tree:
         """Return the header set of a host that was dumped, or what lies in the machine's directory."""
         if self.scenario.is_dump:
-            names = self.host.sh(f"ls -A /{_SET}").split()
+            names = self.host.sh(f"ls -A /{HEADER_SET}").split()
             return dict.fromkeys(names, "")
         tree: Tree = {}
-        _walk(self.host.toy / "toy", "", tree)
+        walk(self.host.toy / "toy", "", tree)
         if self.scenario.installs:
             tree = {_DIGEST.sub("", path): "" if path.endswith(".hdr") else about for path, about in tree.items()}
         return tree
@@ -255,7 +229,7 @@ class Torture:
                     status = os.lstat(f"{folder}/{name}")
                     tree[f"{inside}/{name}"] = f"{status.st_mode:o} {status.st_size} {status.st_mtime_ns}"
         if self.scenario.is_dump:
-            tree = {path: about for path, about in tree.items() if not path.startswith(f"{_SET}/")}
+            tree = {path: about for path, about in tree.items() if not path.startswith(f"{HEADER_SET}/")}
         return tree
 
     def _mounts_of_host(self) -> frozenset[str]:
@@ -263,54 +237,6 @@ class Torture:
 
 
 _OF_TOY = ("var/lib/machines", "usr/src/toy", "srv/set")
-
-
-def _parts(paths: set[str]) -> set[str]:
-    """Return the parts of the state that these paths belong to."""
-    parts = set()
-    for path in paths:
-        while path and path not in _PARTS:
-            path = path.rpartition("/")[0]
-        parts.add(_PARTS.get(path, "records"))
-    return parts
-
-
-def _changed(one: Tree, other: Tree) -> set[str]:
-    return {path for path, _ in one.items() ^ other.items()}
-
-
-def _walk(folder: Path, inside: str, tree: Tree) -> None:
-    """Add what lies in a directory."""
-    if not folder.exists():
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = f"{inside}/{entry.name}" if inside else entry.name
-            status = entry.stat(follow_symlinks=False)
-            about = f"{status.st_mode:o} {status.st_uid} {status.st_gid}"
-            if _NOT_COMPARED.match(path):
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                if "trusted.overlay.opaque" in os.listxattr(entry.path):
-                    about += " opaque"
-                _walk(Path(entry.path), path, tree)
-            elif stat.S_ISREG(status.st_mode):
-                content = Path(entry.path).read_bytes()
-                if path == "moved":
-                    content = json.dumps(_without_nothing(json.loads(content))).encode()
-                about += " " + hashlib.sha256(content).hexdigest()[:16]
-            elif stat.S_ISLNK(status.st_mode):
-                about += f" {os.readlink(entry.path)}"
-            else:
-                about += f" {status.st_rdev}"
-            tree[path] = about
-
-
-def _without_nothing(value: Any) -> Any:
-    """Return JSON without the empty objects in it, which say nothing in a record."""
-    if not isinstance(value, dict):
-        return value
-    return {key: inner for key, each in value.items() if (inner := _without_nothing(each)) != {}}
 
 
 def _changes(then: frozenset[str], now: frozenset[str]) -> list[str]:

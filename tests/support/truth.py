@@ -11,7 +11,10 @@ for found in transaction_set.dbMatch():
     print(found["nevra"], hashlib.sha256(rpm.header_magic + found.unload()).hexdigest())
 """
 
-_HEADER_SET = "cd /usr/lib/sysimage/rpm-headers && sha256sum -- *.hdr"
+HEADER_SET = "usr/lib/sysimage/rpm-headers"
+"""Where a root has its header set."""
+
+_HEADER_SET = f"cd /{HEADER_SET} && sha256sum -- *.hdr"
 
 BOTH = f"""{_HEADER_SET}
 echo =
