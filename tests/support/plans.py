@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A plan, and how an earlier version stored it."""
+"""A plan with something of each kind, and the same as toy stored it before stored plans had a version."""
 
 from tables import file, package_file
 
@@ -59,3 +59,4 @@ BY_PLACE = [
     [["/etc/ld.so.cache", ["ldconfig"]]],
     [["retired", "a 1-1 (host has 2-1)"]],
 ]
+"""The same plan as toy stored it before its stored plans had a version (commit e1490c2)."""

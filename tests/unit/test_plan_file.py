@@ -18,8 +18,6 @@ from toy.reconcile import generated
 from toy.reconcile.plan import Plan
 from toy.reconcile.triggers import Run
 
-"""The same plan as toy stored it before its stored plans had a version (commit e1490c2)."""
-
 
 def test_what_was_stored_is_read() -> None:
     assert Plan.from_json(PLAN.to_json()) == PLAN

@@ -72,7 +72,7 @@ class Journal:
         except records.Later:
             raise records.later(self._plan) from None
         except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno not in (errno.EFBIG, errno.EINVAL):
+            if isinstance(error, OSError) and error.errno not in (errno.EFBIG, errno.EINVAL, errno.EISDIR):
                 raise
             raise ToyError(
                 f"the plan {self._plan} is damaged, so the last reconciliation cannot be finished",
