@@ -105,6 +105,43 @@ def test_the_end_of_the_stream_in_mid_frame(host: Host, rest: bytes) -> None:
     assert stamp(host) == before
 
 
+REFUSED = b"_ENOMETHOD\nCommand:%b\n\n\0"
+NEXT = frame("PLUGINBEGIN")
+ODD = {
+    "a length of 4,301 digits": (frame("COMMITBEGIN", STEPS, content_length="9" * 4301) + NEXT, 2 * ACK),
+    "a length of 10^15": (frame("COMMITBEGIN", STEPS, content_length="1" + "0" * 15) + NEXT, 2 * ACK),
+    "a length of 10^9": (frame("COMMITBEGIN", STEPS, content_length="1" + "0" * 9), None),
+    "a length in other digits": (frame("COMMITBEGIN", STEPS, content_length="\u0663") + NEXT, 2 * ACK),
+    "a line without an end": (b"A" * 300_000_000, b""),
+    "a long line": (b"A" * 300_000_000 + b"\n\n\0" + NEXT, REFUSED % (b"A" * 1024) + ACK),
+    "a million headers": (b"COMMITBEGIN\n" + b"a:b\n" * 1_000_000 + b"\n\0" + NEXT, 2 * ACK),
+    "a body without an end": (b"COMMITBEGIN\n\n" + b"A" * 300_000_000, b""),
+    "null bytes": (b"\0" * 100_000_000 + NEXT, ACK),
+    "empty lines": (b"\n" * 100_000_000 + NEXT, ACK),
+    "a null byte in a command": (b"COMMIT\0BEGIN\n\n\0" + NEXT, REFUSED % b"COMMIT" + REFUSED % b"BEGIN" + ACK),
+    "no empty line": (b"COMMITBEGIN\n\0" + NEXT, 2 * ACK),
+    "headers that are none": (b"COMMITBEGIN\n:\n::\ncontent-length\n\xff\n\n\0" + NEXT, 2 * ACK),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_any_stream_is_answered_in_bounded_memory(host: Host, kind: str) -> None:
+    content, answers = ODD[kind]
+    done = host.run_bytes("sh", "-c", f"ulimit -v 100000; exec {PLUGIN}", content=content)
+    assert (done.stderr, done.returncode) == (b"", 0)
+    assert done.stdout == answers or (answers is None and done.stdout in (b"", ACK))
+
+
+def test_a_body_that_is_shorter_than_it_says_is_not_waited_for(host: Host) -> None:
+    plugin = subprocess.Popen(host.command(PLUGIN), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert plugin.stdin is not None and plugin.stdout is not None
+    for _ in range(2):
+        plugin.stdin.write(frame("COMMITBEGIN", STEPS, content_length="100000"))
+        plugin.stdin.flush()
+        assert plugin.stdout.read(len(ACK)) == ACK
+    assert plugin.communicate()[0] == b""
+
+
 def test_a_dump_that_fails_is_one_line_and_acknowledged(host: Host) -> None:
     host.sh("mv /usr/lib/sysimage/rpm-headers /tmp/aside; echo > /usr/lib/sysimage/rpm-headers")
     host.sh(f"{' '.join(host.rpm)} -e --justdb --notriggers legacy")

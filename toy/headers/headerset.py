@@ -32,6 +32,10 @@ _LONGEST = 64 << 20
 """Most bytes of a header file or a stamp: a package with 100,000 files has 20 MiB; an overlay may bring anything."""
 
 
+_MOST_NAMED = 20
+"""Most entries that are named for being no header files: an overlay may have any number."""
+
+
 class Listing(NamedTuple):
     """The names in a set's directory: header files, whiteouts of such, and what is neither."""
 
@@ -133,9 +137,11 @@ class HeaderSet:
         return Listing(cast("frozenset[HeaderFile]", frozenset(ours)), frozenset(whiteouts), frozenset(foreign))
 
     def foreign(self) -> Sequence[str]:
-        """Return a line for each entry that is no header file, and so is ignored, with what to do about it."""
+        """Return a line for each entry that is no header file, and so is ignored, with what to do; of many, some."""
         paths = [self.path / name for name in sorted(self.list().foreign)]
-        return [f"{path} is not a header file, and is ignored; {moved_away(path, out_of_set=True)}" for path in paths]
+        lines = [f"{path} is not a header file, and is ignored; {moved_away(path, out_of_set=True)}" for path in paths]
+        more = len(lines) - _MOST_NAMED
+        return lines if more <= 0 else [*lines[:_MOST_NAMED], f"and {more} more; see: ls -A {quoted(self.path)}"]
 
     def has(self, file: HeaderFile) -> bool:
         """Say whether there is a file of this name."""
