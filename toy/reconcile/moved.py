@@ -45,6 +45,7 @@ def read(path: Path) -> Moved:
             for link, found in each.items()
             for part in (link, *found, *found.values())
         ]
+        every += moved.links
         links = moved.links.values()
         every += [each for found in links for path, text in found.items() for each in (path, _led(path, text))]
         every += moved.links
