@@ -31,7 +31,7 @@ class TestLog:
         host.run("mkdir", LOG)
         said = happened(host, "/a")
         problem = (
-            f"toy: the log of machine toy lacks what happened: {LOG}: not a regular file;"
+            f"toy: the log of machine toy lacks what happened: {LOG}: Is a directory;"
             f" move it away: mv --backup=numbered -T {LOG} {LOG}.away"
         )
         for _ in range(2):
@@ -50,7 +50,7 @@ class TestLog:
         assert done.returncode == 125
         assert [line.split(" is ")[0].split(";")[0] for line in done.stderr.splitlines()] == [
             said,
-            f"toy: the log of machine toy lacks what happened: {LOG}: not a regular file",
+            f"toy: the log of machine toy lacks what happened: {LOG}: Is a directory",
             f"toy: the plan {STATE}/toy/intent",
         ]
         host.sh(f"rmdir {LOG}; rm {STATE}/toy/intent")

@@ -48,7 +48,6 @@ def read(path: Path) -> Moved:
         every += moved.links
         links = moved.links.values()
         every += [each for found in links for path, text in found.items() for each in (path, _led(path, text))]
-        every += moved.links
         if all(map(is_plain, every)):
             return moved
     except (AttributeError, LookupError, TypeError, ValueError):
