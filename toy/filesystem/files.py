@@ -138,7 +138,8 @@ def replacing(dir_fd: int, name: str, *, whatever: bool = False, shared: bool = 
             error.filename = name  # a directory is there, say
             raise
     except BaseException:
-        remove(dir_fd, TEMPORARY)
+        with contextlib.suppress(OSError):  # a ^C may come when the directory is closed already
+            remove(dir_fd, TEMPORARY)
         raise
 
 
