@@ -86,7 +86,7 @@ EACH = 1
 
 torture:
 	tests/setup tests
-	TOY_TORTURE=full TOY_SEED=$(SEED) TOY_EACH=$(EACH) TOY_REPORT=$(build)/torture.log .build/venv/bin/python -m pytest -q --numprocesses auto tests/host/test_torture.py
+	TOY_TORTURE=full TOY_SEED=$(SEED) TOY_EACH=$(EACH) TOY_REPORT=$(build)/torture.log .build/venv/bin/python -m pytest -q --numprocesses auto tests/host/test_torture.py tests/host/test_power.py
 
 # What toy costs, each time next to a real command. Results and picture go to tests/bench; takes half an hour.
 bench:
