@@ -9,6 +9,7 @@ from truth import OVERLAY, packages
 STATE = "/var/lib/toy/toy"
 SAVED = "/var/lib/toy/.saved"
 
+_BYTES = '/usr/bin/python3 -c \'import random; open("{0}", "wb").write(random.Random(SEED).randbytes(3000))\''
 KINDS = {
     "a directory": "mkdir -p {0}; touch {0}/x",
     "a FIFO": "mkfifo {0}",
@@ -17,7 +18,8 @@ KINDS = {
     "a device": "mknod {0} c 1 5",
     "without an end": "truncate -s 1T {0}",
     "empty": ": > {0}",
-    "bytes": "head -c 3000 /dev/urandom > {0}",
+    "bytes": _BYTES.replace("SEED", "0"),
+    "bytes with a NUL in the first line": _BYTES.replace("SEED", "1"),
     "deep": "printf '%05000d' 0 | tr 0 [ > {0}",
     "a record of nothing": "echo '{{\"version\": 1}}' > {0}",
 }

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 READ_ONLY = "read-only"
 MISSING = "missing"
 
+_LONGEST = 1 << 15
+"""Most characters of a record: it becomes an argument of a command, which Linux limits to 128 KiB."""
+
 SAID = ("/usr", "/etc", "/opt")
 """Where packages lie: a launch prints the limits of these directories, and of mount points below them."""
 
@@ -53,6 +56,7 @@ def recorded(machine: Machine, kind: str) -> list[str]:
 
 def _line(machine: Machine) -> str:
     try:
-        return regular.read(machine.limits).decode(errors="surrogateescape").partition("\n")[0]
+        line = regular.read(machine.limits).decode(errors="surrogateescape").partition("\n")[0]
     except OSError:
         return ""  # none was written, or the next one is in its place
+    return "" if "\0" in line or len(line) > _LONGEST else line

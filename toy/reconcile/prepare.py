@@ -127,6 +127,7 @@ def _reconcile(
         return run(lower, command, stdin, lines)
 
     time, journal = events.now(), Journal(machine)
+    journal.untold()  # raises ToyError if a later version of toy wrote it, before anything is done
     happened: list[Event] = []
     try:
         upper, root = Path(machine.overlay), Path(machine.root)
