@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from .. import process
 from ..errors import ToyError, moved_away
 from ..events import Event
-from ..filesystem import attributes, files, records
+from ..filesystem import attributes, files, records, stable
 from ..filesystem.walk import walk
 from ..machine import Machine
 from . import numbers, seeded
@@ -68,7 +67,7 @@ def finish(machine: Machine, tell: Tell) -> list[Event]:
         _rewrite(machine, table, moves)
         seeded.renumber(Path(machine.seeded), to, of_users=table == "passwd")
         # Else the next record may be on stable storage before all that.
-        process.run(["sync", "--file-system", machine.overlay, machine.var])
+        stable.synchronize([machine.overlay, machine.var])
         todo = todo._replace(steps=todo.steps[1:])
         begin(machine, todo)
     tell(todo.events)

@@ -13,8 +13,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from .. import process
-from ..filesystem import attributes, files
+from ..filesystem import attributes, files, stable
 from ..filesystem.walk import walk
 from ..headers.header import HeaderFile
 from ..host.mounted import ELSEWHERE, is_in
@@ -81,7 +80,7 @@ def seed(
     _supply_skeleton(var)
     after = ((os.fspath(path), looks.of(var, path)) for path in plan.following)
     if is_to_change:
-        process.run(["sync", "--file-system", os.fspath(var)])
+        stable.synchronize([var])
     seeded.write(record, found._replace(came={name: look for name, look in after if look is not None}))
 
 

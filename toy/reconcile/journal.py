@@ -17,7 +17,7 @@ from typing import cast
 from .. import events, process
 from ..errors import ToyError
 from ..events import Event
-from ..filesystem import files, records, regular
+from ..filesystem import files, records, regular, stable
 from ..headers import header
 from ..headers.header import HeaderFile
 from ..machine import Machine
@@ -93,14 +93,14 @@ class Journal:
 
     def commit(self, base: AbstractSet[HeaderFile]) -> None:
         """Put the database that was built in `new()` in place, with its base; power may fail at any step."""
-        self._synchronize()
+        stable.synchronize([self._directory])
         self._write_base(self._new_base, base)  # from here on, finish() goes forward
         self.finish()
 
     def rebase(self, base: AbstractSet[HeaderFile]) -> None:
         """Record another base for the database that is in place."""
         if base != self.base():
-            self._synchronize()
+            stable.synchronize([self._directory])
             self._write_base(self._base, base)
 
     def untold(self) -> list[Event]:
@@ -114,7 +114,7 @@ class Journal:
     def close(self) -> None:
         """Forget the plan, which is done."""
         if self._plan.exists():
-            self._synchronize()
+            stable.synchronize([self._directory])
         self._forget(self._plan)
 
     def forget_untold(self) -> None:
@@ -126,10 +126,6 @@ class Journal:
             path.unlink()
             with files.directory(self._directory) as fd:
                 os.fsync(fd)
-
-    def _synchronize(self) -> None:
-        """Have all that was written of the machine on stable storage."""
-        process.run(["sync", "--file-system", os.fspath(self._directory)])
 
     def _write_base(self, path: Path, base: AbstractSet[HeaderFile]) -> None:
         self._known = None
